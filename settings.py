@@ -1,0 +1,129 @@
+"""The environment, read once: `load_settings()` turns it into one frozen `Settings`.
+
+Only the entry points (a process's `__main__`, `workers.celery`, gunicorn's configuration, Alembic's env) call it;
+everything below them receives values. What is missing or unsafe is refused here, all of it at once, in words.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+JWT_SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key must be at least as long as its hash
+DATABASE_SCHEMES = {"postgresql", "postgresql+psycopg", "postgres", "sqlite"}
+BROKER_SCHEMES = {"amqp", "amqps", "redis", "rediss", "redis+socket"}
+
+
+class SettingsError(Exception):
+    """The environment is unusable; the message names each variable and what to set."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    database_url: str
+    broker_url: str
+    jwt_secret: str | None
+    jwt_jwks_url: str | None
+    jwt_audience: str | None
+    jwt_issuer: str | None
+    bind_host: str
+    api_port: int
+    push_port: int
+    public_push_url: str
+    cors_origins: tuple[str, ...]
+    log_level: str
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the environment. Raises `SettingsError` that lists every problem found."""
+    problems: list[str] = []
+    reader = _Reader(environ, problems)
+    api_port = reader.port("API_PORT", 8000)
+    push_port = reader.port("PUSH_PORT", 8001)
+    own_origins = f"http://127.0.0.1:{api_port},http://localhost:{api_port}"
+    settings = Settings(
+        database_url=_use_psycopg(reader.url("DATABASE_URL", DATABASE_SCHEMES)),
+        broker_url=reader.url("BROKER_URL", BROKER_SCHEMES),
+        jwt_secret=environ.get("JWT_SECRET") or None,
+        jwt_jwks_url=environ.get("JWT_JWKS_URL") or None,
+        jwt_audience=environ.get("JWT_AUDIENCE") or None,
+        jwt_issuer=environ.get("JWT_ISSUER") or None,
+        bind_host=environ.get("BIND_HOST") or "127.0.0.1",
+        api_port=api_port,
+        push_port=push_port,
+        public_push_url=environ.get("PUBLIC_PUSH_URL") or f"http://127.0.0.1:{push_port}",
+        cors_origins=reader.origins("CORS_ORIGINS", own_origins),
+        log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+    )
+    problems += _token_problems(settings.jwt_secret, settings.jwt_jwks_url)
+    if problems:
+        raise SettingsError("Belfry cannot start:\n" + "\n".join(f"  - {problem}" for problem in problems))
+    return settings
+
+
+class _Reader:
+    """Reads one variable at a time and collects what is wrong instead of stopping at the first."""
+
+    def __init__(self, environ: Mapping[str, str], problems: list[str]) -> None:
+        self.environ = environ
+        self.problems = problems
+
+    def port(self, name: str, default: int) -> int:
+        text = self.environ.get(name) or str(default)
+        if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+            return int(text)
+        self.problems.append(f"{name} is {text!r}; set a port number from 1 to 65535")
+        return default
+
+    def url(self, name: str, schemes: set[str]) -> str:
+        text = self.environ.get(name, "")
+        allowed = ", ".join(f"{scheme}://" for scheme in sorted(schemes))
+        if not text:
+            self.problems.append(f"{name} is not set; set a URL that begins with one of {allowed}")
+        elif text.partition("://")[0] not in schemes or not _names_a_place(text):
+            self.problems.append(f"{name} is not a usable URL; set one that begins with one of {allowed}")
+        return text
+
+    def origins(self, name: str, default: str) -> tuple[str, ...]:
+        text = self.environ.get(name) or default
+        origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
+        for origin in origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+                self.problems.append(f"{name} holds {origin!r}; list origins such as https://app.example.com, no wildcard")
+        return origins
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        text = self.environ.get(name) or default
+        if text not in allowed:
+            self.problems.append(f"{name} is {text!r}; set one of {', '.join(allowed)}")
+        return text
+
+
+def _names_a_place(url: str) -> bool:
+    """A host for network services, a path for local ones; a password in the URL is never repeated in an error."""
+    try:
+        parts = urlsplit(url)
+        port_is_a_number = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    local = parts.scheme in ("sqlite", "redis+socket")
+    return bool(parts.path.strip("/")) if local else bool(parts.hostname) and port_is_a_number
+
+
+def _use_psycopg(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+def _token_problems(secret: str | None, jwks_url: str | None) -> list[str]:
+    if secret and jwks_url:
+        return ["JWT_SECRET and JWT_JWKS_URL are both set; set one: a deployment trusts one family of algorithms"]
+    if jwks_url:
+        usable = urlsplit(jwks_url).scheme in ("http", "https", "file")
+        return [] if usable else ["JWT_JWKS_URL is not a usable URL; set an https:// address"]
+    if not secret:
+        return ["JWT_SECRET is not set; set a random one, such as the output of: openssl rand -base64 32"]
+    if len(secret.encode(errors="replace")) < JWT_SECRET_MIN_BYTES:
+        return [f"JWT_SECRET is shorter than {JWT_SECRET_MIN_BYTES} bytes; set one such as: openssl rand -base64 32"]
+    return []
