@@ -1,0 +1,79 @@
+"""What crosses the exchange, packed and unpacked."""
+
+import json
+from typing import Any
+
+import pytest
+
+from push import wire
+from push.wire import Announcement
+
+
+def added(recipient_id: str, version: int, body: str = "") -> Announcement:
+    return Announcement(recipient_id, {"version": version, "change": "added", "item": {"body": body}})
+
+
+def travel(announcements: list[Announcement]) -> tuple[list[str], list[Announcement]]:
+    messages = list(wire.encode(announcements))
+    return messages, [one for message in messages for one in wire.decode(json.loads(message))]
+
+
+def test_an_added_item_is_a_notification_and_any_other_change_an_inbox_event() -> None:
+    assert added("bob", 1).event == "notification"
+    assert Announcement("bob", {"change": "read"}).event == "inbox"
+
+
+def test_a_recipients_room_is_never_another_clients_own_room() -> None:
+    sid = "Zf3kPz8xQ1bWAAAB"
+    assert wire.room_of(sid) != sid
+    assert wire.room_of("bob") == "user:bob"
+
+
+def test_announcements_arrive_as_they_were_sent_in_order() -> None:
+    sent = [added("bob", 1), added("zoë ☂ \ud800", 2, 'a "quoted" \n line'), added("__proto__", 3), added("1,2", 4)]
+    messages, arrived = travel(sent)
+    assert arrived == sent
+    assert len(messages) == 1
+
+
+def test_many_announcements_travel_in_few_messages_of_bounded_size() -> None:
+    sent = [added(f"user-{number}", number, "☂" * 1000) for number in range(1200)]
+    messages, arrived = travel(sent)
+    assert arrived == sent
+    assert max(len(message.encode()) for message in messages) < wire.MESSAGE_MAX_BYTES * 1.02
+    assert len(messages) < 1200 * 6200 / wire.MESSAGE_MAX_BYTES + 2
+
+
+def test_a_message_holds_a_bounded_number_of_announcements() -> None:
+    messages, arrived = travel([added("bob", number) for number in range(1001)])
+    assert [len(json.loads(message)["announcements"]) for message in messages] == [500, 500, 1]
+    assert [one.payload["version"] for one in arrived] == list(range(1001))
+
+
+def test_an_announcement_above_the_bound_travels_alone() -> None:
+    messages, arrived = travel([added("bob", 1), added("bob", 2, "x" * wire.MESSAGE_MAX_BYTES), added("bob", 3)])
+    assert [one.payload["version"] for one in arrived] == [1, 2, 3]
+    assert len(messages) == 3
+
+
+def test_no_announcements_are_no_message() -> None:
+    assert list(wire.encode([])) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"announcements": None},
+        {"announcements": "bob"},
+        {"announcements": [1]},
+        {"announcements": [["bob"]]},
+        {"announcements": [["bob", {}]]},
+        {"announcements": [[7, {"change": "added"}]]},
+        {"announcements": [["bob", {"change": 7}]]},
+        {"announcements": [["bob", {"change": "added"}, "more"]]},
+    ],
+)
+def test_what_is_no_announcement_is_refused(message: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="announcement"):
+        list(wire.decode(message))
