@@ -90,9 +90,7 @@ class _Reader:
         for origin in origins:
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
-                self.problems.append(
-                    f"{name} holds {origin!r}; list origins such as https://app.example.com, no wildcard"
-                )
+                self.problems.append(f"{name} holds {origin!r}; list origins such as https://app.example.com, no wildcard")
         return origins
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
