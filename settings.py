@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 JWT_SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key must be at least as long as its hash
+PORT_MAX = 65_535
 DATABASE_SCHEMES = {"postgresql", "postgresql+psycopg", "postgres", "sqlite"}
 BROKER_SCHEMES = {"amqp", "amqps", "redis", "rediss", "redis+socket"}
 
@@ -70,7 +71,7 @@ class _Reader:
 
     def port(self, name: str, default: int) -> int:
         text = self.environ.get(name) or str(default)
-        if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+        if text.isascii() and text.isdigit() and 0 < int(text) <= PORT_MAX:
             return int(text)
         self.problems.append(f"{name} is {text!r}; set a port number from 1 to 65535")
         return default
@@ -90,7 +91,9 @@ class _Reader:
         for origin in origins:
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
-                self.problems.append(f"{name} holds {origin!r}; list origins such as https://app.example.com, no wildcard")
+                self.problems.append(
+                    f"{name} holds {origin!r}; list origins such as https://app.example.com, no wildcard"
+                )
         return origins
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:

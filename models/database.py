@@ -1,0 +1,84 @@
+"""The one door to the database: a transaction that writes, or a snapshot that reads."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+Session = Connection  # one transaction on one connection; what every query takes first
+
+CONNECT_TIMEOUT_SECONDS = 2  # the least that libpq accepts; an API answer of 503 must come within three
+POOL_TIMEOUT_SECONDS = 2
+POOL_SIZE = 10
+SQLITE_LOCK_TIMEOUT_SECONDS = 5
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be reached or did not answer; nothing was written by this transaction."""
+
+
+class Database:
+    """An engine for PostgreSQL (psycopg 3) or SQLite (WAL). Connects lazily, so it may be made before a fork."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = _sqlite_engine(url) if make_url(url).get_backend_name() == "sqlite" else _postgres_engine(url)
+        self._snapshots = self.engine.execution_options(belfry_reads_only=True)
+        if self.engine.dialect.name == "postgresql":
+            self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction, committed on leaving and rolled back on an exception. Raises `DatabaseUnavailable`."""
+        with _translated(), self.engine.begin() as session:
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One read-only snapshot: every query in it sees the same moment. Raises `DatabaseUnavailable`."""
+        with _translated(), self._snapshots.begin() as session:
+            yield session
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise DatabaseUnavailable(type(error).__name__) from error
+
+
+def _postgres_engine(url: str) -> Engine:
+    return create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "belfry"},
+    )
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": SQLITE_LOCK_TIMEOUT_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # pysqlite's own BEGIN comes too late to take the write lock
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # 202 is a promise, on a laptop that loses power too
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_sqlite(session: Session) -> None:
+    """A writer takes the lock at once: one that reads first and writes later can fail with no retry possible."""
+    reads_only = session.get_execution_options().get("belfry_reads_only")
+    session.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,141 @@
+"""Delivering: an accepted notification becomes an item in each recipient's inbox, once."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, select, update
+
+from models.database import Session
+from models.insert import insert_into
+from models.rendering import Rendered, render_content
+from models.tables import inbox_items, inboxes, notifications, subscriptions
+
+FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One item that came into one inbox, with the counts of the version at which it came."""
+
+    recipient_id: str
+    seq: int
+    content: Rendered
+    unread: int
+    unseen: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One step of a fan-out: what arrived, and whether it was the last."""
+
+    arrivals: list[Arrival]
+    finished: bool
+
+
+def deliver(session: Session, ids: Sequence[UUID], now: datetime) -> list[Arrival]:
+    """Move what names its recipients from accepted to delivered and write their items, in the order of `ids`.
+
+    The guard is `delivered_at IS NULL`: a doubled, redelivered or raced call finds nothing left to do.
+    """
+    claimed = _claim(session, ids, now)
+    return write_items(session, [(row, recipient) for row in claimed for recipient in row.recipients], now)
+
+
+def wide(session: Session, ids: Sequence[UUID]) -> list[UUID]:
+    """Which of these are for a topic or for everyone, and have still to be fanned out."""
+    query = select(notifications.c.id).where(notifications.c.id.in_(ids), notifications.c.recipients.is_(None))
+    return list(session.scalars(query.where(notifications.c.delivered_at.is_(None)).order_by(notifications.c.id)))
+
+
+def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
+    """Deliver to the next `size` recipients of a topic, or of all; the row's lock keeps two workers apart."""
+    due = (notifications.c.deliver_at.is_(None)) | (notifications.c.deliver_at <= now)
+    waiting = notifications.c.id == notification_id, notifications.c.delivered_at.is_(None), due
+    row = session.execute(select(notifications).where(*waiting).with_for_update()).one_or_none()
+    if row is None:
+        return Chunk([], finished=True)
+    recipients = _next_recipients(session, row, size)
+    arrivals = write_items(session, [(row, recipient) for recipient in recipients], now)
+    finished = len(recipients) < size
+    moved = {"fanout_cursor": recipients[-1]} if recipients else {}
+    session.execute(
+        update(notifications)
+        .where(notifications.c.id == notification_id)
+        .values(
+            **moved,
+            delivered_at=now if finished else None,
+            recipient_count=row.recipient_count + len(arrivals),
+            enqueue_at=now + FANOUT_PATIENCE,
+        )
+    )
+    return Chunk(arrivals, finished)
+
+
+def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: datetime) -> list[Arrival]:
+    """Give each (notification, recipient) the next version of the recipient's inbox and write its item."""
+    alive = [(row, recipient) for row, recipient in pairs if row.expires_at is None or row.expires_at > now]
+    if not alive:
+        return []
+    after = _take_versions(session, Counter(recipient for _, recipient in alive), now)
+    contents = {row.id: render_content(row) for row, _ in alive}
+    remaining = Counter(recipient for _, recipient in alive)
+    arrivals, items = [], []
+    for row, recipient in alive:
+        remaining[recipient] -= 1
+        left, inbox = remaining[recipient], after[recipient]
+        seq = inbox.version - left
+        arrivals.append(Arrival(recipient, seq, contents[row.id], inbox.unread - left, inbox.unseen - left))
+        items.append({"recipient_id": recipient, "seq": seq, "version": seq, "notification_id": row.id})
+    session.execute(inbox_items.insert(), items)
+    return arrivals
+
+
+def _claim(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
+    """Lock in the order of ids, so that two workers with the same ones wait for each other instead of deadlocking."""
+    due = (notifications.c.deliver_at.is_(None)) | (notifications.c.deliver_at <= now)
+    waiting = notifications.c.id.in_(ids), notifications.c.delivered_at.is_(None), due
+    locked = session.scalars(
+        select(notifications.c.id)
+        .where(*waiting, notifications.c.recipients.is_not(None))
+        .order_by(notifications.c.id)
+        .with_for_update()
+    ).all()
+    if not locked:
+        return []
+    delivered = (
+        update(notifications)
+        .where(notifications.c.id.in_(locked))
+        .values(delivered_at=now, recipient_count=func.json_array_length(notifications.c.recipients))
+        .returning(*notifications.c)
+    )
+    place = {id_: index for index, id_ in enumerate(ids)}
+    return sorted(session.execute(delivered), key=lambda row: place[row.id])
+
+
+def _take_versions(session: Session, arriving: Counter[str], now: datetime) -> dict[str, Row[Any]]:
+    """Move each inbox on by the number of its arrivals, in the order of recipients; answers the rows after it."""
+    new = insert_into(session, inboxes)
+    moved = new.on_conflict_do_update(
+        index_elements=[inboxes.c.recipient_id],
+        set_={name: inboxes.c[name] + new.excluded[name] for name in ("version", "unread", "unseen")},
+    ).returning(inboxes.c.recipient_id, inboxes.c.version, inboxes.c.unread, inboxes.c.unseen)
+    rows = [
+        {"recipient_id": one, "version": n, "unread": n, "unseen": n, "changes_since": 0, "opened_at": now}
+        for one, n in sorted(arriving.items())
+    ]
+    return {row.recipient_id: row for row in session.execute(moved, rows)}
+
+
+def _next_recipients(session: Session, row: Row[Any], size: int) -> Sequence[str]:
+    known = inboxes.c.recipient_id
+    query = select(known)
+    if not row.everyone:
+        known = subscriptions.c.recipient_id
+        query = select(known).where(subscriptions.c.topic == row.topic)
+    if row.fanout_cursor is not None:
+        query = query.where(known > row.fanout_cursor)
+    return session.scalars(query.order_by(known).limit(size)).all()

@@ -1,0 +1,18 @@
+"""Every bound on what a caller may send or ask, in one place. Lengths are in code points unless said otherwise."""
+
+ID_MAX = 255  # recipients, actors, producers, topics
+TOPIC_MAX = 255
+KIND_MAX = 100
+TITLE_MAX = 10_240
+BODY_MAX = 65_536  # also a message's text
+URL_MAX = 2_048
+DATA_MAX_BYTES = 65_536  # as JSON in UTF-8
+IDEMPOTENCY_KEY_MAX = 255
+RECIPIENTS_MAX = 1_000
+SUBSCRIBERS_MAX = 1_000  # add and remove together
+REQUEST_MAX_BYTES = 262_144
+SEQ_MAX = 2**63 - 1
+SEQS_MAX = 1_000
+PAGE_DEFAULT = 20
+PAGE_MAX = 100
+CHANGES_MAX = 500

@@ -1,0 +1,137 @@
+"""Notifications: accepting them, and finding those that are due."""
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, select, tuple_, update
+
+from models.database import Session
+from models.insert import insert_into
+from models.tables import notifications
+
+# The API enqueues what it accepts; the relay enqueues again what is still undelivered after this, then after twice
+# as long, and so on: an overload is not fed.
+RELAY_AFTER = timedelta(seconds=5)
+RELAY_AFTER_AT_MOST = timedelta(minutes=5)
+
+
+class IdempotencyKeyReused(Exception):
+    """This key was used with another body."""
+
+
+@dataclass(frozen=True)
+class NewNotification:
+    """What a producer publishes. Exactly one of `recipients`, `topic`, `everyone` says who gets it."""
+
+    producer_id: str
+    kind: str
+    title: str
+    body: str | None = None
+    url: str | None = None
+    data: dict[str, Any] | None = None
+    actor: str | None = None
+    severity: str = "none"
+    recipients: tuple[str, ...] | None = None
+    topic: str | None = None
+    everyone: bool = False
+    expires_at: datetime | None = None
+    deliver_at: datetime | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """What was accepted, is due and is in no inbox yet."""
+
+    count: int
+    oldest_seconds: float
+
+
+def accept(session: Session, new: Sequence[NewNotification], now: datetime) -> list[UUID]:
+    """Store notifications; the commit makes them a promise. Answers their ids in order.
+
+    A producer's idempotency key that is known answers the id it had then. Raises `IdempotencyKeyReused` when the
+    content differs from what it was.
+    """
+    rows = [_row(one, now) for one in new]
+    unless_known = insert_into(session, notifications).on_conflict_do_nothing()
+    session.execute(unless_known, rows)
+    keyed = [row for row in rows if row["idempotency_key"] is not None]
+    first_ids = _ids_by_key(session, keyed) if keyed else {}
+    return [first_ids.get((row["producer_id"], row["idempotency_key"]), row["id"]) for row in rows]
+
+
+def due(session: Session, now: datetime, limit: int) -> list[UUID]:
+    """Take what should be enqueued now, oldest first, and put off its next turn, longer each time."""
+    oldest_due = (
+        select(notifications.c.id, notifications.c.enqueued)
+        .where(notifications.c.delivered_at.is_(None), notifications.c.enqueue_at <= now)
+        .order_by(notifications.c.enqueue_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    taken = session.execute(oldest_due).all()
+    put_off = (
+        update(notifications)
+        .where(notifications.c.id == bindparam("due_id"))
+        .values(enqueue_at=bindparam("next_turn"), enqueued=notifications.c.enqueued + 1)
+    )
+    if taken:
+        session.execute(put_off, [{"due_id": id_, "next_turn": now + _patience(times)} for id_, times in taken])
+    return [row.id for row in taken]
+
+
+def undelivered(session: Session, now: datetime) -> Undelivered:
+    """How much is stuck at the moment."""
+    waiting_since = func.coalesce(notifications.c.deliver_at, notifications.c.created_at)
+    overdue = notifications.c.delivered_at.is_(None) & (waiting_since <= now)
+    count, oldest = session.execute(select(func.count(), func.min(waiting_since)).where(overdue)).one()
+    return Undelivered(count, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562): ids made one after another lie side by side in the index."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds << 80) | secrets.randbits(80)
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    return UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62))
+
+
+def _row(new: NewNotification, now: datetime) -> dict[str, Any]:
+    content = asdict(new)
+    progress = {
+        "created_at": now,
+        "recipient_count": 0,
+        "enqueued": 0,
+        "enqueue_at": new.deliver_at or now + RELAY_AFTER,
+    }
+    return {**content, **progress, "id": new_id(), "fingerprint": _fingerprint(content)}
+
+
+def _fingerprint(content: dict[str, Any]) -> str:
+    said = {name: value for name, value in content.items() if name != "idempotency_key"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=datetime.isoformat).encode()).hexdigest()
+
+
+def _ids_by_key(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], UUID]:
+    key = (notifications.c.producer_id, notifications.c.idempotency_key)
+    stored = select(*key, notifications.c.id, notifications.c.fingerprint).where(
+        tuple_(*key).in_([(row["producer_id"], row["idempotency_key"]) for row in rows])
+    )
+    found = {(row[0], row[1]): row for row in session.execute(stored)}
+    for row in rows:
+        if found[row["producer_id"], row["idempotency_key"]].fingerprint != row["fingerprint"]:
+            raise IdempotencyKeyReused
+    return {key: row.id for key, row in found.items()}
+
+
+def _patience(times_enqueued: int) -> timedelta:
+    doubled: timedelta = RELAY_AFTER * 2 ** min(times_enqueued, 10)
+    return min(doubled, RELAY_AFTER_AT_MOST)
