@@ -10,33 +10,23 @@ from uuid import UUID
 from sqlalchemy import Row, func, select, update
 
 from models.database import Session
+from models.inbox import EPOCH
 from models.insert import insert_into
-from models.rendering import Rendered, render_content
+from models.rendering import Change, render_added, render_content, render_new_item
 from models.tables import inbox_items, inboxes, notifications, subscriptions
 
 FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """One item that came into one inbox, with the counts of the version at which it came."""
-
-    recipient_id: str
-    seq: int
-    content: Rendered
-    unread: int
-    unseen: int
-
-
-@dataclass(frozen=True)
 class Chunk:
     """One step of a fan-out: what arrived, and whether it was the last."""
 
-    arrivals: list[Arrival]
+    arrivals: list[Change]
     finished: bool
 
 
-def deliver(session: Session, ids: Sequence[UUID], now: datetime) -> list[Arrival]:
+def deliver(session: Session, ids: Sequence[UUID], now: datetime) -> list[Change]:
     """Move what names its recipients from accepted to delivered and write their items, in the order of `ids`.
 
     The guard is `delivered_at IS NULL`: a doubled, redelivered or raced call finds nothing left to do.
@@ -75,7 +65,7 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
     return Chunk(arrivals, finished)
 
 
-def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: datetime) -> list[Arrival]:
+def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: datetime) -> list[Change]:
     """Give each (notification, recipient) the next version of the recipient's inbox and write its item."""
     alive = [(row, recipient) for row, recipient in pairs if row.expires_at is None or row.expires_at > now]
     if not alive:
@@ -88,7 +78,8 @@ def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: da
         remaining[recipient] -= 1
         left, inbox = remaining[recipient], after[recipient]
         seq = inbox.version - left
-        arrivals.append(Arrival(recipient, seq, contents[row.id], inbox.unread - left, inbox.unseen - left))
+        added = render_added(render_new_item(seq, contents[row.id]))
+        arrivals.append(Change(recipient, added, inbox.unread - left, inbox.unseen - left, inbox.epoch))
         items.append({"recipient_id": recipient, "seq": seq, "version": seq, "notification_id": row.id})
     session.execute(inbox_items.insert(), items)
     return arrivals
@@ -122,7 +113,7 @@ def _take_versions(session: Session, arriving: Counter[str], now: datetime) -> d
     moved = new.on_conflict_do_update(
         index_elements=[inboxes.c.recipient_id],
         set_={name: inboxes.c[name] + new.excluded[name] for name in ("version", "unread", "unseen")},
-    ).returning(inboxes.c.recipient_id, inboxes.c.version, inboxes.c.unread, inboxes.c.unseen)
+    ).returning(inboxes.c.recipient_id, inboxes.c.version, inboxes.c.unread, inboxes.c.unseen, EPOCH.label("epoch"))
     rows = [
         {"recipient_id": one, "version": n, "unread": n, "unseen": n, "changes_since": 0, "opened_at": now}
         for one, n in sorted(arriving.items())

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, select
 
 from models.database import Session
 from models.insert import insert_new
-from models.rendering import Rendered, render_added, render_change, render_item
+from models.rendering import Change, Rendered, render_added, render_change, render_item
 from models.tables import history, inbox_changes, inbox_items, inboxes, notifications
 
 Condition = ColumnElement[bool]
@@ -130,11 +130,11 @@ def changes(session: Session, recipient_id: str, since: int, limit: int) -> Chan
     return Changes(found[:limit], found[limit - 1]["version"] if more else at_present.version, more, at_present)
 
 
-def change_log(session: Session, recipient_id: str, versions: Sequence[int]) -> list[tuple[Rendered, Summary]]:
-    """These changes of state, each with the counts of its own version; what the announcer tells the other devices."""
+def change_log(session: Session, recipient_id: str, versions: Sequence[int]) -> list[Change]:
+    """These changes of state, each with the counts of its own version: what the other devices are told."""
     epoch = session.scalars(select(EPOCH)).one()
     rows = session.execute(_changes_of(recipient_id).where(inbox_changes.c.version.in_(versions)))
-    return [(render_change(row), Summary(row.unread, row.unseen, row.version, epoch)) for row in rows]
+    return [Change(recipient_id, render_change(row), row.unread, row.unseen, epoch) for row in rows]
 
 
 def _items_of(recipient_id: str) -> Select[tuple[object, ...]]:

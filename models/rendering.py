@@ -1,7 +1,9 @@
 """One shape, one function: the item and the change as REST answers and the socket alike show them."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row
 
@@ -9,6 +11,21 @@ Rendered = dict[str, Any]
 
 CONTENT = ("kind", "actor", "title", "body", "url", "data", "severity", "topic")
 STATE_TIMES = ("seen_at", "read_at", "archived_at")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of one inbox, with the counts that belong to its version."""
+
+    recipient_id: str
+    rendered: Rendered
+    unread: int
+    unseen: int
+    epoch: UUID
+
+    def announced(self) -> Rendered:
+        """What the socket says of it."""
+        return {**self.rendered, "epoch": str(self.epoch), "unread": self.unread, "unseen": self.unseen}
 
 
 def timestamp(moment: datetime | None) -> str | None:

@@ -1,0 +1,1 @@
+"""The Celery side: `celery -A workers worker` and `celery -A workers beat`."""

@@ -1,0 +1,26 @@
+"""Entry point of `celery -A workers`: the environment becomes the application, the database and the announcer."""
+
+import sys
+from typing import Any
+
+from celery.signals import setup_logging
+from logs import configure_logging
+from push.announcer import Announcer
+
+from models.database import Database
+from settings import SettingsError, load_settings
+from workers.queues import make_celery
+
+try:
+    settings = load_settings()
+except SettingsError as error:
+    sys.exit(str(error))
+
+app = make_celery(settings.broker_url)
+database = Database(settings.database_url)
+announcer = Announcer(settings.broker_url)
+
+
+@setup_logging.connect
+def _log_like_the_rest_of_belfry(**_: Any) -> None:
+    configure_logging(settings.log_level)

@@ -1,0 +1,73 @@
+"""The names on the broker, and the Celery application that knows them: for who enqueues and for who works."""
+
+from datetime import timedelta
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+# Tasks carry ids, never content.
+DELIVER = "belfry.deliver"  # ([notification id, …])
+FAN_OUT = "belfry.fan_out"  # (notification id)
+ANNOUNCE = "belfry.announce"  # (recipient id, [version, …])
+RELAY = "belfry.relay"  # ()
+
+DELIVERIES_QUEUE = "belfry.deliveries"
+FANOUTS_QUEUE = "belfry.fanouts"
+UPKEEP_QUEUE = "belfry.upkeep"
+
+ROUTES = {
+    DELIVER: {"queue": DELIVERIES_QUEUE},
+    ANNOUNCE: {"queue": DELIVERIES_QUEUE},
+    FAN_OUT: {"queue": FANOUTS_QUEUE},
+    RELAY: {"queue": UPKEEP_QUEUE},
+}
+
+RELAY_EVERY = timedelta(seconds=2)
+
+# A broker that does not answer within a second is treated as down: the relay delivers later, the caller goes on now.
+BROKER_TIMEOUT_SECONDS = 1
+
+
+def make_celery(broker_url: str) -> Celery:
+    """A Celery application; it connects when it is first used, so it may be made before a fork."""
+    app = Celery("belfry", broker=broker_url, set_as_current=False, include=["workers.tasks"])
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_queues=[_queue(name) for name in (DELIVERIES_QUEUE, FANOUTS_QUEUE, UPKEEP_QUEUE)],
+        task_default_queue=DELIVERIES_QUEUE,
+        task_routes=ROUTES,
+        # The database holds the promise and the relay keeps it, so a message need not outlive the broker's memory.
+        task_default_delivery_mode="transient",
+        # A worker that dies gives its tasks back at once; they may run twice, which changes nothing.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        # Threads share one database pool and one announcer; the work is waiting for the database.
+        worker_pool="threads",
+        worker_concurrency=8,
+        worker_prefetch_multiplier=4,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_timeout=BROKER_TIMEOUT_SECONDS,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a worker waits for its broker as long as it takes
+        task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2},
+        broker_transport_options=_transport_options(broker_url),
+        # What beat could not enqueue in time is not wanted later: the next tick does the same.
+        beat_schedule={
+            "relay": {"task": RELAY, "schedule": RELAY_EVERY, "options": {"expires": RELAY_EVERY.total_seconds()}}
+        },
+        beat_scheduler="celery.beat:Scheduler",  # the schedule is this one; there is nothing to keep in a file
+    )
+    return app
+
+
+def _queue(name: str) -> Queue:
+    return Queue(name, Exchange("belfry.tasks", type="topic"), routing_key=name)
+
+
+def _transport_options(broker_url: str) -> dict[str, object]:
+    if broker_url.startswith("amqp"):
+        return {"confirm_publish": True}
+    return {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "visibility_timeout": 60}
