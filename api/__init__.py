@@ -1,0 +1,1 @@
+"""The HTTP side: actions and producers write, the inbox reads."""

@@ -1,0 +1,121 @@
+"""The Flask application, made from values: every route, every error, and who may call from another origin."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flask import Flask, Response, request
+from flask_cors import CORS
+from werkzeug.routing import BaseConverter
+
+from api import follows, health, inbox, messages, metrics, notifications, pages, problems, subscriptions, topics
+from api.endpoint import Endpoint, Services, serve
+from api.enqueue import Enqueuer
+from models.database import Database
+from models.limits import REQUEST_MAX_BYTES
+from push.tokens import TokenVerifier
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    follows.follow,
+    follows.unfollow,
+    messages.send_message,
+    notifications.notify,
+    inbox.read_inbox,
+    inbox.read_summary,
+    inbox.read_changes,
+    inbox.read_item,
+    inbox.change_item,
+    inbox.delete_item,
+    inbox.mark_read,
+    inbox.mark_seen,
+    inbox.mark_archived,
+    subscriptions.read_subscriptions,
+    subscriptions.subscribe,
+    subscriptions.unsubscribe,
+    topics.change_subscribers,
+    health.live,
+    health.ready,
+)
+
+
+class Anything(BaseConverter):
+    """An id or a topic in a path: any characters, slashes too. Which of them are allowed its schema says."""
+
+    part_isolating = False
+    regex = r"(?s:.+)"
+    weight = 200
+
+
+class Number(BaseConverter):
+    """A seq in a path; what is no number, or one that no inbox reaches, names nothing: 404."""
+
+    regex = r"[1-9][0-9]{0,17}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+
+def create_app(
+    database: Database,
+    verifier: TokenVerifier,
+    enqueuer: Enqueuer,
+    *,
+    public_push_url: str,
+    cors_origins: Sequence[str],
+) -> Flask:
+    """The API over these parts. Nothing is connected before the first request."""
+    app = Flask("belfry", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = REQUEST_MAX_BYTES
+    app.url_map.merge_slashes = False  # "a//b" is an id of its own
+    app.url_map.converters.update(anything=Anything, number=Number)
+    services = Services(database, verifier, enqueuer)
+    for endpoint in ENDPOINTS:
+        app.add_url_rule(_rule(endpoint), _name(endpoint), _view(endpoint, services), methods=[endpoint.method])
+    app.before_request(_demand_readable_path)
+    problems.register(app)
+    metrics.register(app, services)
+    pages.register(app, public_push_url)
+    _allow_origins(app, cors_origins)
+    return app
+
+
+def _name(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+def _rule(endpoint: Endpoint) -> str:
+    """`/v1/inbox/{seq}` in Flask's words."""
+
+    def converter(field: re.Match[str]) -> str:
+        kind = "number" if field[1] == "seq" else "anything"
+        return f"<{kind}:{field[1]}>"
+
+    return re.sub(r"{(\w+)}", converter, endpoint.path)
+
+
+def _view(endpoint: Endpoint, services: Services) -> Callable[..., Response]:
+    def view(**path: Any) -> Response:
+        return serve(endpoint, services, request, path)
+
+    return view
+
+
+def _demand_readable_path() -> None:
+    """Bytes that are no UTF-8 would come through as replacement characters, and name someone else."""
+    try:
+        request.environ["PATH_INFO"].encode("latin-1").decode()
+    except UnicodeDecodeError:
+        raise problems.Problem(problems.MALFORMED_REQUEST, "The path is not UTF-8.") from None
+
+
+def _allow_origins(app: Flask, origins: Sequence[str]) -> None:
+    # As plain texts, flask-cors would take some of them for patterns.
+    exactly = [re.compile(re.escape(origin) + r"\Z") for origin in origins]
+    CORS(
+        app,
+        origins=exactly,
+        methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
+        expose_headers=["ETag", "Link", "Location", "Retry-After"],
+        max_age=3600,
+    )

@@ -1,0 +1,174 @@
+"""An endpoint is a function with typed arguments; everything before it and after it is the same for all, and is here.
+
+    @endpoint("POST", "/v1/messages", scope=INBOX, answers={202: Accepted}, keyed=True)
+    def send_message(call: Call, body: Message) -> Answer: ...
+
+In this order: the token, its scope, the path, the query, the Idempotency-Key, the body's size and form, its rules. The
+function gets what its parameters name: `body` and `query` by their schemas, and what stands in braces in the path.
+The OpenAPI document is made from the same `Endpoint`.
+"""
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, get_type_hints
+from urllib.parse import parse_qsl
+
+from flask import Request, Response
+from pydantic import BaseModel, TypeAdapter
+from werkzeug.datastructures import Headers
+
+from api.auth import authenticate, demand_scope
+from api.enqueue import Enqueuer
+from api.fields import IdempotencyKey
+from api.json_body import read_json
+from api.problems import MALFORMED_REQUEST, Problem, ProblemKind, invalid
+from api.validation import validate
+from models.database import Database
+from push.tokens import TokenVerifier
+
+INBOX = "inbox"
+NOTIFY = "notify"
+QUERY_FIELDS_MAX = 50
+
+_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What endpoints work with; made once for a process."""
+
+    database: Database
+    verifier: TokenVerifier
+    enqueuer: Enqueuer
+    clock: Callable[[], datetime] = utc_now
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, authenticated: `caller` is the token's `sub` (empty where no token is asked for)."""
+
+    services: Services
+    caller: str
+    now: datetime
+    idempotency_key: str | None = None
+    headers: Headers = field(default_factory=Headers)
+
+    @property
+    def database(self) -> Database:
+        return self.services.database
+
+    @property
+    def enqueuer(self) -> Enqueuer:
+        return self.services.enqueuer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the endpoint says; `status` is the first of those that the endpoint declares unless it names another."""
+
+    body: BaseModel | Mapping[str, Any] | None = None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    method: str
+    path: str
+    run: Callable[..., Answer | Response]
+    scope: str | None
+    answers: Mapping[int, type[BaseModel] | None]
+    problems: tuple[ProblemKind, ...]
+    keyed: bool
+
+    @cached_property
+    def schemas(self) -> dict[str, TypeAdapter[Any]]:
+        """How to read each argument of the function, by its name."""
+        hints = get_type_hints(self.run, include_extras=True)
+        names = [name for name in inspect.signature(self.run).parameters if name != "call"]
+        return {name: TypeAdapter(hints[name]) for name in names}
+
+    @cached_property
+    def path_fields(self) -> list[str]:
+        return re.findall(r"{(\w+)}", self.path)
+
+
+def endpoint(
+    method: str,
+    path: str,
+    *,
+    scope: str | None,
+    answers: Mapping[int, type[BaseModel] | None],
+    problems: tuple[ProblemKind, ...] = (),
+    keyed: bool = False,
+) -> Callable[[Callable[..., Answer | Response]], Endpoint]:
+    """Make a function an `Endpoint`. `keyed`: it takes an Idempotency-Key. `problems`: those of its own."""
+
+    def decorate(run: Callable[..., Answer | Response]) -> Endpoint:
+        return Endpoint(method, path, run, scope, answers, problems, keyed)
+
+    return decorate
+
+
+def serve(endpoint: Endpoint, services: Services, request: Request, path: Mapping[str, Any]) -> Response:
+    """Answer one request. Raises `Problem`; whatever the endpoint did in its transaction is rolled back by then."""
+    caller = ""
+    if endpoint.scope is not None:
+        claims = authenticate(services.verifier, request.headers.get("Authorization"))
+        demand_scope(claims, endpoint.scope)
+        caller = claims.sub
+    arguments = _arguments(endpoint, request, path)
+    key = _idempotency_key(request) if endpoint.keyed else None
+    if "body" in endpoint.schemas:
+        arguments["body"] = validate(endpoint.schemas["body"], read_json(request))
+    answer = endpoint.run(Call(services, caller, services.clock(), key, request.headers), **arguments)
+    return answer if isinstance(answer, Response) else respond(answer, next(iter(endpoint.answers)))
+
+
+def respond(answer: Answer, status: int) -> Response:
+    status = answer.status or status
+    if answer.body is None:
+        response = Response(status=status, headers=dict(answer.headers))
+        response.headers.pop("Content-Type", None)
+        return response
+    body = answer.body.model_dump() if isinstance(answer.body, BaseModel) else answer.body
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    response = Response(text, status, dict(answer.headers), mimetype="application/json")
+    response.headers["Cache-Control"] = "private, no-cache"  # an inbox is nobody's business, and never stale
+    return response
+
+
+def _arguments(endpoint: Endpoint, request: Request, path: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = {name: validate(endpoint.schemas[name], path[name], field=name) for name in endpoint.path_fields}
+    if "query" in endpoint.schemas:
+        arguments["query"] = validate(endpoint.schemas["query"], _query(request))
+    return arguments
+
+
+def _query(request: Request) -> dict[str, str]:
+    """The query's fields, each at most once. Raises `Problem` where werkzeug would put a replacement character."""
+    try:
+        text = request.query_string.decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=QUERY_FIELDS_MAX)
+    except ValueError:
+        raise Problem(MALFORMED_REQUEST, "The query is not percent-encoded UTF-8.") from None
+    query: dict[str, str] = {}
+    for name, value in pairs:
+        if name in query:
+            raise invalid(name, "duplicate", "stands twice in the query")
+        query[name] = value
+    return query
+
+
+def _idempotency_key(request: Request) -> str | None:
+    value = request.headers.get("Idempotency-Key")
+    return None if value is None else validate(_KEY, value, field="Idempotency-Key")

@@ -1,0 +1,113 @@
+"""The one door from the API to Celery. Best effort: what is not enqueued here the relay enqueues later.
+
+One thread publishes, because a broker that stops answering may hold a publisher for longer than any timeout says;
+whoever waits for it waits a second at most, and while it is held, or just after a failure, nobody waits at all.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from workers.queues import ANNOUNCE, DELIVER, make_celery
+
+WAIT_SECONDS = 1.0  # how long a request waits for the broker: its answer is due within two seconds
+PAUSE_SECONDS = 1.0  # how long the broker is left alone after a failure
+PUBLISH = {
+    "retry": True,  # without a policy a refused publish takes six seconds to fail; with this one, ten milliseconds
+    "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2},
+    "timeout": 1,
+    "confirm_timeout": 1,
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    task: str
+    args: list[Any]
+    outcome: "Future[None]" = field(default_factory=Future)
+
+
+class Enqueuer:
+    """Puts tasks on the broker. Connects lazily, after a fork; safe among threads and greenlets; never raises."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._celery = make_celery(broker_url)
+        self._celery.conf.broker_connection_timeout = 1
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._start = threading.Lock()
+        self._publisher: threading.Thread | None = None
+        self._paused_until = 0.0
+
+    def deliver(self, ids: Sequence[UUID]) -> bool:
+        """Have these notifications delivered. False: the broker did not take it within a second."""
+        return self._enqueue(DELIVER, [[str(id_) for id_ in ids]])
+
+    def announce(self, recipient_id: str, versions: Sequence[int]) -> bool:
+        """Have these changes of an inbox announced to its owner's devices. False: as above; the devices sync later."""
+        return self._enqueue(ANNOUNCE, [recipient_id, list(versions)])
+
+    def check(self) -> None:
+        """Connect to the broker, as a health check. Raises what the broker's client raises, within seconds."""
+        with self._celery.connection_for_write(connect_timeout=1) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=1)
+            connection.default_channel.close()
+
+    def _enqueue(self, task: str, args: list[Any]) -> bool:
+        if time.monotonic() < self._paused_until:
+            return False
+        job = Job(task, args)
+        self._running_publisher()
+        self._jobs.put(job)
+        return self._wait(job)
+
+    def _wait(self, job: Job) -> bool:
+        try:
+            job.outcome.result(WAIT_SECONDS)
+            return True
+        except FutureTimeout:
+            job.outcome.cancel()  # the relay sees to it: published as well it would only be done twice
+            self._pause("no answer")
+        except Exception as error:
+            self._pause(type(error).__name__)
+        return False
+
+    def _pause(self, reason: str) -> None:
+        self._paused_until = time.monotonic() + PAUSE_SECONDS
+        log.warning("enqueue_failed reason=%s", reason)
+
+    def _running_publisher(self) -> None:
+        with self._start:
+            if self._publisher is None or not self._publisher.is_alive():
+                self._publisher = threading.Thread(target=self._publish_all, name="enqueue", daemon=True)
+                self._publisher.start()
+
+    def _publish_all(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if job.outcome.cancelled():
+                continue
+            self._publish(job)
+
+    def _publish(self, job: Job) -> None:
+        try:
+            self._celery.send_task(job.task, args=job.args, **PUBLISH)
+        except Exception as error:
+            _quietly(job.outcome.set_exception, error)
+        else:
+            _quietly(job.outcome.set_result, None)
+
+
+def _quietly(settle: Callable[[Any], None], value: Any) -> None:
+    """Whoever waited may have given up at this very moment."""
+    with suppress(InvalidStateError):
+        settle(value)

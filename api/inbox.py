@@ -1,0 +1,150 @@
+"""The caller's own inbox: reading it, following its changes, changing it. Nobody can name another's."""
+
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlencode
+
+from werkzeug.http import parse_etags
+
+from api.answers import Changes, InboxPage, Item, Marked, Summary
+from api.cursors import make_cursor, read_cursor
+from api.endpoint import INBOX, Answer, Call, endpoint
+from api.fields import Seq
+from api.problems import INVALID_CURSOR, NOT_FOUND, RESYNC_REQUIRED, Problem
+from api.schemas import ChangesQuery, InboxQuery, ItemPatch, Mark
+from models import inbox, marking
+
+NO_SUCH_ITEM = "There is no such item in the caller's inbox."
+
+
+@endpoint("GET", "/v1/inbox", scope=INBOX, answers={200: InboxPage}, problems=(INVALID_CURSOR,))
+def read_inbox(call: Call, query: InboxQuery) -> Answer:
+    """Items newest first, all that are not archived unless `state` says otherwise; filters combine."""
+    before = None if query.cursor is None else read_cursor(call.caller, query.cursor)
+    filters = query.model_dump(exclude={"cursor"})
+    with call.database.read() as session:
+        page = inbox.page(session, call.caller, before=before, **filters)
+    _make_known(call, page.summary)
+    next_cursor = None if page.next_before is None else make_cursor(call.caller, page.next_before)
+    body = {"items": page.items, "next_cursor": next_cursor, **_counts(page.summary)}
+    return Answer(body, headers=_link_to_next(query, next_cursor))
+
+
+@endpoint("GET", "/v1/inbox/summary", scope=INBOX, answers={200: Summary, 304: None})
+def read_summary(call: Call) -> Answer:
+    """The counts at the present version."""
+    with call.database.read() as session:
+        summary = inbox.summary(session, call.caller)
+    if summary is None:
+        summary = _open(call)
+    tag = f"{summary.epoch}.{summary.version}"
+    unchanged = parse_etags(call.headers.get("If-None-Match")).contains_weak(tag)
+    return Answer(None if unchanged else _counts(summary), 304 if unchanged else 200, {"ETag": f'"{tag}"'})
+
+
+@endpoint("GET", "/v1/inbox/changes", scope=INBOX, answers={200: Changes}, problems=(RESYNC_REQUIRED,))
+def read_changes(call: Call, query: ChangesQuery) -> Answer:
+    """All that happened after version `since`, oldest first; ask again from `version` while there is `more`."""
+    with call.database.read() as session:
+        found = inbox.changes(session, call.caller, query.since, query.limit)
+    if query.epoch not in (None, str(found.summary.epoch)):
+        raise Problem(RESYNC_REQUIRED)
+    _make_known(call, found.summary)
+    return Answer({**_counts(found.summary), "changes": found.changes, "version": found.version, "more": found.more})
+
+
+@endpoint("GET", "/v1/inbox/{seq}", scope=INBOX, answers={200: Item})
+def read_item(call: Call, seq: Seq) -> Answer:
+    with call.database.read() as session:
+        return Answer(_existing(inbox.item(session, call.caller, seq)))
+
+
+@endpoint("PATCH", "/v1/inbox/{seq}", scope=INBOX, answers={200: Item})
+def change_item(call: Call, seq: Seq, body: ItemPatch) -> Answer:
+    """Bring one item to a state. What is so already changes nothing and takes no version."""
+    with call.database.write() as session:
+        versions = marking.set_state(session, call.caller, seq, now=call.now, **body.model_dump())
+        item = inbox.item(session, call.caller, seq)
+    _announce(call, versions or [])
+    return Answer(_existing(item))
+
+
+@endpoint("DELETE", "/v1/inbox/{seq}", scope=INBOX, answers={204: None})
+def delete_item(call: Call, seq: Seq) -> Answer:
+    """Remove one item from the inbox for good."""
+    with call.database.write() as session:
+        version = marking.delete_item(session, call.caller, seq, now=call.now)
+    if version is None:
+        raise Problem(NOT_FOUND, NO_SUCH_ITEM)
+    _announce(call, [version])
+    return Answer()
+
+
+@endpoint("POST", "/v1/inbox/read", scope=INBOX, answers={200: Marked})
+def mark_read(call: Call, body: Mark) -> Answer:
+    """Mark items read, and so seen."""
+    return _mark(call, body, "read")
+
+
+@endpoint("POST", "/v1/inbox/seen", scope=INBOX, answers={200: Marked})
+def mark_seen(call: Call, body: Mark) -> Answer:
+    """Mark items seen."""
+    return _mark(call, body, "seen")
+
+
+@endpoint("POST", "/v1/inbox/archive", scope=INBOX, answers={200: Marked})
+def mark_archived(call: Call, body: Mark) -> Answer:
+    """Put items away, which reads them."""
+    return _mark(call, body, "archived")
+
+
+def _mark(call: Call, body: Mark, state: str) -> Answer:
+    with call.database.write() as session:
+        marked = marking.mark(session, call.caller, state, marking.Which(**body.model_dump()), now=call.now)
+    _announce(call, [] if marked.version is None else [marked.version])
+    summary = marked.summary
+    return Answer(Marked(changed=marked.changed, version=summary.version, unread=summary.unread, unseen=summary.unseen))
+
+
+def _announce(call: Call, versions: list[int]) -> None:
+    """Tell the caller's other devices, after the commit."""
+    if versions:
+        call.enqueuer.announce(call.caller, versions)
+
+
+def _make_known(call: Call, shown: inbox.Summary) -> None:
+    """Whoever reads an inbox for the first time opens it: from now on `everyone` means them too.
+
+    The answer stays the moment that was read: what arrives meanwhile has a version that the client lacks, and asks for.
+    """
+    if shown.version == 0:
+        with call.database.read() as session:
+            known = inbox.summary(session, call.caller)
+        if known is None:
+            _open(call)
+
+
+def _open(call: Call) -> inbox.Summary:
+    with call.database.write() as session:
+        inbox.open_inbox(session, call.caller, call.now)
+        opened = inbox.summary(session, call.caller)
+    if opened is None:
+        raise RuntimeError("an inbox that was opened is not there")
+    return opened
+
+
+def _existing(item: dict[str, Any] | None) -> dict[str, Any]:
+    if item is None:
+        raise Problem(NOT_FOUND, NO_SUCH_ITEM)
+    return item
+
+
+def _counts(summary: inbox.Summary) -> dict[str, Any]:
+    return {**asdict(summary), "epoch": str(summary.epoch)}
+
+
+def _link_to_next(query: InboxQuery, next_cursor: str | None) -> dict[str, str]:
+    if next_cursor is None:
+        return {}
+    fields = query.model_dump(exclude_none=True) | {"cursor": next_cursor}
+    return {"Link": f'</v1/inbox?{urlencode(fields)}>; rel="next"'}

@@ -1,0 +1,32 @@
+"""Messages from one user to another."""
+
+from api.answers import Accepted
+from api.endpoint import INBOX, Answer, Call, endpoint
+from api.problems import IDEMPOTENCY_KEY_REUSED
+from api.schemas import Message
+from models.notifications import NewNotification, accept
+
+
+@endpoint(
+    "POST",
+    "/v1/messages",
+    scope=INBOX,
+    answers={202: Accepted},
+    problems=(IDEMPOTENCY_KEY_REUSED,),
+    keyed=True,
+)
+def send_message(call: Call, body: Message) -> Answer:
+    """Write to someone: it comes into their inbox, with the caller as the actor."""
+    message = NewNotification(
+        producer_id=call.caller,
+        kind="message",
+        title=f"Message from {call.caller}",
+        body=body.text,
+        actor=call.caller,
+        recipients=(body.to,),
+        idempotency_key=call.idempotency_key,
+    )
+    with call.database.write() as session:
+        [id_] = accept(session, [message], call.now)
+    call.enqueuer.deliver([id_])
+    return Answer(Accepted(id=str(id_)))

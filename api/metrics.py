@@ -1,0 +1,66 @@
+"""What Prometheus may scrape: how requests were answered, and how much is accepted but in no inbox yet."""
+
+import re
+import time
+from collections.abc import Iterator
+
+from flask import Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from api.endpoint import Services
+from models import notifications
+from models.database import DatabaseUnavailable
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class Undelivered(Collector):
+    """Asks the database at each scrape, so it is right whoever delivers; says nothing when it cannot know."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        try:
+            with self._services.database.read() as session:
+                stuck = notifications.undelivered(session, self._services.clock())
+        except DatabaseUnavailable:
+            return
+        yield GaugeMetricFamily(
+            "belfry_undelivered_notifications", "Accepted, due, and not in every inbox yet", stuck.count
+        )
+        yield GaugeMetricFamily(
+            "belfry_undelivered_oldest_seconds", "How long the oldest of them has waited", stuck.oldest_seconds
+        )
+
+
+def register(app: Flask, services: Services) -> None:
+    """Count every request of this app from now on, and serve the numbers at /metrics."""
+    registry = CollectorRegistry()
+    labels = ("method", "route", "status")
+    requests = Counter("belfry_http_requests", "Requests answered", labels, registry=registry)
+    seconds = Histogram("belfry_http_seconds", "Time to the answer", ("route",), buckets=BUCKETS, registry=registry)
+    registry.register(Undelivered(services))
+
+    def start() -> None:
+        g.started = time.perf_counter()
+
+    def count(response: Response) -> Response:
+        route = _route()
+        method = request.method if request.url_rule else "any"  # a stranger's methods make no new numbers
+        requests.labels(method, route, str(response.status_code)).inc()
+        if "started" in g:
+            seconds.labels(route).observe(time.perf_counter() - g.started)
+        return response
+
+    app.before_request(start)
+    app.after_request(count)
+    app.add_url_rule("/metrics", "metrics", lambda: Response(generate_latest(registry), content_type=CONTENT_TYPE))
+
+
+def _route() -> str:
+    """The route's pattern, never the path: ids are nobody's business here, and without end."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", request.url_rule.rule) if request.url_rule else "none"

@@ -1,0 +1,60 @@
+"""The demo page and what it needs, for the embedded run. The API itself needs none of it."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, send_file, send_from_directory
+from werkzeug.exceptions import NotFound
+
+from api.answers import Config
+from api.endpoint import Answer, respond
+
+WEB = Path(__file__).resolve().parent.parent / "web"
+PAGES = WEB / "demo"
+SOCKET_IO = WEB / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
+SERVED = {".js", ".css", ".svg", ".png", ".ico"}
+
+
+def register(app: Flask, public_push_url: str) -> None:
+    """Serve the page at `/`, its files below `/static/`, and where the push server is at `/config.json`."""
+    policy = content_policy(public_push_url)
+
+    def page() -> Response:
+        return _guarded(_file(PAGES / "index.html"), policy)
+
+    def static(name: str) -> Response:
+        if Path(name).suffix not in SERVED:
+            raise NotFound
+        return _guarded(send_from_directory(PAGES, name), policy)
+
+    app.add_url_rule("/", "page", page)
+    app.add_url_rule("/static/<path:name>", "static", static)
+    app.add_url_rule("/static/socket.io.js", "socket.io", lambda: _guarded(_file(SOCKET_IO), policy))
+    app.add_url_rule(
+        "/config.json", "config", lambda: respond(Answer(Config(api="/v1", push_url=public_push_url)), 200)
+    )
+
+
+def content_policy(public_push_url: str) -> str:
+    """The page runs its own scripts only, and talks to this server and the push server only."""
+    push = urlsplit(public_push_url)
+    socket = f"{'wss' if push.scheme == 'https' else 'ws'}://{push.netloc}"
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        f"connect-src 'self' {push.scheme}://{push.netloc} {socket}; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def _file(path: Path) -> Response:
+    if not path.is_file():
+        raise NotFound
+    return send_file(path)
+
+
+def _guarded(response: Response, policy: str) -> Response:
+    response.headers["Content-Security-Policy"] = policy
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-cache"
+    return response

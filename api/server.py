@@ -1,0 +1,95 @@
+"""The API in gunicorn: one process of gevent's, unless WEB_CONCURRENCY says more."""
+
+import os
+import socket
+import sys
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from api.app import create_app
+from api.enqueue import Enqueuer
+from models.database import Database
+from push.tokens import make_verifier
+from settings import Settings, SettingsError, load_settings
+
+BACKLOG = 2048
+UNUSABLE = 2  # the exit code of a process that its environment keeps from starting
+
+
+class PortTaken(Exception):
+    """The address to listen on cannot be had; the message says which variable to set."""
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn, configured from settings alone: no file, no command line, no environment of its own."""
+
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self.settings = settings
+        self.options = gunicorn_options(listener)
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self.options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Called in each worker, after the fork: what it makes is never shared between processes."""
+        return make_app(self.settings)
+
+
+def make_app(settings: Settings) -> Flask:
+    verifier = make_verifier(
+        secret=settings.jwt_secret,
+        jwks_url=settings.jwt_jwks_url,
+        audience=settings.jwt_audience,
+        issuer=settings.jwt_issuer,
+    )
+    return create_app(
+        Database(settings.database_url),
+        verifier,
+        Enqueuer(settings.broker_url),
+        public_push_url=settings.public_push_url,
+        cors_origins=settings.cors_origins,
+    )
+
+
+def gunicorn_options(listener: socket.socket) -> dict[str, Any]:
+    return {
+        "bind": [f"fd://{listener.detach()}"],
+        "worker_class": "gevent",
+        "workers": int(os.environ.get("WEB_CONCURRENCY") or 1),
+        "worker_connections": 1000,
+        "backlog": BACKLOG,
+        "keepalive": 5,
+        "timeout": 30,  # a process that blocks its loop for so long is replaced
+        "graceful_timeout": 15,  # requests in flight get this long to end after SIGTERM
+        "accesslog": None,  # addresses and queries are nobody's business; /metrics counts
+        "errorlog": "-",
+        "loglevel": "warning",
+        "proc_name": "belfry-api",
+        "control_socket_disable": True,
+    }
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises `PortTaken`, in words."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise PortTaken(f"Cannot listen on {host}:{port} ({reason}). Set API_PORT to a free port.") from None
+
+
+def main() -> int:
+    """Serve until SIGTERM. The exit code is 2 when the environment is unusable, and stderr says why."""
+    try:
+        settings = load_settings()
+        listener = listen(settings.bind_host, settings.api_port)
+    except (SettingsError, PortTaken) as problem:
+        print(problem, file=sys.stderr)
+        return UNUSABLE
+    Server(settings, listener).run()
+    return 0

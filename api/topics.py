@@ -1,0 +1,16 @@
+"""A topic's subscribers, as a producer sets them."""
+
+from api.answers import SubscribersChanged
+from api.endpoint import NOTIFY, Answer, Call, endpoint
+from api.fields import Topic
+from api.schemas import Subscribers
+from models.subscriptions import subscribe, unsubscribe
+
+
+@endpoint("PUT", "/v1/topics/{topic}/subscribers", scope=NOTIFY, answers={200: SubscribersChanged})
+def change_subscribers(call: Call, topic: Topic, body: Subscribers) -> Answer:
+    """Subscribe others to a topic and unsubscribe others, all or none."""
+    with call.database.write() as session:
+        added = subscribe(session, topic, body.add, call.now)
+        removed = unsubscribe(session, topic, body.remove)
+    return Answer(SubscribersChanged(added=added, removed=removed))
