@@ -1,0 +1,1 @@
+"""Operations: what sets a machine up, and starts and ends the processes Belfry needs around it."""

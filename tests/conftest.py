@@ -1,0 +1,109 @@
+"""Real services for every test, fresh each time: a database, a virtual host, an emptied Redis database."""
+
+import itertools
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+
+from ops.processes import Process
+from ops.processes import free_port as next_free_port
+from ops.rabbitmq import RabbitMQ
+from ops.redis import DATABASES
+from ops.services import temporary_folder
+from tests.support.fresh import fresh_database, fresh_vhost
+
+_redis_databases = itertools.cycle(range(DATABASES))
+
+
+def pytest_configure() -> None:
+    # The default action would end pytest without the teardowns that end what the tests started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """A fresh, empty PostgreSQL database, dropped afterwards."""
+    with fresh_database(_service("BELFRY_POSTGRES_URL")) as url:
+        yield url
+
+
+@pytest.fixture
+def rabbitmq_url() -> Iterator[str]:
+    """A fresh virtual host, deleted afterwards with all that is connected to it."""
+    with fresh_vhost(RabbitMQ(Path(_service("BELFRY_RABBITMQ_FOLDER")))) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """An emptied Redis database. (PUBLISH knows no databases; kombu puts the number into its channels' names.)"""
+    url = urlsplit(_service("BELFRY_REDIS_URL"))._replace(path=f"/{next(_redis_databases)}").geturl()
+    with redis.Redis.from_url(url) as connection:
+        connection.flushdb()
+    return url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A database file that does not exist yet."""
+    return f"sqlite:///{tmp_path}/belfry.sqlite"
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    return next_free_port
+
+
+@pytest.fixture
+def services_folder() -> Iterator[Path]:
+    """A folder for private services: unlike tmp_path, PostgreSQL's account may enter it when root runs the tests."""
+    with temporary_folder() as folder:
+        yield folder
+
+
+class StartProcess(Protocol):
+    def __call__(
+        self,
+        name: str,
+        *command: str | Path,
+        ready: Callable[[], object] = ...,
+        env: Mapping[str, str] | None = None,
+    ) -> Process: ...
+
+
+@pytest.fixture
+def start_process(tmp_path: Path) -> Iterator[StartProcess]:
+    """Starts commands and waits until they are ready; ends them with the test, and shows their logs if it failed."""
+    started: list[Process] = []
+
+    def start(
+        name: str,
+        *command: str | Path,
+        ready: Callable[[], object] = lambda: True,
+        env: Mapping[str, str] | None = None,
+    ) -> Process:
+        process = Process(name, command, tmp_path / f"{len(started)}-{name}.log", ready=ready, env=env)
+        started.append(process)
+        process.start()
+        return process
+
+    yield start
+    for process in reversed(started):
+        process.stop()
+        print(f"--- {process.name} wrote last:\n{process.tail()}")  # pytest shows it when the test failed
+
+
+def _service(variable: str) -> str:
+    """The variable's value; without it the test is skipped, and fails where CI=true."""
+    if value := os.environ.get(variable):
+        return value
+    reason = f"{variable} is not set; use `make test`, or `make services` and the lines it prints"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

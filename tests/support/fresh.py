@@ -1,0 +1,33 @@
+"""An empty place in a running service, gone again when the block is left."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+from ops.rabbitmq import RabbitMQ
+
+
+@contextmanager
+def fresh_database(admin_url: str) -> Iterator[str]:
+    """The URL of a new PostgreSQL database; whoever is still connected at the end is cut off."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield urlsplit(admin_url)._replace(path=f"/{name}").geturl()
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def fresh_vhost(broker: RabbitMQ) -> Iterator[str]:
+    """The URL of a new virtual host; at the end its connections are closed."""
+    name = f"test-{uuid4().hex}"
+    try:
+        yield broker.add_vhost(name)
+    finally:
+        broker.delete_vhost(name)
