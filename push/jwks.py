@@ -66,7 +66,7 @@ class PublishedKeys:
                 self._keys = _fetch(self._url)
                 self._fetched_at = self._tried_at
         except (jwt.PyJWTError, OSError, ValueError) as error:
-            log.warning("event=jwks_fetch_failed error=%s keys_at_hand=%d", type(error).__name__, len(self._keys))
+            log.warning("jwks_fetch_failed error=%s keys_at_hand=%d", type(error).__name__, len(self._keys))
         finally:
             self._lock.release()
 
