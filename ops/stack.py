@@ -1,0 +1,94 @@
+"""The processes of `Procfile`, run side by side with one environment: for `make up`, `make demo` and the tests."""
+
+import os
+import shlex
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ops.processes import Process
+
+ROOT = Path(__file__).parent.parent
+
+
+def procfile() -> dict[str, list[str]]:
+    """The commands of `Procfile` by name."""
+    lines = (line.partition(":") for line in (ROOT / "Procfile").read_text().splitlines() if ":" in line)
+    return {name.strip(): shlex.split(command) for name, _, command in lines if not name.startswith("#")}
+
+
+class Stack:
+    """api, worker, beat and push, each with a log file in `folder`; ready when the `with` block begins, gone after it.
+
+    `environ` is added to ours; it holds at least DATABASE_URL, BROKER_URL, JWT_SECRET, API_PORT and PUSH_PORT.
+    """
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self.environ = command_environment(environ)
+        self.processes = {name: self._process(name, command, folder) for name, command in procfile().items()}
+
+    def __enter__(self) -> Self:
+        try:
+            self._together(lambda process: process.start())
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def __getitem__(self, name: str) -> Process:
+        return self.processes[name]
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.environ['API_PORT']}"
+
+    @property
+    def push_url(self) -> str:
+        return f"http://127.0.0.1:{self.environ['PUSH_PORT']}"
+
+    def stop(self) -> None:
+        self._together(lambda process: process.stop())
+
+    def _together(self, step: Callable[[Process], object]) -> None:
+        with ThreadPoolExecutor() as pool:
+            for done in [pool.submit(step, process) for process in self.processes.values()]:
+                done.result()
+
+    def _process(self, name: str, command: list[str], folder: Path) -> Process:
+        log = folder / f"{name}.log"
+        process = Process(name, command, log, env=self.environ, cwd=ROOT, ready=lambda: self._is_ready(process))
+        return process
+
+    def _is_ready(self, process: Process) -> bool:
+        match process.name:
+            case "api":
+                return answers(f"{self.api_url}/healthz")
+            case "push":
+                return answers(f"{self.push_url}/readyz")
+            case "worker":
+                return " ready." in process.output()
+            case _:
+                return process.running
+
+
+def command_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Ours and these, with the commands of this Python's environment found first."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **environ}
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of this address succeeds at once."""
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 (an address of our own)
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,65 @@
+"""The migrations make exactly the declared schema, on both databases, and keep what is in it."""
+
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from models.database import Database
+from models.tables import metadata
+from tests.models.conftest import migrate
+
+
+def test_the_migrations_make_exactly_the_declared_schema(database: Database) -> None:
+    with database.write() as session:
+        context = MigrationContext.configure(session, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_keys_indices_and_their_conditions_are_those_declared(database: Database, empty_database: Database) -> None:
+    """What Alembic's comparison does not look at: primary keys, foreign keys, conditions of indices."""
+    found = _described(database)
+    with database.write() as session:
+        metadata.drop_all(session)
+        metadata.create_all(session)
+    assert found == _described(empty_database)
+
+
+def test_ids_are_ordered_by_code_point_on_every_database(database: Database) -> None:
+    ids = ["Zoe", "alice", "Ärger", "ärger", "a b", "a-b", "😀", "\uffff"]
+    with database.write() as session:
+        for id_ in ids:
+            values = {"id": id_}
+            session.execute(text("INSERT INTO inboxes VALUES (:id, 0, 0, 0, 0, '2026-01-01 00:00:00+00')"), values)
+        ordered = session.scalars(text("SELECT recipient_id FROM inboxes ORDER BY recipient_id")).all()
+    assert ordered == sorted(ids)
+
+
+def test_a_second_migration_changes_nothing_and_keeps_the_epoch(database: Database) -> None:
+    epoch = text("SELECT epoch FROM history")
+    with database.read() as session:
+        before = session.scalars(epoch).all()
+    migrate(database.engine.url.render_as_string(hide_password=False))
+    with database.read() as session:
+        assert session.scalars(epoch).all() == before
+    assert len(before) == 1
+
+
+def test_there_is_one_head() -> None:
+    assert len(ScriptDirectory.from_config(Config("alembic.ini")).get_heads()) == 1
+
+
+def _described(database: Database) -> dict[str, object]:
+    inspector = inspect(database.engine)
+    return {
+        table: (
+            inspector.get_pk_constraint(table),
+            sorted(inspector.get_foreign_keys(table), key=str),
+            sorted(inspector.get_indexes(table), key=str),
+            sorted(inspector.get_unique_constraints(table), key=str),
+            [(column["name"], str(column["type"]), column["nullable"]) for column in inspector.get_columns(table)],
+        )
+        for table in inspector.get_table_names()
+        if table != "alembic_version"
+    }

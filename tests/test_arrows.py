@@ -1,0 +1,79 @@
+"""The rooms of the house and the arrows between them: who may import whom."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("api", "workers", "push", "models", "migrations", "ops", "tests", "bench")
+
+# What each room may import of the others; a room may always import itself.
+ARROWS: dict[str, set[str]] = {
+    "settings": set(),
+    "logs": set(),
+    "models": set(),
+    "push": set(),
+    "workers": {"models", "push.announcer", "push.wire"},
+    "api": {"models", "push.tokens"},
+    "migrations": {"models"},
+}
+
+# Entry points read the environment and set up the log.
+ENTRY_POINTS = {"push.__main__", "workers.celery", "api.server", "api.tokens", "migrations.env"}
+AT_THE_EDGE = {"settings", "logs"}
+
+# One door from api to Celery.
+DOORS = {"api.enqueue": {"workers.queues"}}
+
+GEVENT = {"push", "api.__main__"}
+
+
+def modules(room: str) -> Iterator[tuple[str, Path]]:
+    if (ROOT / f"{room}.py").exists():
+        yield room, ROOT / f"{room}.py"
+    for path in sorted((ROOT / room).rglob("*.py")):
+        yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every imported module, and every name imported from one: `from models import inbox` is `models.inbox`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, places: set[str]) -> bool:
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+@pytest.mark.parametrize("room", ARROWS)
+def test_a_room_imports_only_along_its_arrows(room: str) -> None:
+    ours = {*ROOMS, *AT_THE_EDGE}
+    for module, path in modules(room):
+        allowed = {room, *ARROWS[room], *DOORS.get(module, set())}
+        allowed |= AT_THE_EDGE if module in ENTRY_POINTS else set()
+        strangers = [name for name in imports(path) if within(name, ours) and not within(name, allowed)]
+        assert not strangers, f"{module} imports {strangers}; it may import {sorted(allowed)}"
+
+
+def test_gevent_stays_in_push_and_in_the_api_server_configuration() -> None:
+    for room in (*ARROWS, "ops"):
+        for module, path in modules(room):
+            if not within(module, GEVENT):
+                assert not [name for name in imports(path) if within(name, {"gevent"})], f"{module} imports gevent"
+
+
+def test_the_push_server_knows_nothing_of_the_inbox() -> None:
+    for module, path in modules("push"):
+        assert not [name for name in imports(path) if within(name, {"models", "sqlalchemy", "celery"})], module
+
+
+def test_queries_never_commit() -> None:
+    for _, path in modules("models"):
+        called = [node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+        assert "commit" not in called, f"{path} commits"
