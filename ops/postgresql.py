@@ -97,4 +97,4 @@ def _account() -> str:
 def _refuse_a_closed_path(folder: Path, account: str) -> None:
     for parent in folder.resolve().parents:
         if not parent.stat().st_mode & 0o001:
-            raise StartFailed(f"PostgreSQL runs as {account}, who may not enter {parent}; choose a folder outside it")
+            raise StartFailed(f"PostgreSQL runs as {account}, who may not enter {parent}; choose a folder elsewhere")

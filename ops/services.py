@@ -74,10 +74,10 @@ def temporary_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def develop() -> int:
+def develop(folder: Path) -> int:
     """Keep them running until someone ends us; their data stays."""
-    _say(f"Starting PostgreSQL, RabbitMQ and Redis in {DEVELOPMENT} (about ten seconds)")
-    with running(DEVELOPMENT, keep=True, fsync=True) as services:
+    _say(f"Starting PostgreSQL, RabbitMQ and Redis in {folder} (about ten seconds)")
+    with running(folder, keep=True, fsync=True) as services:
         for name, value in services.environment.items():
             print(f"export {name}={value}")
         print("# Belfry itself on these: export DATABASE_URL=$BELFRY_POSTGRES_URL BROKER_URL=$BELFRY_RABBITMQ_URL")
@@ -139,10 +139,13 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
-        if not arguments:
-            return develop()
-        if arguments[:2] == ["run", "--"] and arguments[2:]:
-            return run(arguments[2:])
+        match arguments:
+            case ["run", "--", *command] if command:
+                return run(command)
+            case []:
+                return develop(DEVELOPMENT)
+            case [folder] if folder != "run" and not folder.startswith("-"):
+                return develop(Path(folder))
     except (StartFailed, FileNotFoundError) as problem:
         _say(str(problem))
         return 1

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import psycopg
 import pytest
@@ -15,8 +16,10 @@ from kombu.transport.redis import Transport as RedisTransport
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from ops.nginx import Nginx
 from ops.postgresql import PostgreSQL
 from ops.processes import PORTS, Process, StartFailed, living_processes, port_is_free
+from ops.processes import free_port as next_free_port
 from ops.rabbitmq import RabbitMQ
 from ops.redis import EmbeddedRedis, Redis
 from tests.support import wait_for
@@ -46,7 +49,7 @@ def test_postgresql_keeps_its_url_and_rows_over_a_kill(services_folder: Path) ->
 
 
 def test_rabbitmq_carries_a_message_in_a_fresh_vhost(rabbitmq_url: str) -> None:
-    with connect(rabbitmq_url) as connection, connection.SimpleQueue("orders") as queue:
+    with Connection(rabbitmq_url) as connection, connection.SimpleQueue("orders") as queue:
         assert queue.qsize() == 0
         queue.put({"order": 41})
         assert queue.get(timeout=5).payload == {"order": 41}
@@ -56,7 +59,7 @@ def test_two_vhosts_do_not_share_a_queue(rabbitmq_url: str) -> None:
     broker = RabbitMQ(Path(os.environ["BELFRY_RABBITMQ_FOLDER"]))
     other_url = broker.add_vhost("other")
     try:
-        with connect(rabbitmq_url) as one, connect(other_url) as other:
+        with Connection(rabbitmq_url) as one, Connection(other_url) as other:
             one.SimpleQueue("orders").put("ours")
             assert other.SimpleQueue("orders").qsize() == 0
     finally:
@@ -66,13 +69,13 @@ def test_two_vhosts_do_not_share_a_queue(rabbitmq_url: str) -> None:
 def test_rabbitmq_keeps_urls_and_durable_messages_over_a_restart(services_folder: Path) -> None:
     with RabbitMQ(services_folder / "rabbitmq") as broker:
         url = broker.add_vhost("shop")
-        with connect(url) as connection:
+        with Connection(url) as connection:
             connection.SimpleQueue("orders").put("order 41")
         family = [*broker.family(), broker.epmd.pid]
         broker.stop()
         assert_ended(family)
         broker.start()
-        with connect(url) as connection:
+        with Connection(url) as connection:
             assert connection.SimpleQueue("orders").get(timeout=5).payload == "order 41"
         family = [*broker.family(), broker.epmd.pid]
     assert_ended(family)
@@ -109,7 +112,7 @@ def test_redis_asks_for_its_password(tmp_path: Path) -> None:
 
 def test_the_embedded_broker_carries_a_message_and_leaves_nothing(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path / "log") as broker:
-        with connect(broker.url) as connection, connection.SimpleQueue("orders") as queue:
+        with Connection(broker.url) as connection, connection.SimpleQueue("orders") as queue:
             assert isinstance(connection.transport, RedisTransport)
             queue.put("order 41")
             assert queue.get(timeout=5).payload == "order 41"
@@ -125,6 +128,15 @@ def test_the_embedded_broker_keeps_its_url_over_a_kill(tmp_path: Path) -> None:
         broker.start()
         with redis.Redis(unix_socket_path=str(broker.socket)) as client:
             assert client.ping()
+
+
+def test_nginx_serves_a_given_configuration(tmp_path: Path) -> None:
+    port = next_free_port()
+    site = f"events {{}}\nhttp {{ server {{ listen 127.0.0.1:{port}; location / {{ return 200 'bells'; }} }} }}\n"
+    with Nginx(tmp_path / "nginx", site, port) as server:
+        assert urlopen(f"http://127.0.0.1:{port}/").read() == b"bells"
+        family = server.family()
+    assert_ended(family)
 
 
 def test_what_fails_to_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
@@ -192,10 +204,6 @@ def test_ctrl_c_in_the_midst_of_starting_leaves_nothing(temporary: Path) -> None
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == 128 + signal.SIGINT
     assert processes_that_mention(temporary) == []
-
-
-def connect(url: str) -> Connection:
-    return Connection(url)  # type: ignore[no-untyped-call]
 
 
 def assert_ended(pids: list[int]) -> None:

@@ -1,0 +1,70 @@
+# `make` lists the targets. Everything happens in this folder: .venv, web/node_modules, var.
+
+PYTHON ?= python3
+IN := .venv/bin/python
+INSTALL := $(IN) -m pip install --quiet --disable-pip-version-check --require-hashes
+LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
+WEB := $(if $(wildcard web/package.json),web/node_modules/.package-lock.json)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup services lint test up demo token lock clean tools
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: .venv/.embedded $(WEB) ## Make .venv with all that `make up` needs, and install the browser's side
+
+up: setup ## Run the whole system here: embedded broker, SQLite in var/; Ctrl-C ends it
+	@$(IN) -m ops.up
+
+demo: setup ## Play a scene on free ports: a follow, a message, an absence, a return; exits 0 if all was seen
+	@$(IN) -m ops.demo
+
+token: .venv/.embedded ## Print a token: make token USER=alice [SCOPE=notify]
+	$(if $(filter command line,$(origin USER)),,$(error name the user: make token USER=alice [SCOPE=notify]))
+	@$(IN) -m api.tokens "$(USER)" $(if $(SCOPE),--scope "$(SCOPE)")
+
+services: tools ## Run private PostgreSQL, RabbitMQ, Redis for development and print their URLs [FOLDER=var/services]
+	@$(IN) -m ops.services $(FOLDER)
+
+lint: .venv/.dev ## Check style, format and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+test: tools $(WEB) ## Run all tests on real, private services; installs what they need [ARGS="-k inbox"]
+	@$(IN) -m ops.services run -- $(IN) -m pytest $(ARGS)
+
+lock: .venv/.dev ## Write requirements/*.txt anew from pyproject.toml [UPGRADE=--upgrade]
+	$(IN) -m pip install --quiet --disable-pip-version-check uv
+	.venv/bin/uv pip compile pyproject.toml $(LOCKED) $(UPGRADE) -o requirements/runtime.txt
+	.venv/bin/uv pip compile pyproject.toml $(LOCKED) --group embedded $(UPGRADE) -o requirements/embedded.txt
+	.venv/bin/uv pip compile pyproject.toml $(LOCKED) --group dev $(UPGRADE) -o requirements/dev.txt
+	.venv/bin/uv pip compile requirements/node.in $(LOCKED) $(UPGRADE) -o requirements/node.txt
+
+clean: ## Remove .venv, web/node_modules and caches; the data in var/ stays
+	rm -rf .venv web/node_modules web/dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Databases, brokers and a browser on this machine, beside the Python packages.
+tools: .venv/.dev
+	@$(IN) -m ops.install
+
+.venv/bin/python:
+	@$(PYTHON) -m ops.install venv
+
+.venv/.embedded: requirements/embedded.txt | .venv/bin/python
+	@echo "Installing Belfry's packages into .venv (half a minute)"
+	@$(INSTALL) -r $<
+	@touch $@
+
+.venv/.dev: requirements/dev.txt | .venv/bin/python
+	@echo "Installing Belfry's packages and those of its tests into .venv (a minute)"
+	@$(INSTALL) -r $<
+	@touch .venv/.embedded $@
+
+web/node_modules/.package-lock.json: web/package-lock.json | .venv/bin/python
+	@echo "Installing the browser's packages into web/node_modules"
+	@$(IN) -m ops.install npm ci --prefix web --no-audit --no-fund --loglevel=error
+	@touch $@

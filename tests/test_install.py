@@ -1,0 +1,102 @@
+"""Setting a machine up: what is there is used, what is missing is named with the command that installs it."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops import install
+
+ROOT = Path(__file__).parent.parent
+
+
+def nothing() -> None:
+    return None
+
+
+THERE = install.Part("a shell", "dash", lambda: "/bin/sh")
+CAMERA = install.Part("a camera", "cheese", nothing)
+SCANNER = install.Part("a scanner", "sane", nothing)
+
+
+def put_program(folder: Path, name: str, says: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / name
+    program.write_text(f"#!/bin/sh\necho '{says}'\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program
+
+
+def test_what_is_installed_is_not_missing() -> None:
+    assert install.missing([THERE, CAMERA]) == [CAMERA]
+
+
+def test_a_machine_that_has_all_installs_nothing() -> None:
+    install.install([])
+
+
+def test_what_is_missing_is_named_with_the_command_that_installs_it() -> None:
+    advice = install.advice([CAMERA, SCANNER])
+    assert "a camera" in advice
+    assert "a scanner" in advice
+    assert "apt-get install --no-install-recommends cheese sane" in advice
+
+
+def test_without_apt_the_missing_part_is_named_and_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(install.NotInstalled, match="a camera"):
+        install.install([CAMERA])
+
+
+def test_someone_who_is_not_root_is_told_to_use_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(install.NotInstalled, match="sudo apt-get install --no-install-recommends cheese"):
+        install.install([CAMERA])
+
+
+def test_an_old_node_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_program(tmp_path, "npm", "10.0.0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    put_program(tmp_path, "node", "v16.20.2")
+    assert (found := install.find_node()) is None or found.program.parent != tmp_path
+    put_program(tmp_path, "node", "v18.0.0")
+    assert (found := install.find_node()) is not None
+    assert found.program == tmp_path / "node"
+
+
+def test_docker_without_its_compose_plugin_is_no_compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    put_program(tmp_path, "docker", "").write_text("#!/bin/sh\nexit 1\n")
+    assert install.find_compose() is None
+    put_program(tmp_path, "docker", "Docker Compose version v2")
+    assert install.find_compose() == ["docker", "compose"]
+
+
+def test_apt_may_not_start_services_and_the_policy_is_gone_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "policy-rc.d"
+    monkeypatch.setattr(install, "POLICY", policy)
+    with install.no_services_started():
+        assert subprocess.run([policy], check=False).returncode == 101
+    assert not policy.exists()
+
+
+def test_a_policy_that_the_machine_has_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = put_program(tmp_path, "policy-rc.d", "its own")
+    monkeypatch.setattr(install, "POLICY", policy)
+    before = policy.read_text()
+    with install.no_services_started():
+        assert policy.read_text() == before
+    assert policy.read_text() == before
+
+
+def test_npm_runs_with_a_node_that_it_finds() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.install", "npm", "--version"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert done.stdout.strip()[0].isdigit()
