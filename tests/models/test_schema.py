@@ -5,6 +5,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
+from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from models.database import Database
 from models.tables import metadata
@@ -56,10 +57,15 @@ def _described(database: Database) -> dict[str, object]:
         table: (
             inspector.get_pk_constraint(table),
             sorted(inspector.get_foreign_keys(table), key=str),
-            sorted(inspector.get_indexes(table), key=str),
+            sorted(_index(index) for index in inspector.get_indexes(table)),
             sorted(inspector.get_unique_constraints(table), key=str),
             [(column["name"], str(column["type"]), column["nullable"]) for column in inspector.get_columns(table)],
         )
         for table in inspector.get_table_names()
         if table != "alembic_version"
     }
+
+
+def _index(index: ReflectedIndex) -> tuple[str, str, str]:
+    conditions = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return str(index["name"]), str(index["column_names"]), str(sorted(conditions.items()))
