@@ -26,11 +26,16 @@ class Stack:
     """api, worker, beat and push, each with a log file in `folder`; ready when the `with` block begins, gone after it.
 
     `environ` is added to ours; it holds at least DATABASE_URL, BROKER_URL, JWT_SECRET, API_PORT and PUSH_PORT.
+    `more` runs further ones, by names such as `push-2` or `worker-2`, with what differs in their environment.
     """
 
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, environ: Mapping[str, str], more: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         self.environ = command_environment(environ)
-        self.processes = {name: self._process(name, command, folder) for name, command in procfile().items()}
+        self._folder = folder
+        once: dict[str, Mapping[str, str]] = {name: {} for name in procfile()}
+        self.processes = {name: self._process(name, differs) for name, differs in {**once, **(more or {})}.items()}
 
     def __enter__(self) -> Self:
         try:
@@ -62,21 +67,17 @@ class Stack:
             for done in [pool.submit(step, process) for process in self.processes.values()]:
                 done.result()
 
-    def _process(self, name: str, command: list[str], folder: Path) -> Process:
-        log = folder / f"{name}.log"
-        process = Process(name, command, log, env=self.environ, cwd=ROOT, ready=lambda: self._is_ready(process))
+    def _process(self, name: str, differs: Mapping[str, str]) -> Process:
+        kind = name.partition("-")[0]
+        environ = {**self.environ, **differs}
+        checks: dict[str, Callable[[], bool]] = {
+            "api": lambda: answers(f"http://127.0.0.1:{environ['API_PORT']}/healthz"),
+            "push": lambda: answers(f"http://127.0.0.1:{environ['PUSH_PORT']}/readyz"),
+            "worker": lambda: " ready" in process.output(),
+        }
+        ready = checks.get(kind, lambda: True)
+        process = Process(name, procfile()[kind], self._folder / f"{name}.log", env=environ, cwd=ROOT, ready=ready)
         return process
-
-    def _is_ready(self, process: Process) -> bool:
-        match process.name:
-            case "api":
-                return answers(f"{self.api_url}/healthz")
-            case "push":
-                return answers(f"{self.push_url}/readyz")
-            case "worker":
-                return " ready." in process.output()
-            case _:
-                return process.running
 
 
 def command_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -29,21 +29,21 @@ def pytest_configure() -> None:
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
     """A fresh, empty PostgreSQL database, dropped afterwards."""
-    with fresh_database(_service("BELFRY_POSTGRES_URL")) as url:
+    with fresh_database(demand_service("BELFRY_POSTGRES_URL")) as url:
         yield url
 
 
 @pytest.fixture
 def rabbitmq_url() -> Iterator[str]:
     """A fresh virtual host, deleted afterwards with all that is connected to it."""
-    with fresh_vhost(RabbitMQ(Path(_service("BELFRY_RABBITMQ_FOLDER")))) as url:
+    with fresh_vhost(RabbitMQ(Path(demand_service("BELFRY_RABBITMQ_FOLDER")))) as url:
         yield url
 
 
 @pytest.fixture
 def redis_url() -> str:
     """An emptied Redis database. (PUBLISH knows no databases; kombu puts the number into its channels' names.)"""
-    url = urlsplit(_service("BELFRY_REDIS_URL"))._replace(path=f"/{next(_redis_databases)}").geturl()
+    url = urlsplit(demand_service("BELFRY_REDIS_URL"))._replace(path=f"/{next(_redis_databases)}").geturl()
     with redis.Redis.from_url(url) as connection:
         connection.flushdb()
     return url
@@ -99,7 +99,7 @@ def start_process(tmp_path: Path) -> Iterator[StartProcess]:
         print(f"--- {process.name} wrote last:\n{process.tail()}")  # pytest shows it when the test failed
 
 
-def _service(variable: str) -> str:
+def demand_service(variable: str) -> str:
     """The variable's value; without it the test is skipped, and fails where CI=true."""
     if value := os.environ.get(variable):
         return value

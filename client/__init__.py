@@ -1,0 +1,1 @@
+"""A Python client that follows the client's rule: `from client.inbox import Inbox`."""

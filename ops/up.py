@@ -1,0 +1,116 @@
+"""`make up`: the whole system on this machine, until Ctrl-C. Data and logs lie in `var/`."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+
+from ops.embedded import embedded
+from ops.processes import StartFailed, port_is_free
+from ops.stack import ROOT, Stack
+from push.tokens import issue
+from settings import SettingsError, load_settings
+
+VAR = ROOT / "var"
+TOKEN_SECONDS = 24 * 3600
+DEATHS_IN_A_ROW = 3  # a process that ends this often within a minute will not live the fourth time either
+A_MINUTE = 60.0
+
+GREETING = """
+Belfry is up.
+
+  Open   {page}
+         Two people side by side: write as alice, see bob's inbox follow.
+
+  Try    curl -s {api}/v1/messages -H "Authorization: Bearer $ALICE" -d '{{"to":"bob","text":"hello"}}'
+         curl -s {api}/v1/inbox -H "Authorization: Bearer $BOB"
+
+  with   ALICE={alice}
+         BOB={bob}
+         (good for a day; more: make token USER=carol, or a producer's: make token USER=shop SCOPE=notify)
+
+  Push   {push}  (Socket.IO)
+  Logs   {logs}
+
+Ctrl-C stops everything; what is in var/ stays.
+"""
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    environ = {"API_PORT": "8000", "PUSH_PORT": "8001", **os.environ}
+    if problem := _taken_port(environ):
+        print(problem, file=sys.stderr)
+        return 1
+    try:
+        return _run(environ)
+    except KeyboardInterrupt:
+        return 0
+    except (StartFailed, SettingsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(environ: Mapping[str, str]) -> int:
+    print("Starting Belfry (a few seconds) …", flush=True)
+    logs = VAR / "log"
+    logs.mkdir(parents=True, exist_ok=True)
+    with embedded(VAR, environ) as found:
+        load_settings(found)  # refuses an unusable environment in words, before anything is started
+        with Stack(logs, found) as stack:
+            print(_greeting(stack, found, logs), flush=True)
+            try:
+                _keep_running(stack)
+            finally:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave processes behind
+                print("\nStopping …", flush=True)
+    print("Stopped. The data are in var/.", flush=True)
+    return 0
+
+
+def _keep_running(stack: Stack) -> None:
+    """Start again what ends by itself; give up on what cannot live."""
+    deaths: dict[str, list[float]] = {name: [] for name in stack.processes}
+    while True:
+        time.sleep(0.5)
+        for name, process in stack.processes.items():
+            if process.running:
+                continue
+            now = time.monotonic()
+            deaths[name] = [at for at in deaths[name] if now - at < A_MINUTE] + [now]
+            print(f"{name} ended; the end of {process.log}:\n{process.tail()}", file=sys.stderr, flush=True)
+            if len(deaths[name]) > DEATHS_IN_A_ROW:
+                raise StartFailed(f"{name} ended {len(deaths[name])} times within a minute; giving up")
+            process.start()
+            print(f"{name} runs again.", file=sys.stderr, flush=True)
+
+
+def _greeting(stack: Stack, environ: Mapping[str, str], logs: Path) -> str:
+    alice, bob = (_token(environ, name) for name in ("alice", "bob"))
+    page = f"{stack.api_url}/#alice={alice}&bob={bob}"
+    return GREETING.format(page=page, api=stack.api_url, push=stack.push_url, alice=alice, bob=bob, logs=logs)
+
+
+def _token(environ: Mapping[str, str], name: str) -> str:
+    secret = environ.get("JWT_SECRET")
+    return issue(secret, name, ["inbox"], TOKEN_SECONDS) if secret else "<a token from your identity provider>"
+
+
+def _taken_port(environ: Mapping[str, str]) -> str | None:
+    for variable in ("API_PORT", "PUSH_PORT"):
+        port = environ[variable]
+        if port.isdigit() and not port_is_free(int(port)):
+            return f"Port {port} is taken. Set another: {variable}={int(port) + 100} make up"
+    return None
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""The cast of the tests: people with devices, and shops that publish, against a running stack."""
+
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from client.inbox import Change, Inbox
+from ops.processes import wait_for
+from ops.stack import Stack
+from push.tokens import issue
+
+PATIENCE = 20.0
+TOKEN_SECONDS = 3600
+
+
+class Device:
+    """One screen of a person: what it was told, change by change, and what it shows."""
+
+    def __init__(self, owner: str, stack: Stack, push_url: str | None = None) -> None:
+        self.changes: list[Change] = []
+        token = issue(stack.environ["JWT_SECRET"], owner, ["inbox"], TOKEN_SECONDS)
+        self.inbox = Inbox(stack.api_url, push_url or stack.push_url, token, on_change=self.changes.append)
+        self.inbox.connect()
+
+    @property
+    def versions(self) -> list[int]:
+        return [change["version"] for change in self.changes]
+
+    @property
+    def arrived(self) -> list[dict[str, Any]]:
+        return [change["item"] for change in self.changes if change["change"] == "added"]
+
+    def expect_item(self, **fields: Any) -> dict[str, Any]:
+        """Wait until an item with these fields has arrived on this screen."""
+
+        def found() -> dict[str, Any] | None:
+            fits = (item for item in list(self.arrived) if all(item[name] == fields[name] for name in fields))
+            return next(fits, None)
+
+        item = wait_for(found, PATIENCE, f"an item with {fields}; there is {self.arrived}")
+        assert item is not None
+        return item
+
+    def close(self) -> None:
+        self.inbox.disconnect()
+
+
+class Person:
+    """Someone (or some shop) who calls the API."""
+
+    def __init__(self, name: str, stack: Stack, *scopes: str) -> None:
+        self.name = name
+        self.stack = stack
+        token = issue(stack.environ["JWT_SECRET"], name, list(scopes or ("inbox",)), TOKEN_SECONDS)
+        self.headers = {"Authorization": f"Bearer {token}"}
+        self.session = requests.Session()
+
+    def call(self, method: str, path: str, json: Any = None, **headers: str) -> requests.Response:
+        return self.session.request(
+            method, self.stack.api_url + path, json=json, headers=self.headers | headers, timeout=10
+        )
+
+    def ok(self, method: str, path: str, json: Any = None, **headers: str) -> dict[str, Any]:
+        answer = self.call(method, path, json, **headers)
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
+        return dict(answer.json()) if answer.content else {}
+
+    def follow(self, target: str) -> str:
+        return str(self.ok("POST", "/v1/follows", {"target": target})["id"])
+
+    def message(self, to: str, text: str) -> str:
+        return str(self.ok("POST", "/v1/messages", {"to": to, "text": text})["id"])
+
+    def notify(self, **fields: Any) -> str:
+        return str(self.ok("POST", "/v1/notifications", {"kind": "offer", "title": "New boots", **fields})["id"])
+
+    def subscribe(self, topic: str) -> None:
+        self.ok("PUT", f"/v1/subscriptions/{quote(topic, safe='')}")
+
+    def items(self, state: str = "all") -> list[dict[str, Any]]:
+        """Every item of the person's inbox, newest first, over all pages."""
+        found, path = [], f"/v1/inbox?state={state}&limit=100"
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self.ok("GET", path + (f"&cursor={cursor}" if cursor else ""))
+            found += page["items"]
+            cursor = page["next_cursor"]
+        return found
+
+    def summary(self) -> dict[str, Any]:
+        return self.ok("GET", "/v1/inbox/summary")
+
+    def expect_stored(self, count: int) -> list[dict[str, Any]]:
+        """Wait until the inbox holds this many items."""
+        wait_for(lambda: len(self.items()) >= count, PATIENCE, f"{count} items in {self.name}'s inbox")
+        return self.items()
