@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from ops.install import find_nginx
-from ops.processes import Process, accepts
+from ops.processes import Process
 
 BODIES = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 NAMES_A_USER = re.compile(r"^\s*user\s", re.MULTILINE)
@@ -33,4 +33,4 @@ class Nginx(Process):
             "-g",
             directives,
         ]
-        super().__init__("nginx", command, folder / "log", ready=lambda: accepts(port))
+        super().__init__("nginx", command, folder / "log", port=port)

@@ -44,6 +44,7 @@ class PostgreSQL(Process):
             "PostgreSQL",
             command,
             folder / "log",
+            port=self.port,
             ready=self._takes_connections,
             cwd=folder,
             user=self.account,

@@ -63,8 +63,8 @@ def wait_for(predicate: Callable[[], T], timeout: float = 10.0, what: str = "the
 class Process:
     """A command in a session of its own, its output in a log file; leaving the `with` block ends it and its children.
 
-    `env` is the whole environment (default: ours), `user` an account to run as (needs root), `ready` a check that is
-    polled for up to `patience` seconds; without one, a started command counts as ready.
+    `env` is the whole environment (default: ours), `user` an account to run as (needs root), `port` one that it will
+    listen on, `ready` a check that is polled for up to `patience` seconds; by default, whether the port accepts.
     """
 
     def __init__(
@@ -73,7 +73,8 @@ class Process:
         command: Sequence[str | Path],
         log: Path,
         *,
-        ready: Callable[[], object] = lambda: True,
+        port: int | None = None,
+        ready: Callable[[], object] | None = None,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         user: str | None = None,
@@ -83,7 +84,8 @@ class Process:
         self.name = name
         self.command = [str(part) for part in command]
         self.log = log
-        self._ready = ready
+        self._port = port
+        self._ready = ready or (lambda: port is None or accepts(port))
         self._env = env
         self._cwd = cwd
         self._user = user
@@ -112,6 +114,7 @@ class Process:
     def start(self) -> None:
         """Start the command and wait until it is ready. Raises `StartFailed`; then nothing is left running."""
         try:
+            self._refuse_a_taken_port()
             self._launch()
             wait_for(self._alive_and_ready, self._patience, f"{self.name} to become ready")
         except BaseException as problem:
@@ -170,6 +173,10 @@ class Process:
         for member in members:  # grows while it is walked
             members += [pid for pid, parent in parents.items() if parent == member]
         return members
+
+    def _refuse_a_taken_port(self) -> None:
+        if self._port and not port_is_free(self._port):
+            raise StartFailed(f"{self.name} cannot start: port {self._port} is taken; does another one run already?")
 
     def _launch(self) -> None:
         with self.log.open("ab") as log:

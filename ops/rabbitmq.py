@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from ops.install import find_rabbitmq
-from ops.processes import Process, accepts, free_port
+from ops.processes import Process, free_port
 from ops.state import remembered
 
 NODE = "belfry@localhost"
@@ -33,11 +33,9 @@ class RabbitMQ(Process):
         self._env = _environment(folder, state["dist_port"], state["epmd_port"])
         self.url = self.url_of("/")
         mapper = [_beside_erl("epmd"), "-port", str(state["epmd_port"]), "-address", "127.0.0.1"]
-        self.epmd = Process("epmd", mapper, folder / "epmd.log", ready=lambda: accepts(state["epmd_port"]))
+        self.epmd = Process("epmd", mapper, folder / "epmd.log", port=state["epmd_port"])
         server = find_rabbitmq() or "rabbitmq-server"
-        super().__init__(
-            "RabbitMQ", [server], folder / "log", ready=lambda: accepts(self.port), env=self._env, patience=90
-        )
+        super().__init__("RabbitMQ", [server], folder / "log", port=self.port, env=self._env, patience=90)
 
     def start(self) -> None:
         self._write_files()

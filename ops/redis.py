@@ -22,7 +22,9 @@ class Redis(Process):
         self.folder = folder
         self.port, self.password, self.keep = state["port"], state["password"], keep
         self.url = f"redis://:{self.password}@127.0.0.1:{self.port}/0"
-        super().__init__("Redis", [_server(), folder / "redis.conf"], folder / "log", ready=self._answers)
+        super().__init__(
+            "Redis", [_server(), folder / "redis.conf"], folder / "log", port=self.port, ready=self._answers
+        )
 
     def start(self) -> None:
         config = self.folder / "redis.conf"

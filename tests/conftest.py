@@ -72,7 +72,8 @@ class StartProcess(Protocol):
         self,
         name: str,
         *command: str | Path,
-        ready: Callable[[], object] = ...,
+        port: int | None = None,
+        ready: Callable[[], object] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> Process: ...
 
@@ -85,10 +86,11 @@ def start_process(tmp_path: Path) -> Iterator[StartProcess]:
     def start(
         name: str,
         *command: str | Path,
-        ready: Callable[[], object] = lambda: True,
+        port: int | None = None,
+        ready: Callable[[], object] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> Process:
-        process = Process(name, command, tmp_path / f"{len(started)}-{name}.log", ready=ready, env=env)
+        process = Process(name, command, tmp_path / f"{len(started)}-{name}.log", port=port, ready=ready, env=env)
         started.append(process)
         process.start()
         return process

@@ -145,6 +145,14 @@ def test_what_fails_to_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
         broken.start()
 
 
+def test_a_second_server_in_the_same_folder_is_refused_and_the_first_lives(tmp_path: Path) -> None:
+    with Redis(tmp_path / "redis") as first:
+        with pytest.raises(StartFailed, match=f"port {first.port} is taken"):
+            Redis(tmp_path / "redis").start()
+        with redis.Redis.from_url(first.url) as client:
+            assert client.ping()
+
+
 def test_what_never_gets_ready_is_ended_with_its_children(tmp_path: Path) -> None:
     script = "sleep 60 & echo started; wait"
     slow = Process("slow", ["sh", "-c", script], tmp_path / "log", ready=lambda: False, patience=0.2)
