@@ -1,5 +1,6 @@
 """Entry point of `celery -A workers`: the environment becomes the application, the database and the announcer."""
 
+import logging
 import sys
 from typing import Any
 
@@ -24,3 +25,5 @@ announcer = Announcer(settings.broker_url)
 @setup_logging.connect
 def _log_like_the_rest_of_belfry(**_: Any) -> None:
     configure_logging(settings.log_level)
+    for two_lines_a_task in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(two_lines_a_task).setLevel("DEBUG" if settings.log_level == "DEBUG" else "WARNING")
