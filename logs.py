@@ -3,10 +3,8 @@
 import logging
 import sys
 import time
-import traceback
 
 FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
-FRAMES = 6  # of a traceback: enough to find the place
 # What others choose must not break out of its line: neither in a message nor in a traceback.
 CONTROL_CHARACTERS = {code: repr(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
 # These write packets, tokens among them, into their logs at INFO; what matters of theirs is said by our own loggers.
@@ -29,10 +27,3 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def describe(error: BaseException) -> str:
-    """An error for the log: its kind and its place, innermost first, but not its text, which may repeat input."""
-    frames = traceback.extract_tb(error.__traceback__)[::-1][:FRAMES]
-    where = " < ".join(f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in frames)
-    return f"error={type(error).__name__} at={where!r}"

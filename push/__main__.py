@@ -14,7 +14,8 @@ from types import TracebackType
 
 import gevent
 
-from logs import configure_logging, describe
+from logs import configure_logging
+from push.errors import describe
 from push.server import PushServer
 from push.tokens import make_verifier
 from settings import Settings, SettingsError, load_settings

@@ -10,7 +10,7 @@ import engineio.socket
 import gevent
 from engineio import packet
 
-from logs import describe
+from push.errors import describe
 from push.timers import Timer, Timers
 from push.websocket import BadHandshake, Closed, WebSocket
 

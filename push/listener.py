@@ -10,9 +10,9 @@ from typing import Any
 
 import gevent
 
-from logs import describe
 from push import wire
 from push.announcer import AnnounceFailed, Announcer
+from push.errors import describe
 from push.feeds import Message, feed
 
 log = logging.getLogger(__name__)

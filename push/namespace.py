@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import socketio
 from socketio.exceptions import ConnectionRefusedError
 
-from logs import describe
+from push.errors import describe
 from push.timers import Timer, Timers
 from push.tokens import Claims, InvalidToken, KeysUnavailable, TokenVerifier
 from push.wire import NAMESPACE, room_of

@@ -8,8 +8,8 @@ import gevent
 import socketio
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from logs import describe
 from push.engine import Engine
+from push.errors import describe
 from push.health import Health
 from push.listener import Listener
 from push.namespace import InboxNamespace

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from gevent.event import Event
 
-from logs import describe
+from push.errors import describe
 
 log = logging.getLogger(__name__)
 

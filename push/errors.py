@@ -1,0 +1,12 @@
+"""How errors are put into the log."""
+
+import traceback
+
+FRAMES = 6  # of a traceback: enough to find the place
+
+
+def describe(error: BaseException) -> str:
+    """An error for the log: its kind and its place, innermost first, but not its text, which may repeat input."""
+    frames = traceback.extract_tb(error.__traceback__)[::-1][:FRAMES]
+    where = " < ".join(f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in frames)
+    return f"error={type(error).__name__} at={where!r}"
