@@ -5,10 +5,10 @@ import sys
 from typing import Any
 
 from celery.signals import setup_logging
-from logs import configure_logging
-from push.announcer import Announcer
 
+from logs import configure_logging
 from models.database import Database
+from push.announcer import Announcer
 from settings import SettingsError, load_settings
 from workers.queues import make_celery
 

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from push.announcer import AnnounceFailed
-
 from models import delivery, inbox, notifications
 from models.rendering import Change
+from push.announcer import AnnounceFailed
 from push.wire import Announcement
 from workers.celery import announcer, app, database
 from workers.queues import ANNOUNCE, DELIVER, FAN_OUT, RELAY
