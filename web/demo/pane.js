@@ -7,7 +7,7 @@ import { Session } from "./session.js";
 const STATUS = {
   connecting: "Connecting…",
   online: "Online",
-  offline: "Offline, trying again…",
+  offline: "Offline, retrying…",
   away: "Away",
   refused: "Refused",
 };
@@ -55,6 +55,7 @@ export class Pane {
 
   /** Whom to write to and to follow, unless something else is there. */
   suggest(name) {
+    if (!name) return;
     for (const input of this.element.querySelectorAll("[name=to], [name=target]")) {
       if (["", input.dataset.suggested].includes(input.value)) input.value = input.dataset.suggested = name;
     }

@@ -1,0 +1,75 @@
+"""The page in a real Chromium, over the whole system: real processes on SQLite and the embedded broker."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+
+from ops.install import find_chromium
+from ops.redis import EmbeddedRedis
+from ops.stack import Stack
+from tests.support.needs import do_without
+from tests.support.stack import start_stack
+
+PATIENCE = 10_000  # milliseconds; less than the page takes to look around by itself, so what is seen came by the socket
+ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The Chromium that BELFRY_CHROMIUM names, or this machine's."""
+    program = os.environ.get("BELFRY_CHROMIUM") or find_chromium()
+    if program is None:
+        do_without("there is no Chromium here; `make test` installs it, or BELFRY_CHROMIUM names one")
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]  # it refuses to be root's
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *sandbox])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One system for all tests of the page; each test brings people of its own."""
+    folder = tmp_path_factory.mktemp("stack")
+    with (
+        EmbeddedRedis(folder / "redis.log") as redis,
+        start_stack(folder, f"sqlite:///{folder}/belfry.db", redis.url) as stack,
+    ):
+        yield stack
+
+
+@pytest.fixture
+def open_page(chromium: Browser, stack: Stack) -> Iterator[OpenPage]:
+    """Opens the page in a browser of its own, signed in with the tokens; nothing may break on it, whatever is shown."""
+    contexts: list[BrowserContext] = []
+    broken: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            broken.append(message.text)
+
+    def open_one(*tokens: str, **context: Any) -> Page:
+        contexts.append(chromium.new_context(**context))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.on("console", note)
+        page.goto(f"{stack.api_url}/#" + "&".join(f"person{index}={token}" for index, token in enumerate(tokens)))
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert broken == []

@@ -1,0 +1,211 @@
+"""The page in the browser: where one types, sends, and sees the other side receive."""
+
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ops.stack import Stack
+from push.tokens import issue
+from tests.browser.conftest import OpenPage
+from tests.browser.pane import Pane
+from tests.support.stack import token_for
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+RIGHT_TO_LEFT = "abc \u202egnp.exe \U0001f514\U0001f468\u200d\U0001f469\u200d\U0001f467 \u05e9\u05dc\u05d5\u05dd"
+
+
+def someone(name: str) -> str:
+    """A person whom no other test knows."""
+    return f"{name}-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def alice() -> str:
+    return someone("alice")
+
+
+@pytest.fixture
+def bob() -> str:
+    return someone("bob")
+
+
+@pytest.fixture
+def side_by_side(open_page: OpenPage, alice: str, bob: str) -> tuple[Pane, Pane]:
+    """Alice and bob on one page, both online."""
+    page = open_page(token_for(alice), token_for(bob))
+    panes = Pane(page, 0), Pane(page, 1)
+    for pane in panes:
+        pane.expect_online()
+    return panes
+
+
+@pytest.fixture
+def two_tabs(open_page: OpenPage, bob: str) -> tuple[Pane, Pane]:
+    """Bob on two devices, both online."""
+    tabs = Pane(open_page(token_for(bob))), Pane(open_page(token_for(bob)))
+    for tab in tabs:
+        tab.expect_online()
+    return tabs
+
+
+def test_alice_messages_bob_and_bob_sees_it_without_a_reload(
+    side_by_side: tuple[Pane, Pane], alice: str, bob: str
+) -> None:
+    alices, bobs = side_by_side
+    alices.write(bob, "Are you coming on Thursday?")
+    bobs.expect_bodies("Are you coming on Thursday?")
+    expect(bobs.items.locator(".title")).to_have_text(f"Message from {alice}")
+    expect(bobs.items.locator(".kind")).to_have_text("message")
+    bobs.expect_unread(1)
+    expect(alices.items).to_have_count(0)
+    alices.expect_unread(0)
+
+
+def test_alice_follows_bob_and_bob_is_told_at_once(side_by_side: tuple[Pane, Pane], alice: str, bob: str) -> None:
+    alices, bobs = side_by_side
+    alices.follow(bob)
+    expect(bobs.items.locator(".title")).to_have_text(f"{alice} follows you")
+    expect(bobs.items.locator(".kind")).to_have_text("follow")
+    expect(alices.items).to_have_count(0)
+
+
+def test_bob_who_was_offline_is_caught_up_in_order_when_he_comes_back(
+    side_by_side: tuple[Pane, Pane], open_page: OpenPage, bob: str
+) -> None:
+    alices, bobs = side_by_side
+    alices.write(bob, "before")
+    bobs.expect_bodies("before")
+    bobs.press("Go offline")
+    expect(bobs.root.get_by_text("Away")).to_be_visible()
+    bobs_phone = Pane(open_page(token_for(bob)))
+    for number, text in enumerate(["first", "second", "third"], start=2):
+        alices.write(bob, text)
+        expect(bobs_phone.items).to_have_count(number)
+    bobs.expect_bodies("before")
+    bobs.press("Come back")
+    bobs.expect_online()
+    bobs.expect_bodies("third", "second", "first", "before")
+    bobs.expect_unread(4)
+
+
+def test_what_is_read_on_one_tab_is_read_on_the_other(
+    two_tabs: tuple[Pane, Pane], open_page: OpenPage, alice: str, bob: str
+) -> None:
+    here, there = two_tabs
+    alices = Pane(open_page(token_for(alice)))
+    for text in ("one", "two", "three"):
+        alices.write(bob, text)
+        expect(there.item(text)).to_be_visible()
+    here.item("two").get_by_role("button", name="Mark read").click()
+    expect(there.item("two").get_by_role("button", name="Mark unread")).to_be_visible()
+    expect(there.items.get_by_text("unread", exact=True).filter(visible=True)).to_have_count(2)
+    there.expect_unread(2)
+    here.press("Mark all read")
+    there.expect_unread(0)
+    expect(there.items.get_by_text("unread", exact=True).filter(visible=True)).to_have_count(0)
+    there.item("one").get_by_role("button", name="Mark unread").click()
+    expect(here.item("one").get_by_text("unread", exact=True)).to_be_visible()
+    here.expect_unread(1)
+
+
+@pytest.mark.parametrize("text", [HOSTILE, RIGHT_TO_LEFT, "two\nlines"], ids=["html", "bidi-and-emoji", "lines"])
+def test_hostile_text_stays_text(open_page: OpenPage, bob: str, text: str) -> None:
+    mallory = someone("<b>mallory</b>")
+    page = open_page(token_for(mallory), token_for(bob))
+    mallorys, bobs = Pane(page, 0), Pane(page, 1)
+    bobs.expect_online()
+    mallorys.root.get_by_label("To", exact=True).fill(bob)
+    mallorys.root.get_by_label("Message").fill(text)
+    mallorys.press("Send")
+    expect(bobs.items).to_have_count(1)
+    assert bobs.bodies.text_content() == text
+    assert bobs.items.locator(".title").text_content() == f"Message from {mallory}"
+    assert page.locator("#panes :is(img, script, b)").count() == 0
+    expect(page).to_have_title("Belfry")
+
+
+def test_an_override_of_direction_does_not_reach_beyond_its_own_text(open_page: OpenPage, bob: str) -> None:
+    page = open_page(token_for(someone("alice")), token_for(bob))
+    Pane(page, 0).write(bob, RIGHT_TO_LEFT)
+    bobs = Pane(page, 1)
+    expect(bobs.items).to_have_count(1)
+    isolation = "element => getComputedStyle(element).unicodeBidi"
+    for part in (".title", ".body", ".meta bdi"):
+        assert bobs.items.locator(part).evaluate(isolation).startswith("isolate")
+
+
+def test_what_is_no_token_is_said_in_words(open_page: OpenPage) -> None:
+    pane = Pane(open_page())
+    pane.sign_in("open sesame")
+    expect(pane.problem).to_contain_text("This is not a token.")
+    pane.sign_in(token_for(someone("alice")))
+    pane.expect_online()
+    expect(pane.problem).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    "token",
+    [issue("another secret, longer than 32 bytes", "alice", ["inbox"], 600), token_for("alice", ttl_seconds=-60)],
+    ids=["forged", "expired"],
+)
+def test_a_token_that_the_server_refuses_is_said_in_words(open_page: OpenPage, token: str) -> None:
+    pane = Pane(open_page(token))
+    expect(pane.problem).to_have_text("The token was refused: it is not valid here, or it has expired.")
+    expect(pane.root.get_by_text("Refused", exact=True)).to_be_visible()
+    expect(pane.root.get_by_role("button", name="Send")).to_be_disabled()
+
+
+def test_a_refused_field_is_named_and_marked(side_by_side: tuple[Pane, Pane], bob: str) -> None:
+    alices, bobs = side_by_side
+    to = alices.root.get_by_label("To", exact=True)
+    to.fill("x" * 300)
+    alices.root.get_by_label("Message").fill("This text is kept.")
+    alices.press("Send")
+    expect(alices.problem).to_contain_text("to: ")
+    expect(to).to_have_attribute("aria-invalid", "true")
+    expect(to).to_be_focused()
+    expect(alices.root.get_by_label("Message")).to_have_value("This text is kept.")
+    alices.write(bob, "This text is kept.")
+    bobs.expect_bodies("This text is kept.")
+    expect(alices.problem).to_be_hidden()
+
+
+def test_a_network_that_is_gone_is_said_in_words(side_by_side: tuple[Pane, Pane], alice: str, bob: str) -> None:
+    alices, bobs = side_by_side
+    network = alices.root.page.context
+    network.set_offline(True)
+    alices.root.get_by_label("Message").fill("Hello?")
+    alices.press("Send")
+    expect(alices.problem).to_contain_text("Belfry cannot be reached.")
+    network.set_offline(False)
+    alices.press("Send")
+    bobs.expect_bodies("Hello?")
+
+
+def test_tokens_leave_the_address_bar_and_survive_a_reload(open_page: OpenPage, stack: Stack, alice: str) -> None:
+    page = open_page(token_for(alice))
+    pane = Pane(page)
+    pane.expect_online()
+    assert page.evaluate("location.href") == f"{stack.api_url}/"
+    page.reload()
+    pane.expect_online()
+    pane.press("Sign out")
+    page.reload()
+    expect(pane.root.get_by_label("Token")).to_be_visible()
+
+
+def test_the_page_fits_a_phone(open_page: OpenPage, bob: str) -> None:
+    page = open_page(token_for(someone("alice")), token_for(bob), viewport={"width": 360, "height": 740})
+    Pane(page, 0).write(bob, "W" * 400)
+    expect(Pane(page, 1).items).to_have_count(1)
+    assert overflow(page) == 0
+    first, second = Pane(page, 0).root.bounding_box(), Pane(page, 1).root.bounding_box()
+    assert first is not None
+    assert second is not None
+    assert second["y"] >= first["y"] + first["height"]
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))

@@ -1,0 +1,40 @@
+"""The whole system as real processes, on whatever services a test names."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from ops.embedded import migrate
+from ops.processes import free_port
+from ops.stack import Stack
+from push.tokens import issue
+
+SECRET = "a secret of the tests, longer than 32 bytes"
+
+
+@contextmanager
+def start_stack(
+    folder: Path, database_url: str, broker_url: str, environ: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """The processes of `Procfile` on free ports, the database migrated; all ready in the block, all gone after it.
+
+    Their logs are in `folder`; `environ` is added to the environment.
+    """
+    api_port, push_port = free_port(), free_port()
+    settings = {
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "JWT_SECRET": SECRET,
+        "API_PORT": str(api_port),
+        "PUSH_PORT": str(push_port),
+        "PUBLIC_PUSH_URL": f"http://127.0.0.1:{push_port}",
+        **(environ or {}),
+    }
+    migrate(settings)
+    with Stack(folder, settings) as stack:
+        yield stack
+
+
+def token_for(name: str, *scopes: str, ttl_seconds: float = 600) -> str:
+    """A token that the stack accepts; with scope `inbox` unless others are named."""
+    return issue(SECRET, name, scopes or ("inbox",), ttl_seconds)
