@@ -14,10 +14,12 @@ import redis
 from ops.processes import Process
 from ops.processes import free_port as next_free_port
 from ops.rabbitmq import RabbitMQ
-from ops.redis import DATABASES
+from ops.redis import DATABASES, EmbeddedRedis
 from ops.services import temporary_folder
+from ops.stack import Stack
 from tests.support.fresh import fresh_database, fresh_vhost
 from tests.support.needs import do_without
+from tests.support.stack import start_stack
 
 _redis_databases = itertools.cycle(range(DATABASES))
 
@@ -100,6 +102,17 @@ def start_process(tmp_path: Path) -> Iterator[StartProcess]:
     for process in reversed(started):
         process.stop()
         print(f"--- {process.name} wrote last:\n{process.tail()}")  # pytest shows it when the test failed
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One system on SQLite and the embedded broker, for all tests that bring people of their own."""
+    folder = tmp_path_factory.mktemp("stack")
+    with (
+        EmbeddedRedis(folder / "redis.log") as broker,
+        start_stack(folder, f"sqlite:///{folder}/belfry.db", broker.url) as stack,
+    ):
+        yield stack
 
 
 def demand_service(variable: str) -> str:

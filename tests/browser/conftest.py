@@ -8,10 +8,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from ops.install import find_chromium
-from ops.redis import EmbeddedRedis
 from ops.stack import Stack
 from tests.support.needs import do_without
-from tests.support.stack import start_stack
 
 PATIENCE = 10_000  # milliseconds; less than the page takes to look around by itself, so what is seen came by the socket
 ARGUMENTS = [
@@ -38,17 +36,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *sandbox])
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One system for all tests of the page; each test brings people of its own."""
-    folder = tmp_path_factory.mktemp("stack")
-    with (
-        EmbeddedRedis(folder / "redis.log") as redis,
-        start_stack(folder, f"sqlite:///{folder}/belfry.db", redis.url) as stack,
-    ):
-        yield stack
 
 
 @pytest.fixture

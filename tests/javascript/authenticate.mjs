@@ -1,0 +1,10 @@
+/** node authenticate.mjs URL TOKEN OTHER: connects with TOKEN, shows OTHER in its place, and says what it is told. */
+
+import { connect, say } from "./client.mjs";
+
+const [url, token, other] = process.argv.slice(2);
+const socket = connect(url, { auth: { token } });
+socket.on("connect", async () => {
+  say("acknowledged", await socket.timeout(5_000).emitWithAck("authenticate", { token: other }));
+  socket.close();
+});

@@ -1,0 +1,55 @@
+/**
+ * node follow.mjs API_URL PUSH_URL TOKEN: keeps an inbox by the rule of web/demo/inbox.js over a socket that loses,
+ * repeats and delays what comes. Says what it holds when the message "the end" has come, which is never lost.
+ */
+
+import { makeApi } from "../../web/demo/api.js";
+import { Inbox } from "../../web/demo/inbox.js";
+import { connect, say } from "./client.mjs";
+
+const [apiUrl, pushUrl, token] = process.argv.slice(2);
+const api = makeApi(`${apiUrl}/v1`, token);
+const inbox = new Inbox({ ...api, changes: (since) => (fetches++, api.changes(since)) });
+const socket = connect(pushUrl, { auth: { token } });
+const FATES = [once, once, twice, never, once, late];
+let fetches = 0;
+let received = 0;
+let delayed = [];
+
+socket.on("connect", async () => {
+  await inbox.catchUp();
+  say("following");
+});
+socket.on("notification", take);
+socket.on("inbox", take);
+
+async function take(change) {
+  const last = change.item?.body === "the end";
+  const fate = last ? once : FATES[received % FATES.length];
+  received += 1;
+  await Promise.all(fate(change).map((one) => inbox.receive(one)));
+  if (last) say("holds", { fetches, received, inbox: state() });
+}
+
+function once(change) {
+  return [change, ...delayed.splice(0)];
+}
+
+function twice(change) {
+  return [change, change];
+}
+
+function never() {
+  return [];
+}
+
+function late(change) {
+  delayed.push(change);
+  return [];
+}
+
+function state() {
+  const { version, epoch, unread, unseen } = inbox;
+  const items = [...inbox.items.values()].sort((one, other) => other.seq - one.seq);
+  return { version, epoch, unread, unseen, items };
+}
