@@ -207,5 +207,6 @@ def test_the_page_fits_a_phone(open_page: OpenPage, bob: str) -> None:
 
 
 def overflow(page: Page) -> int:
-    """By how many pixels the page is wider than its window."""
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+    """By how many pixels the page, or a text on it, is wider than its place."""
+    parts = page.locator(":is(html, .pane, .title, .body)")
+    return int(max(parts.evaluate_all("parts => parts.map(part => part.scrollWidth - part.clientWidth)")))

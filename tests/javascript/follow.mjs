@@ -1,6 +1,6 @@
 /**
  * node follow.mjs API_URL PUSH_URL TOKEN: keeps an inbox by the rule of web/demo/inbox.js over a socket that loses,
- * repeats and delays what comes. Says what it holds when the message "the end" has come, which is never lost.
+ * repeats and delays what comes. Says what it holds when a message of LAST_WORDS has come; those are never lost.
  */
 
 import { makeApi } from "../../web/demo/api.js";
@@ -9,10 +9,13 @@ import { connect, say } from "./client.mjs";
 
 const [apiUrl, pushUrl, token] = process.argv.slice(2);
 const api = makeApi(`${apiUrl}/v1`, token);
-const inbox = new Inbox({ ...api, changes: (since) => (fetches++, api.changes(since)) });
+const inbox = new Inbox({ ...api, changes: (since) => (fetches++, api.changes(since)) }, noteVersion);
 const socket = connect(pushUrl, { auth: { token } });
 const FATES = [once, once, twice, never, once, late];
+const LAST_WORDS = ["the end", "after the end"];
 let fetches = 0;
+let highest = 0;
+let wentBack = false;
 let received = 0;
 let delayed = [];
 
@@ -24,11 +27,16 @@ socket.on("notification", take);
 socket.on("inbox", take);
 
 async function take(change) {
-  const last = change.item?.body === "the end";
-  const fate = last ? once : FATES[received % FATES.length];
-  received += 1;
+  const text = change.item?.body;
+  const matters = LAST_WORDS.includes(text);
+  const fate = matters ? once : FATES[received++ % FATES.length];
   await Promise.all(fate(change).map((one) => inbox.receive(one)));
-  if (last) say("holds", { fetches, received, inbox: state() });
+  if (matters) say(text, { fetches, wentBack, inbox: state() });
+}
+
+function noteVersion() {
+  wentBack ||= inbox.version < highest;
+  highest = inbox.version;
 }
 
 function once(change) {
