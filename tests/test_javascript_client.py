@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -138,9 +139,15 @@ def test_it_is_refused_without_a_valid_token_by_a_stable_code(
 
 
 def test_its_authenticate_is_acknowledged(stack: Stack, run_script: RunScript, alice: Person) -> None:
-    script = run_script("authenticate", stack.push_url, alice.token, token_for(alice.name, ttl_seconds=1200))
-    print(script.expect("acknowledged"))
-    script.expect_the_end()
+    longer = token_for(alice.name, ttl_seconds=1200)
+    acknowledged = run_script("authenticate", stack.push_url, alice.token, longer).expect("acknowledged")
+    assert acknowledged["ok"] is True
+    assert datetime.fromisoformat(acknowledged["expires_at"]) > datetime.now(UTC) + timedelta(seconds=900)
+
+
+def test_its_authenticate_with_a_bad_token_is_told_so(stack: Stack, run_script: RunScript, alice: Person) -> None:
+    acknowledged = run_script("authenticate", stack.push_url, alice.token, FORGED).expect("acknowledged")
+    assert acknowledged == {"ok": False, "error": {"code": "unauthorized"}}
 
 
 def test_an_inbox_kept_by_the_rule_is_right_whatever_the_socket_loses_repeats_and_delays(
