@@ -11,8 +11,8 @@ from werkzeug.routing import BaseConverter
 from api import follows, health, inbox, messages, metrics, notifications, pages, problems, subscriptions, topics
 from api.endpoint import Endpoint, Services, serve
 from api.enqueue import Enqueuer
+from api.json_body import READ_MAX_BYTES
 from models.database import Database
-from models.limits import REQUEST_MAX_BYTES
 from push.tokens import TokenVerifier
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -65,7 +65,7 @@ def create_app(
 ) -> Flask:
     """The API over these parts. Nothing is connected before the first request."""
     app = Flask("belfry", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = REQUEST_MAX_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = READ_MAX_BYTES
     app.url_map.merge_slashes = False  # "a//b" is an id of its own
     app.url_map.converters.update(anything=Anything, number=Number)
     services = Services(database, verifier, enqueuer)

@@ -31,8 +31,6 @@ from api.validation import validate
 from models.database import Database
 from push.tokens import TokenVerifier
 
-INBOX = "inbox"
-NOTIFY = "notify"
 QUERY_FIELDS_MAX = 50
 
 _KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)

@@ -42,7 +42,10 @@ class Enqueuer:
 
     def __init__(self, broker_url: str) -> None:
         self._celery = make_celery(broker_url)
-        self._celery.conf.broker_connection_timeout = 1
+        if not broker_url.startswith(
+            "amqp"
+        ):  # Redis knows no confirms: without a timeout of its socket it waits for ever
+            self._celery.conf.broker_transport_options["socket_timeout"] = WAIT_SECONDS
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._start = threading.Lock()
         self._publisher: threading.Thread | None = None

@@ -1,10 +1,11 @@
 """Follows: the target is told, and the follower is subscribed to what the target will send to its followers."""
 
 from api.answers import FollowAccepted
-from api.endpoint import INBOX, Answer, Call, endpoint
+from api.endpoint import Answer, Call, endpoint
 from api.fields import Id
 from api.problems import IDEMPOTENCY_KEY_REUSED
 from api.schemas import Follow
+from api.scopes import INBOX
 from models.notifications import NewNotification, accept
 from models.subscriptions import subscribe
 from models.subscriptions import unsubscribe as unsubscribe_recipients

@@ -1,6 +1,8 @@
 """Whether this process lives, and whether it can serve."""
 
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from threading import Thread
 
 from sqlalchemy import text
 
@@ -9,9 +11,8 @@ from api.endpoint import Answer, Call, endpoint
 from api.problems import NOT_READY, FieldError, Problem
 
 CHECK_SECONDS = 1.0  # a load balancer asks every few seconds and does not wait
-CHECKS_AT_ONCE = 4  # checks that hang are waited for by nobody; more of them would not learn more
 
-_checks = ThreadPoolExecutor(CHECKS_AT_ONCE, thread_name_prefix="readiness")
+Check = Callable[[], None]
 
 
 @endpoint("GET", "/healthz", scope=None, answers={200: Healthy})
@@ -23,26 +24,38 @@ def live(call: Call) -> Answer:  # noqa: ARG001  (every endpoint takes its call)
 @endpoint("GET", "/readyz", scope=None, answers={200: Ready}, problems=(NOT_READY,))
 def ready(call: Call) -> Answer:
     """The database and the broker answer within a second; else the problem names the one that does not, and why."""
-    checks = {"database": lambda: _ask(call), "broker": call.enqueuer.check}
-    running = {name: _checks.submit(check) for name, check in checks.items()}
+    checks: dict[str, Check] = {"database": lambda: _ask_database(call), "broker": call.enqueuer.check}
+    running = {name: _begin(check) for name, check in checks.items()}
     wait(running.values(), timeout=CHECK_SECONDS)
-    failures = [_failure(name, check) for name, check in running.items() if not _passed(check)]
+    failures = [failure for name, check in running.items() if (failure := _failure(name, check))]
     if failures:
         raise Problem(NOT_READY, errors=failures)
     return Answer(Ready(status="ready"))
 
 
-def _ask(call: Call) -> None:
+def _ask_database(call: Call) -> None:
     with call.database.read() as session:
         session.execute(text("SELECT 1"))
 
 
-def _passed(check: "Future[None]") -> bool:
-    return check.done() and check.exception() is None
+def _begin(check: Check) -> "Future[None]":
+    """Run a check in a thread that nobody has to wait for: neither this request nor the end of the process."""
+    outcome: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            check()
+            outcome.set_result(None)
+        except Exception as error:
+            outcome.set_exception(error)
+
+    Thread(target=run, name="readiness", daemon=True).start()
+    return outcome
 
 
-def _failure(name: str, check: "Future[None]") -> FieldError:
+def _failure(name: str, check: "Future[None]") -> FieldError | None:
     if not check.done():
-        check.cancel()
         return FieldError(name, "unavailable", f"the {name} did not answer within {CHECK_SECONDS:g} second")
-    return FieldError(name, "unavailable", f"the {name} cannot be reached ({type(check.exception()).__name__})")
+    if error := check.exception():
+        return FieldError(name, "unavailable", f"the {name} cannot be reached ({type(error).__name__})")
+    return None

@@ -8,10 +8,11 @@ from werkzeug.http import parse_etags
 
 from api.answers import Changes, InboxPage, Item, Marked, Summary
 from api.cursors import make_cursor, read_cursor
-from api.endpoint import INBOX, Answer, Call, endpoint
+from api.endpoint import Answer, Call, endpoint
 from api.fields import Seq
 from api.problems import INVALID_CURSOR, NOT_FOUND, RESYNC_REQUIRED, Problem
 from api.schemas import ChangesQuery, InboxQuery, ItemPatch, Mark
+from api.scopes import INBOX
 from models import inbox, marking
 
 NO_SUCH_ITEM = "There is no such item in the caller's inbox."

@@ -12,6 +12,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from api.problems import BODY_TOO_LARGE, MALFORMED_JSON, MALFORMED_REQUEST, UNSUPPORTED_MEDIA_TYPE, Problem, invalid
 from models.limits import REQUEST_MAX_BYTES
 
+READ_MAX_BYTES = REQUEST_MAX_BYTES + 1  # one more tells: werkzeug cuts a chunked body off at its limit, silently
 DEPTH_MAX = 64  # no notification needs more, and the parser's stack ends somewhere
 _JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -50,12 +51,15 @@ def _demand_json(request: Request) -> None:
 
 
 def _read(request: Request) -> bytes:
+    too_large = Problem(BODY_TOO_LARGE, f"The body is larger than {REQUEST_MAX_BYTES} bytes.")
     try:
         raw = request.get_data(cache=False)
     except RequestEntityTooLarge:
-        raise Problem(BODY_TOO_LARGE, f"The body is larger than {REQUEST_MAX_BYTES} bytes.") from None
+        raise too_large from None
     except Exception:  # the server's own errors: a broken chunk, a body that ends too early
         raise Problem(MALFORMED_REQUEST, "The body cannot be read to its end.") from None
+    if len(raw) > REQUEST_MAX_BYTES:
+        raise too_large
     if not raw.strip():
         raise Problem(MALFORMED_JSON, "The body is empty.")
     return raw

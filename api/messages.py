@@ -1,9 +1,10 @@
 """Messages from one user to another."""
 
 from api.answers import Accepted
-from api.endpoint import INBOX, Answer, Call, endpoint
+from api.endpoint import Answer, Call, endpoint
 from api.problems import IDEMPOTENCY_KEY_REUSED
 from api.schemas import Message
+from api.scopes import INBOX
 from models.notifications import NewNotification, accept
 
 

@@ -1,9 +1,10 @@
 """What producers publish."""
 
 from api.answers import NotificationAccepted
-from api.endpoint import NOTIFY, Answer, Call, endpoint
+from api.endpoint import Answer, Call, endpoint
 from api.problems import IDEMPOTENCY_KEY_REUSED
 from api.schemas import Notification
+from api.scopes import NOTIFY
 from models.notifications import NewNotification, accept
 
 

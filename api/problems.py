@@ -143,7 +143,13 @@ def _http_error(error: HTTPException) -> Response:
 
 def _unforeseen(error: Exception) -> Response:
     """The exception's text stays out of the log: a database's error quotes the row, which is someone's message."""
-    frames = [f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     route = request.url_rule.rule if request.url_rule else None
-    log.error("request_failed method=%s route=%s error=%s at=%s", request.method, route, type(error).__name__, frames)
+    kind, at = type(error).__name__, places(error)
+    log.error("request_failed method=%s route=%s error=%s at=%s", request.method, route, kind, at)
     return answer(Problem(INTERNAL_ERROR))
+
+
+def places(error: BaseException | None) -> str:
+    """Where an exception came from, innermost last; without what it says."""
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    return " ".join(f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in frames)

@@ -1,5 +1,6 @@
 """The API in gunicorn: one process of gevent's, unless WEB_CONCURRENCY says more."""
 
+import logging
 import os
 import socket
 import sys
@@ -7,9 +8,12 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from api.app import create_app
 from api.enqueue import Enqueuer
+from api.problems import places
+from logs import configure_logging
 from models.database import Database
 from push.tokens import make_verifier
 from settings import Settings, SettingsError, load_settings
@@ -18,8 +22,23 @@ BACKLOG = 2048
 UNUSABLE = 2  # the exit code of a process that its environment keeps from starting
 
 
+log = logging.getLogger(__name__)
+
+
 class PortTaken(Exception):
     """The address to listen on cannot be had; the message says which variable to set."""
+
+
+class ServerLog(Logger):  # type: ignore[misc]
+    """gunicorn's own messages, in our one format; without addresses and queries."""
+
+    def setup(self, cfg: Any) -> None:
+        self.cfg = cfg
+        self.error_log.setLevel(logging.ERROR)  # below, it writes the address of whoever sends no HTTP
+
+    def exception(self, _message: str, *_request: object, **_more: object) -> None:
+        error = sys.exc_info()[1]
+        log.error("connection_failed error=%s at=%s", type(error).__name__, places(error))
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -66,8 +85,7 @@ def gunicorn_options(listener: socket.socket) -> dict[str, Any]:
         "timeout": 30,  # a process that blocks its loop for so long is replaced
         "graceful_timeout": 15,  # requests in flight get this long to end after SIGTERM
         "accesslog": None,  # addresses and queries are nobody's business; /metrics counts
-        "errorlog": "-",
-        "loglevel": "warning",
+        "logger_class": ServerLog,
         "proc_name": "belfry-api",
         "control_socket_disable": True,
     }
@@ -79,7 +97,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__  # gevent adds the address to its own
         raise PortTaken(f"Cannot listen on {host}:{port} ({reason}). Set API_PORT to a free port.") from None
 
 
@@ -91,5 +109,7 @@ def main() -> int:
     except (SettingsError, PortTaken) as problem:
         print(problem, file=sys.stderr)
         return UNUSABLE
+    configure_logging(settings.log_level)
+    log.info("listening host=%s port=%d", settings.bind_host, settings.api_port)
     Server(settings, listener).run()
     return 0

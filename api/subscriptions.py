@@ -1,8 +1,9 @@
 """The caller's own subscriptions."""
 
 from api.answers import Topics
-from api.endpoint import INBOX, Answer, Call, endpoint
+from api.endpoint import Answer, Call, endpoint
 from api.fields import Topic
+from api.scopes import INBOX
 from models import subscriptions
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from api.endpoint import INBOX, NOTIFY
+from api.scopes import INBOX, NOTIFY
 from push.tokens import InvalidToken, issue, make_verifier
 from settings import JWT_SECRET_MIN_BYTES
 

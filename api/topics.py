@@ -1,9 +1,10 @@
 """A topic's subscribers, as a producer sets them."""
 
 from api.answers import SubscribersChanged
-from api.endpoint import NOTIFY, Answer, Call, endpoint
+from api.endpoint import Answer, Call, endpoint
 from api.fields import Topic
 from api.schemas import Subscribers
+from api.scopes import NOTIFY
 from models.subscriptions import subscribe, unsubscribe
 
 

@@ -29,7 +29,6 @@ MESSAGES = {
     "string_unicode": "holds half of a surrogate pair",
     "model_type": "the body must be a JSON object",
 }
-OWN_CODES = {"control_character", "invalid_url", "invalid_timestamp", "duplicate", "exactly_one", "contradiction"}
 
 
 def validate(schema: TypeAdapter[T], value: Any, field: str | None = None) -> T:
@@ -42,7 +41,10 @@ def validate(schema: TypeAdapter[T], value: Any, field: str | None = None) -> T:
 
 
 def _field_error(detail: ErrorDetails, field: str | None) -> FieldError:
-    return FieldError(field or _path(detail), _code(detail["type"]), MESSAGES.get(detail["type"], detail["msg"]))
+    kind, message = detail["type"], detail["msg"]
+    if "message" not in detail.get("ctx", {}):  # not a rule of ours, see `broken_rule`
+        kind, message = CODES.get(kind, "wrong_type"), MESSAGES.get(kind, message)
+    return FieldError(field or _path(detail), kind, message)
 
 
 def _path(detail: ErrorDetails) -> str:
@@ -50,9 +52,3 @@ def _path(detail: ErrorDetails) -> str:
     context = detail.get("ctx", {})
     steps = [*detail["loc"], *(context[name] for name in ("field", "index") if name in context)]
     return ".".join(str(step) for step in steps)
-
-
-def _code(kind: str) -> str:
-    if kind in OWN_CODES:
-        return kind
-    return CODES.get(kind, "wrong_type")

@@ -1,0 +1,37 @@
+"""One API for each database, shared by the tests of this folder; what a test needs broken it starts for itself."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.api.running import Api, Caller, running_api
+from tests.conftest import demand_service
+from tests.support.fresh import fresh_database
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """The API without a broker: nothing is delivered but by `api.deliver(…)`."""
+    folder = tmp_path_factory.mktemp("api")
+    if request.param == "sqlite":
+        with running_api(f"sqlite:///{folder}/belfry.sqlite", folder) as running:
+            yield running
+    else:
+        with fresh_database(demand_service("BELFRY_POSTGRES_URL")) as url, running_api(url, folder) as running:
+            yield running
+
+
+@pytest.fixture
+def alice(api: Api) -> Caller:
+    return api.caller("alice")
+
+
+@pytest.fixture
+def bob(api: Api) -> Caller:
+    return api.caller("bob")
+
+
+@pytest.fixture
+def shop(api: Api) -> Caller:
+    """A producer."""
+    return api.caller("shop", "notify")

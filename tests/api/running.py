@@ -1,0 +1,162 @@
+"""The API as a process of its own over a real database, and callers who talk to it."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import func, select
+
+from models import delivery
+from models.database import Database
+from models.tables import metadata
+from ops.processes import Process, accepts, free_port
+from push.tokens import issue
+from settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+SECRET = "a secret of the tests, long enough for HS256"
+NO_BROKER = "redis://127.0.0.1:1/0"  # nothing listens on port 1: refused at once
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Someone with a token. `id` is theirs alone, so that tests may share a server."""
+
+    id: str
+    http: httpx.Client
+    headers: Mapping[str, str]
+
+    def request(self, method: str, path: str, headers: Mapping[str, str] | None = None, **more: Any) -> httpx.Response:
+        return self.http.request(method, path, headers={**self.headers, **(headers or {})}, **more)
+
+    def get(self, path: str, **query: Any) -> httpx.Response:
+        return self.request("GET", path, params=query)
+
+    def post(self, path: str, body: Any, key: str | None = None) -> httpx.Response:
+        return self.request("POST", path, {"Idempotency-Key": key} if key else {}, json=body)
+
+    def patch(self, path: str, body: Any) -> httpx.Response:
+        return self.request("PATCH", path, json=body)
+
+    def put(self, path: str, body: Any = None) -> httpx.Response:
+        return self.request("PUT", path) if body is None else self.request("PUT", path, json=body)
+
+    def delete(self, path: str) -> httpx.Response:
+        return self.request("DELETE", path)
+
+    def inbox(self, **query: Any) -> dict[str, Any]:
+        page: dict[str, Any] = answered(self.get("/v1/inbox", **query), 200)
+        return page
+
+    def summary(self) -> dict[str, Any]:
+        summary: dict[str, Any] = answered(self.get("/v1/inbox/summary"), 200)
+        return summary
+
+    def changes(self, since: int, **query: Any) -> dict[str, Any]:
+        changes: dict[str, Any] = answered(self.get("/v1/inbox/changes", since=since, **query), 200)
+        return changes
+
+
+@dataclass(frozen=True)
+class Api:
+    url: str
+    process: Process
+    database: Database
+    http: httpx.Client  # without a token
+
+    def caller(self, name: str, *scopes: str) -> Caller:
+        """Someone of this name whom no other test knows."""
+        return self.named(f"{name}-{uuid4().hex[:8]}", *scopes)
+
+    def named(self, sub: str, *scopes: str) -> Caller:
+        token = issue(SECRET, sub, scopes or ("inbox",), 600)
+        return Caller(sub, self.http, {"Authorization": f"Bearer {token}"})
+
+    def deliver(self, *answers: httpx.Response) -> None:
+        """Do what the task would: deliver the notifications that these answers accepted."""
+        ids = [UUID(answered(answer, 202)["id"]) for answer in answers]
+        now = datetime.now(UTC)
+        with self.database.write() as session:
+            delivery.deliver(session, ids, now)
+            for id_ in delivery.wide(session, ids):
+                delivery.fan_out(session, id_, 1000, now)
+
+    def stored(self) -> dict[str, int]:
+        """How many rows every table holds."""
+        with self.database.read() as session:
+            return {
+                table.name: session.scalar(select(func.count()).select_from(table)) or 0
+                for table in metadata.sorted_tables
+            }
+
+
+@contextmanager
+def running_api(
+    database_url: str, folder: Path, *, broker_url: str = NO_BROKER, migrated: bool = True, **more: str
+) -> Iterator[Api]:
+    """`python -m api` on a free port, over a database that the migrations made."""
+    port = free_port()
+    environment = environment_for(database_url, broker_url, port) | more
+    url = load_settings(environment).database_url
+    if migrated:
+        migrate(url)
+    process = api_process(environment, folder, port)
+    database = Database(url)
+    try:
+        with process, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+            yield Api(str(http.base_url), process, database, http)
+    finally:
+        database.dispose()
+
+
+def environment_for(database_url: str, broker_url: str, port: int) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "JWT_SECRET": SECRET,
+        "API_PORT": str(port),
+        "CORS_ORIGINS": "https://app.example.com",
+        "PUBLIC_PUSH_URL": "https://push.example.com",
+    }
+
+
+def api_process(environment: Mapping[str, str], folder: Path, port: int) -> Process:
+    log = folder / f"api-{port}.log"
+    return Process("api", [sys.executable, "-m", "api"], log, ready=lambda: accepts(port), env=environment, cwd=ROOT)
+
+
+def migrate(database_url: str) -> None:
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["database_url"] = database_url
+    command.upgrade(config, "head")
+
+
+def answered(answer: httpx.Response, status: int) -> Any:
+    """The JSON of an answer that has to have this status."""
+    assert answer.status_code == status, f"{answer.status_code}: {answer.text[:500]}"
+    return answer.json()
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem that an answer has to be, whole and in the right form."""
+    assert answer.headers["Content-Type"] == "application/problem+json", answer.text[:500]
+    body: dict[str, Any] = answered(answer, status)
+    assert body.keys() == {"type", "title", "status", "code", "detail", "errors"}
+    assert (body["status"], body["code"]) == (status, code), body
+    assert all(error.keys() == {"field", "code", "message"} for error in body["errors"])
+    return body
+
+
+def fields(body: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+    """Which field breaks which rule."""
+    return [(error["field"], error["code"]) for error in body["errors"]]

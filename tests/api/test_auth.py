@@ -1,0 +1,86 @@
+import base64
+import json
+import time
+
+import jwt
+import pytest
+
+from push.tokens import issue
+from tests.api.running import SECRET, Api, Caller, answered, problem
+
+NOW = int(time.time())
+CLAIMS = {"sub": "alice", "scope": "inbox", "exp": NOW + 600}
+
+
+def signed(**changes: object) -> str:
+    claims = {name: value for name, value in (CLAIMS | changes).items() if value is not None}
+    return jwt.encode(claims, SECRET, algorithm="HS256")
+
+
+def unsigned() -> str:
+    parts = ({"alg": "none", "typ": "JWT"}, CLAIMS)
+    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
+
+
+REFUSED = {
+    "nothing": None,
+    "no scheme": signed(),
+    "another scheme": f"Basic {signed()}",
+    "no token": "Bearer",
+    "no JWT": "Bearer abc",
+    "two tokens": f"Bearer {signed()} {signed()}",
+    "no signature": f"Bearer {unsigned()}",
+    "another secret": f"Bearer {jwt.encode(CLAIMS, 'another secret, long enough for HS256', algorithm='HS256')}",
+    "a changed token": f"Bearer {signed()[:-3]}AAA",
+    "expired": f"Bearer {signed(exp=NOW - 1)}",
+    "no expiry": f"Bearer {signed(exp=None)}",
+    "no subject": f"Bearer {signed(sub=None)}",
+    "an empty subject": f"Bearer {signed(sub='')}",
+    "a long subject": f"Bearer {signed(sub='x' * 256)}",
+    "a subject with a control character": "Bearer " + signed(sub="a\x00"),
+    "no scope": f"Bearer {signed(scope=None)}",
+    "garbage": "Bearer \xff\xfe",
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_request_without_a_good_token_gets_one_and_the_same_answer(api: Api, case: str) -> None:
+    value = REFUSED[case]
+    headers = [] if value is None else [(b"Authorization", value.encode("latin-1"))]
+    bodies = set()
+    for method, path in (("GET", "/v1/inbox"), ("POST", "/v1/follows"), ("DELETE", "/v1/follows/bob")):
+        answer = api.http.request(method, path, headers=headers)
+        problem(answer, 401, "unauthorized")
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="belfry"'
+        bodies.add(answer.text)
+    assert bodies == {api.http.get("/v1/inbox").text}
+
+
+def test_a_good_token_is_taken_whatever_the_case_of_its_scheme(api: Api) -> None:
+    for scheme in ("Bearer", "bearer", "BEARER"):
+        answered(api.http.get("/v1/inbox", headers={"Authorization": f"{scheme} {signed()}"}), 200)
+
+
+def test_a_token_without_the_scope_is_told_which(api: Api, alice: Caller, shop: Caller) -> None:
+    before = api.stored()
+    body = {"recipients": ["bob"], "kind": "k", "title": "t"}
+    assert "notify" in problem(alice.post("/v1/notifications", body), 403, "forbidden")["detail"]
+    assert "inbox" in problem(shop.post("/v1/messages", {"to": "bob", "text": "x"}), 403, "forbidden")["detail"]
+    assert "inbox" in problem(shop.get("/v1/inbox"), 403, "forbidden")["detail"]
+    assert api.stored() == before
+
+
+def test_a_stranger_learns_nothing_about_bodies(api: Api, alice: Caller) -> None:
+    problem(api.http.post("/v1/notifications", content=b"{"), 401, "unauthorized")
+    problem(alice.request("POST", "/v1/notifications", content=b"{"), 403, "forbidden")
+
+
+def test_the_token_never_reaches_the_log(api: Api) -> None:
+    token = issue(SECRET, "alice", ["inbox"], -10)
+    problem(api.http.get("/v1/inbox", headers={"Authorization": f"Bearer {token}"}), 401, "unauthorized")
+    assert token.split(".")[1] not in api.process.output()
+
+
+def test_health_metrics_and_the_page_ask_for_no_token(api: Api) -> None:
+    for path in ("/healthz", "/metrics", "/config.json"):
+        assert api.http.get(path).status_code == 200
