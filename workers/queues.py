@@ -47,6 +47,9 @@ def make_celery(broker_url: str) -> Celery:
         worker_pool="threads",
         worker_concurrency=8,
         worker_prefetch_multiplier=4,
+        # A worker that starts anew, or a second one on the host, must not be refused for the first one's queue.
+        control_queue_exclusive=False,
+        control_queue_durable=True,  # RabbitMQ 4.3 refuses transient queues that are not exclusive; it expires unused
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_timeout=BROKER_TIMEOUT_SECONDS,

@@ -1,0 +1,90 @@
+"""The README's lines work as pasted; only the ports and the place of Python differ."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.embedded import embedded
+from ops.processes import Process, wait_for
+from ops.services import temporary_folder
+from ops.stack import ROOT, Stack
+from push.tokens import issue
+from tests.conftest import demand_program
+from tests.pipeline.conftest import ports
+from tests.support.people import Person
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with temporary_folder() as folder, embedded(folder, ports()) as environ, Stack(folder, environ) as running:
+        yield running
+
+
+def snippet(language: str, stack: Stack) -> str:
+    """The README's one block in this language, pointed at the test's ports."""
+    [block] = re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    here = block.replace("http://127.0.0.1:8000", stack.api_url).replace("http://127.0.0.1:8001", stack.push_url)
+    return str(here.replace(".venv/bin/python", sys.executable))
+
+
+def lines_of_code(text: str) -> int:
+    return len([line for line in text.splitlines() if line.strip()])
+
+
+def environment(stack: Stack, owner: str) -> dict[str, str]:
+    return {**stack.environ, "BOB": issue(stack.environ["JWT_SECRET"], owner, ["inbox"], 600)}
+
+
+def test_the_curl_lines_work_as_pasted(stack: Stack) -> None:
+    script = 'set -eu\ncurl() { command curl --fail-with-body "$@"; echo; }\n' + snippet("sh", stack)
+    # Between publishing and reading a reader takes a breath; a script waits until bob has his items.
+    before, reading = script.split("# bob's inbox", 1)
+    bash = ["bash", "-c", before]
+    first = subprocess.run(bash, cwd=ROOT, env=stack.environ, capture_output=True, text=True, check=False, timeout=60)
+    assert first.returncode == 0, first.stdout + first.stderr
+    bob = Person("bob", stack)
+    bob.expect_stored(4)
+    tokens = "\n".join(line for line in before.splitlines() if "api.tokens" in line or "curl()" in line)
+    bash = ["bash", "-c", f"set -eu\n{tokens}\n# {reading}"]
+    then = subprocess.run(bash, cwd=ROOT, env=stack.environ, capture_output=True, text=True, check=False, timeout=60)
+    assert then.returncode == 0, then.stdout + then.stderr
+    assert "Hello bob!" in then.stdout
+    assert [item["title"] for item in bob.items("unread")] == ["New boots"]
+    assert len(Person("carol", stack).items()) == 2
+
+
+@pytest.mark.parametrize(("language", "name"), [("python", "client.py"), ("js", "client.mjs")])
+def test_a_client_of_fifteen_lines_works_as_pasted(stack: Stack, tmp_path: Path, language: str, name: str) -> None:
+    code = snippet(language, stack)
+    assert lines_of_code(code) <= 15
+    owner = f"reader of {language}"
+    alice = Person("alice", stack)
+    alice.message(owner, "before")
+    Person(owner, stack).expect_stored(1)
+    with Process(name, run(language, code, tmp_path / name), tmp_path / "log", env=environment(stack, owner)) as client:
+        wait_for(lambda: "1 unread at version 1" in client.output(), 20, "the client's first line")
+        shown = 0
+
+        def shows_what_arrives() -> bool:
+            """The socket may connect a moment after the first line: what came before that is in the inbox."""
+            nonlocal shown
+            alice.message(owner, str(shown := shown + 1))
+            return "message Message from alice" in client.output()
+
+        wait_for(shows_what_arrives, 20, "an item on the client's screen")
+
+
+def run(language: str, code: str, path: Path) -> list[str]:
+    path.write_text(code)
+    if language == "python":
+        return [sys.executable, str(path)]
+    (path.parent / "node_modules").symlink_to(ROOT / "web" / "node_modules")  # as `npm install` would have made it
+    return [demand_program("node", shutil.which("node") or os.environ.get("BELFRY_NODE")), str(path)]
