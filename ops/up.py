@@ -25,7 +25,7 @@ Belfry is up.
   Open   {page}
          Two people side by side: write as alice, see bob's inbox follow.
 
-  Try    curl -s {api}/v1/messages -H "Authorization: Bearer $ALICE" -d '{{"to":"bob","text":"hello"}}'
+  Try    curl -s {api}/v1/messages -H "Authorization: Bearer $ALICE" --json '{{"to":"bob","text":"hello"}}'
          curl -s {api}/v1/inbox -H "Authorization: Bearer $BOB"
 
   with   ALICE={alice}

@@ -1,8 +1,6 @@
 """The README's lines work as pasted; only the ports and the place of Python differ."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from ops.embedded import embedded
+from ops.install import find_node
 from ops.processes import Process, wait_for
 from ops.services import temporary_folder
 from ops.stack import ROOT, Stack
 from push.tokens import issue
-from tests.conftest import demand_program
 from tests.pipeline.conftest import ports
+from tests.support.needs import do_without
 from tests.support.people import Person
 
 README = (ROOT / "README.md").read_text()
@@ -87,4 +86,7 @@ def run(language: str, code: str, path: Path) -> list[str]:
     if language == "python":
         return [sys.executable, str(path)]
     (path.parent / "node_modules").symlink_to(ROOT / "web" / "node_modules")  # as `npm install` would have made it
-    return [demand_program("node", shutil.which("node") or os.environ.get("BELFRY_NODE")), str(path)]
+    node = find_node()
+    if node is None:
+        do_without("there is no Node.js here; `make test` installs it")
+    return [str(node.program), str(path)]
