@@ -1,31 +1,42 @@
 """The one door to the database: a transaction that writes, or a snapshot that reads."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+import psycopg
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from models.patience import Patience
 
 Session = Connection  # one transaction on one connection; what every query takes first
 
 CONNECT_TIMEOUT_SECONDS = 2  # the least that libpq accepts; an API answer of 503 must come within three
-POOL_TIMEOUT_SECONDS = 2
+POOL_TIMEOUT_SECONDS = 1
+PATIENCE_SECONDS = 30.0  # for one transaction; a fan-out's chunk may wait for its inboxes' locks
+REFUSE_SECONDS = 0.5  # after a connection could not be made, for so long none is tried
 POOL_SIZE = 10
 SQLITE_LOCK_TIMEOUT_SECONDS = 5
 
 
 class DatabaseUnavailable(Exception):
-    """The database cannot be reached or did not answer; nothing was written by this transaction."""
+    """The database cannot be reached or did not answer. Nothing was written, unless it fell silent at the commit."""
 
 
 class Database:
-    """An engine for PostgreSQL (psycopg 3) or SQLite (WAL). Connects lazily, so it may be made before a fork."""
+    """An engine for PostgreSQL (psycopg 3) or SQLite (WAL). Connects lazily, so it may be made before a fork.
 
-    def __init__(self, url: str) -> None:
+    A transaction that PostgreSQL does not finish within `patience_seconds` is given up.
+    """
+
+    def __init__(self, url: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self.engine = _sqlite_engine(url) if make_url(url).get_backend_name() == "sqlite" else _postgres_engine(url)
+        self._patience = Patience()
+        self._patience_seconds = patience_seconds
         self._snapshots = self.engine.execution_options(belfry_reads_only=True)
         if self.engine.dialect.name == "postgresql":
             self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -33,17 +44,29 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction, committed on leaving and rolled back on an exception. Raises `DatabaseUnavailable`."""
-        with _translated(), self.engine.begin() as session:
+        with self._transaction(self.engine) as session:
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One read-only snapshot: every query in it sees the same moment. Raises `DatabaseUnavailable`."""
-        with _translated(), self._snapshots.begin() as session:
+        with self._transaction(self._snapshots) as session:
             yield session
 
     def dispose(self) -> None:
         self.engine.dispose()
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Session]:
+        deadline = time.monotonic() + self._patience_seconds
+        with _translated(), engine.connect() as session, self._until(deadline, session), session.begin():
+            yield session
+
+    def _until(self, deadline: float, session: Session) -> AbstractContextManager[None]:
+        connection = session.connection.driver_connection
+        if not isinstance(connection, psycopg.Connection):
+            return nullcontext()  # SQLite has no server that could fall silent
+        return self._patience.until(deadline, connection)
 
 
 @contextmanager
@@ -55,13 +78,31 @@ def _translated() -> Iterator[None]:
 
 
 def _postgres_engine(url: str) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "belfry"},
     )
+    event.listen(engine, "do_connect", _Connector())
+    return engine
+
+
+class _Connector:
+    """Makes connections; just after one failed it refuses at once, so that nobody waits for the next failure too."""
+
+    def __init__(self) -> None:
+        self._refused_until = 0.0
+
+    def __call__(self, dialect: Dialect, _record: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
+        if time.monotonic() < self._refused_until:
+            raise psycopg.OperationalError("the last attempt to connect has just failed")
+        try:
+            return dialect.connect(*args, **options)
+        except psycopg.OperationalError:
+            self._refused_until = time.monotonic() + REFUSE_SECONDS
+            raise
 
 
 def _sqlite_engine(url: str) -> Engine:
