@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ops.stack import ROOT, procfile
-from settings import load_settings
-from tests.support import image
+from ops.stack import ROOT, answers, procfile
+from settings import SettingsError, load_settings
+from tests.support import image, wait_for
 from tests.support.compose import Refused, Service, command_of, read_compose, variables
+from tests.support.composed import composed, inbox, publish
+from tests.support.screens import screens
 
 SECRETS = {
     "POSTGRES_PASSWORD": "p@ss:/?#%$PATH & 'word'",
@@ -106,6 +108,23 @@ def test_the_image_installs_every_package_that_its_code_imports(tmp_path: Path) 
     for path in tmp_path.rglob("*.py"):
         for package in foreign_imports(path, tmp_path):
             assert set(map(canonical, distributions[package])) & locked, f"{path} imports {package}"
+
+
+def test_one_notification_goes_all_the_way_through_the_services_as_docker_compose_starts_them() -> None:
+    with composed() as system:
+        for name in ("push-1", "push-2"):
+            wait_for(lambda name=name: answers(f"{system.url(name)}/readyz"), what=f"{name} to hear the broker")  # type: ignore[misc]
+        with screens(1, system.url("push-1"), "bob") as one, screens(1, system.url("push-2"), "bob") as two:
+            id_ = publish(system.url("api"), "bob")
+            for screen in one + two:
+                screen.expect(id_)
+        assert [item["id"] for item in inbox(system.url("api"), "bob")] == [id_]
+
+
+def test_with_neither_a_secret_nor_keys_every_process_says_so() -> None:
+    told = read_compose({**SECRETS, "JWT_SECRET": ""})["migrate"]["environment"]
+    with pytest.raises(SettingsError, match="JWT_SECRET is not set"):
+        load_settings(told)
 
 
 def settings_defaults() -> dict[str, str]:
