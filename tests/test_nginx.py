@@ -115,6 +115,7 @@ def test_a_body_of_300_kib_is_refused_in_the_words_of_the_api(front: Front) -> N
 def test_the_largest_body_that_the_api_takes_passes(front: Front) -> None:
     assert message(front.url, REQUEST_MAX_BYTES).status_code == 202
     assert message(front.url, REQUEST_MAX_BYTES + 1).status_code == 413
+    assert 'upstream="-"' in front.lines("/v1/messages")[-1]
 
 
 def test_an_api_that_is_away_is_a_problem_that_says_when_to_come_back(front: Front) -> None:
