@@ -3,13 +3,16 @@
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from ops.install import find_chromium
 from ops.stack import Stack
+from tests.browser.pane import Pane
 from tests.support.needs import do_without
+from tests.support.stack import token_for
 
 PATIENCE = 10_000  # milliseconds; less than the page takes to look around by itself, so what is seen came by the socket
 ARGUMENTS = [
@@ -60,3 +63,28 @@ def open_page(chromium: Browser, stack: Stack) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert broken == []
+
+
+def someone(name: str) -> str:
+    """A person whom no other test knows."""
+    return f"{name}-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def alice() -> str:
+    return someone("alice")
+
+
+@pytest.fixture
+def bob() -> str:
+    return someone("bob")
+
+
+@pytest.fixture
+def side_by_side(open_page: OpenPage, alice: str, bob: str) -> tuple[Pane, Pane]:
+    """Alice and bob on one page, both online."""
+    page = open_page(token_for(alice), token_for(bob))
+    panes = Pane(page, 0), Pane(page, 1)
+    for pane in panes:
+        pane.expect_online()
+    return panes

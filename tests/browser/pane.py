@@ -15,12 +15,12 @@ class Pane:
         self.press("Sign in")
 
     def write(self, to: str, text: str) -> None:
-        """Send a message and wait until the API has accepted it."""
+        """Send a message, by the keyboard, and wait until the API has accepted it."""
         self.root.get_by_label("To", exact=True).fill(to)
         message = self.root.get_by_label("Message")
         message.fill(text)
         message.press("Enter")
-        expect(message).to_have_value("")
+        expect(self.root.get_by_text(f"Sent to {to}.", exact=True)).to_be_visible()
 
     def follow(self, target: str) -> None:
         self.root.get_by_label("Person to follow").fill(target)

@@ -1,43 +1,16 @@
 """The page in the browser: where one types, sends, and sees the other side receive."""
 
-from uuid import uuid4
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from ops.stack import Stack
 from push.tokens import issue
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, someone
 from tests.browser.pane import Pane
 from tests.support.stack import token_for
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 RIGHT_TO_LEFT = "abc \u202egnp.exe \U0001f514\U0001f468\u200d\U0001f469\u200d\U0001f467 \u05e9\u05dc\u05d5\u05dd"
-
-
-def someone(name: str) -> str:
-    """A person whom no other test knows."""
-    return f"{name}-{uuid4().hex[:8]}"
-
-
-@pytest.fixture
-def alice() -> str:
-    return someone("alice")
-
-
-@pytest.fixture
-def bob() -> str:
-    return someone("bob")
-
-
-@pytest.fixture
-def side_by_side(open_page: OpenPage, alice: str, bob: str) -> tuple[Pane, Pane]:
-    """Alice and bob on one page, both online."""
-    page = open_page(token_for(alice), token_for(bob))
-    panes = Pane(page, 0), Pane(page, 1)
-    for pane in panes:
-        pane.expect_online()
-    return panes
 
 
 @pytest.fixture
@@ -62,31 +35,23 @@ def test_alice_messages_bob_and_bob_sees_it_without_a_reload(
     alices.expect_unread(0)
 
 
+def test_what_alice_writes_in_quick_succession_arrives_whole(side_by_side: tuple[Pane, Pane], bob: str) -> None:
+    alices, bobs = side_by_side
+    message = alices.root.get_by_label("Message")
+    for number in range(5):
+        message.fill(f"message {number}")
+        message.press("Enter")
+        message.press("Enter")
+    expect(bobs.items).to_have_count(5)
+    assert sorted(bobs.bodies.all_text_contents()) == [f"message {number}" for number in range(5)]
+
+
 def test_alice_follows_bob_and_bob_is_told_at_once(side_by_side: tuple[Pane, Pane], alice: str, bob: str) -> None:
     alices, bobs = side_by_side
     alices.follow(bob)
     expect(bobs.items.locator(".title")).to_have_text(f"{alice} follows you")
     expect(bobs.items.locator(".kind")).to_have_text("follow")
     expect(alices.items).to_have_count(0)
-
-
-def test_bob_who_was_offline_is_caught_up_in_order_when_he_comes_back(
-    side_by_side: tuple[Pane, Pane], open_page: OpenPage, bob: str
-) -> None:
-    alices, bobs = side_by_side
-    alices.write(bob, "before")
-    bobs.expect_bodies("before")
-    bobs.press("Go offline")
-    expect(bobs.root.get_by_text("Away")).to_be_visible()
-    bobs_phone = Pane(open_page(token_for(bob)))
-    for number, text in enumerate(["first", "second", "third"], start=2):
-        alices.write(bob, text)
-        expect(bobs_phone.items).to_have_count(number)
-    bobs.expect_bodies("before")
-    bobs.press("Come back")
-    bobs.expect_online()
-    bobs.expect_bodies("third", "second", "first", "before")
-    bobs.expect_unread(4)
 
 
 def test_what_is_read_on_one_tab_is_read_on_the_other(

@@ -1,6 +1,7 @@
 /**
  * node follow.mjs API_URL PUSH_URL TOKEN: keeps an inbox by the rule of web/demo/inbox.js over a socket that loses,
- * repeats and delays what comes. Says what it holds when a message of LAST_WORDS has come; those are never lost.
+ * repeats and delays what comes. Says what it holds when a message of LAST_WORDS has come: those are never lost, and
+ * everything that ever came is said once more after them.
  */
 
 import { makeApi } from "../../web/demo/api.js";
@@ -13,11 +14,12 @@ const inbox = new Inbox({ ...api, changes: (since) => (fetches++, api.changes(si
 const socket = connect(pushUrl, { auth: { token } });
 const FATES = [once, once, twice, never, once, late];
 const LAST_WORDS = ["the end", "after the end"];
+const past = [];
+const delayed = [];
 let fetches = 0;
 let highest = 0;
 let wentBack = false;
 let received = 0;
-let delayed = [];
 
 socket.on("connect", async () => {
   await inbox.catchUp();
@@ -30,8 +32,11 @@ async function take(change) {
   const text = change.item?.body;
   const matters = LAST_WORDS.includes(text);
   const fate = matters ? once : FATES[received++ % FATES.length];
+  past.push(change);
   await Promise.all(fate(change).map((one) => inbox.receive(one)));
-  if (matters) say(text, { fetches, wentBack, inbox: state() });
+  if (!matters) return;
+  for (const one of past) await inbox.receive(one);
+  say(text, { fetches, wentBack, inbox: state() });
 }
 
 function noteVersion() {

@@ -29,14 +29,15 @@ function tokensInAddress() {
 }
 
 async function loadConfig() {
-  const answer = await fetch("/config.json", { cache: "no-store" });
-  if (!answer.ok) throw new Error(`/config.json answered ${answer.status}`);
+  if (!globalThis.io) throw new Error("The server lacks socket.io-client. Run make setup there, then reload this page.");
+  const answer = await fetch("/config.json", { cache: "no-store" }).catch(() => null);
+  if (!answer?.ok) throw new Error("Belfry cannot be reached. Is it running? Then reload this page.");
   return answer.json();
 }
 
 open().catch((error) => {
-  console.error(error);
   const notice = document.querySelector("#page-problem");
-  notice.textContent = "Belfry cannot be reached. Is it running? Then reload this page.";
+  notice.textContent = error.message;
   notice.hidden = false;
+  throw error;
 });

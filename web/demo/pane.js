@@ -72,13 +72,12 @@ export class Pane {
       this.element.querySelector("[name=text]").focus();
     });
     this.#onSubmit("message", async ({ elements: { to, text } }) => {
-      await this.#session.act((api) => api.sendMessage(to.value, text.value));
-      this.#say(`Sent to ${to.value}.`);
-      text.value = "";
+      await this.#send(to.value, text);
     });
     this.#onSubmit("follow", async ({ elements: { target } }) => {
-      await this.#session.act((api) => api.follow(target.value));
-      this.#say(`You follow ${target.value}.`);
+      const person = target.value;
+      await this.#session.act((api) => api.follow(person));
+      this.#say(`You follow ${person}.`);
     });
     const text = this.element.querySelector("[name=text]");
     text.addEventListener("keydown", (event) => {
@@ -93,8 +92,24 @@ export class Pane {
     this.#onClick("read-all", () => this.#session.act((api) => api.markAllRead(this.#session.inbox.version)));
   }
 
+  /** The box is empty at once, so that one can write on and a second Enter sends nothing twice. */
+  async #send(to, box) {
+    const session = this.#session;
+    const text = box.value;
+    box.value = "";
+    this.#say("Sending…");
+    try {
+      await session.act((api) => api.sendMessage(to, text));
+      this.#say(`Sent to ${to}.`);
+    } catch (error) {
+      this.#say("");
+      if (session === this.#session) box.value ||= text;
+      throw error;
+    }
+  }
+
   #onSubmit(name, action) {
-    const form = this.element.querySelector(`[data-form=${name}]`);
+    const form = this.#form(name);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#attempt(() => action(form), form);

@@ -18,6 +18,7 @@ export class Session {
   #socket;
   #timer;
   #retry;
+  #lastAct = Promise.resolve();
 
   /** `onChange()` is called whenever anything here looks different. Throws an `ApiError` for what is no token. */
   constructor(config, token, onChange) {
@@ -50,9 +51,14 @@ export class Session {
     this.status = "away";
   }
 
-  /** Do something over the API, then bring the inbox up to date with it. Rejects when the API refused. */
+  /**
+   * Do something over the API, after all that was asked for before; then bring the inbox up to date with it.
+   * Rejects when the API refused.
+   */
   async act(call) {
-    await call(this.api);
+    const done = this.#lastAct.then(() => call(this.api));
+    this.#lastAct = done.catch(() => {});
+    await done;
     this.#follow(this.inbox.catchUp());
   }
 
