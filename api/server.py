@@ -1,4 +1,4 @@
-"""The API in gunicorn: one process of gevent's, unless WEB_CONCURRENCY says more."""
+"""The API in gunicorn: one process, its requests in greenlets."""
 
 import logging
 import os
@@ -79,7 +79,7 @@ def gunicorn_options(listener: socket.socket) -> dict[str, Any]:
     return {
         "bind": [f"fd://{listener.detach()}"],
         "worker_class": "gevent",
-        "workers": int(os.environ.get("WEB_CONCURRENCY") or 1),
+        "workers": 1,  # more of them are more processes of `Procfile`, each with its own numbers at /metrics
         "worker_connections": 1000,
         "backlog": BACKLOG,
         "keepalive": 5,

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -78,3 +79,13 @@ def test_the_same_key_and_body_is_one_notification(api: Api, shop: Caller, bob: 
     assert len(bob.inbox()["items"]) == 1
     reused = shop.post("/v1/notifications", body | {"title": "another"}, key="order-41")
     problem(reused, 422, "idempotency_key_reused")
+
+
+def test_many_posts_at_once_with_one_key_are_one_notification(api: Api, shop: Caller, bob: Caller) -> None:
+    body = ORDER | {"recipients": [bob.id]}
+    with ThreadPoolExecutor(20) as many:
+        answers = list(many.map(lambda _: shop.post("/v1/notifications", body, key="at-once"), range(50)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.text for answer in answers}) == 1
+    api.deliver(*answers[:2])
+    assert len(bob.inbox()["items"]) == 1

@@ -1,12 +1,33 @@
+import re
+
 import httpx
 import pytest
 
-from api.pages import content_policy
+from api.pages import SOCKET_IO, content_policy
 from tests.api.running import Api, answered, problem
 
 
 def test_the_browser_learns_where_the_push_server_is(api: Api) -> None:
     assert answered(api.http.get("/config.json"), 200) == {"api": "/v1", "push_url": "https://push.example.com"}
+
+
+def test_the_page_is_served_with_all_the_files_it_names(api: Api) -> None:
+    page = api.http.get("/")
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    named = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)) - {"/static/socket.io.js"}
+    assert named
+    for path in named:
+        answer = api.http.get(path)
+        assert answer.status_code == 200, path
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Security-Policy"] == page.headers["Content-Security-Policy"]
+
+
+@pytest.mark.skipif(not SOCKET_IO.exists(), reason="the browser's side is not installed; `make setup` does it")
+def test_the_socket_client_is_served(api: Api) -> None:
+    answer = api.http.get("/static/socket.io.js")
+    assert answer.headers["Content-Type"].startswith("text/javascript")
+    assert "Socket.IO" in answer.text
 
 
 def test_a_page_may_talk_to_this_server_and_the_push_server_only() -> None:
