@@ -39,10 +39,12 @@ class Engine(engineio.Server):  # type: ignore[misc]  # engineio has no types
         )
         self.timers = timers
 
-    def close_all(self) -> None:
-        """Close every transport politely; clients connect again, to this server's successor."""
-        for connection in list(self.sockets.values()):
+    def close_all(self) -> int:
+        """Close every transport politely; clients connect again, to this server's successor. Returns how many."""
+        connections = list(self.sockets.values())
+        for connection in connections:
             connection.close()
+        return len(connections)
 
     def cut_off(self, eio_sid: str, reason: str) -> None:
         """Close a client's transport for good, if it is still there."""

@@ -147,8 +147,8 @@ class PushServer:
         """Take no new clients, say goodbye to those that are here, and let `run()` return."""
         self._http.stop_accepting()
         self._http.socket.close()
-        self.sockets.eio.close_all()
-        gevent.sleep(FAREWELL)
+        if self.sockets.eio.close_all():
+            gevent.sleep(FAREWELL)
         self._http.stop()
 
 
