@@ -1,5 +1,6 @@
 """Engine.IO with bounds: on what waits for a slow client, and on how long an idle or broken one is kept."""
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,6 +10,7 @@ import engineio.exceptions
 import engineio.socket
 import gevent
 from engineio import packet
+from gevent.queue import Empty
 
 from push.errors import describe
 from push.timers import Timer, Timers
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 MESSAGE_MAX_BYTES = 65_536  # clients send tokens and acknowledgements
 OUTBOX_MAX_PACKETS = 1_000  # beyond these a client is cut off: on its return it asks the API for what it missed
 OUTBOX_MAX_BYTES = 1_048_576
+POLL_MAX_PACKETS = 16  # in one answer: python-engineio's clients refuse more
 UPGRADE_TIMEOUT = 10  # seconds between a client's asking for a WebSocket and its using it
 READ_TIMEOUT = 10  # seconds in which a posted body must arrive
 PING_INTERVAL = 25
@@ -102,9 +105,19 @@ class Connection(engineio.socket.Socket):  # type: ignore[misc]
         self.queue.put(pkt)
 
     def poll(self) -> list[packet.Packet]:
-        packets: list[packet.Packet] = super().poll()
+        """Wait for what is to be sent: some of it to a client that polls, all of it to a WebSocket; [] at the end."""
+        most = OUTBOX_MAX_PACKETS if self.upgraded else POLL_MAX_PACKETS
+        packets = []
+        with contextlib.suppress(Empty):
+            packets.append(self.queue.get(timeout=PING_INTERVAL + PING_TIMEOUT))
+            while packets[-1] is not None and len(packets) < most:
+                packets.append(self.queue.get_nowait())
+        if not packets:
+            raise engineio.exceptions.QueueEmpty
+        if packets[-1] is None and len(packets) > 1:
+            self.queue.put(None)
         self._waiting_bytes -= sum(map(_size, packets))
-        return packets
+        return [pkt for pkt in packets if pkt is not None]
 
     def close(self, wait: bool = False, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002
         super().close(
@@ -156,7 +169,7 @@ class Connection(engineio.socket.Socket):  # type: ignore[misc]
         try:
             with gevent.Timeout(READ_TIMEOUT, TimeoutError):
                 super().handle_post_request(environ)
-        except (ValueError, OSError) as error:
+        except Exception as error:
             log.info("client_sent_garbage eio_sid=%s %s", self.sid, describe(error))
             raise engineio.exceptions.UnknownPacketError from None  # engineio closes the session and answers 400
 

@@ -40,7 +40,8 @@ def start_push(tmp_path: Path) -> Iterator[Callable[..., PushProcess]]:
 def push(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PushProcess]:
     """One push server for a module's tests, over Redis, which is the quicker one to make ready."""
     broker_url = urlsplit(demand_service("BELFRY_REDIS_URL"))._replace(path="/510").geturl()
-    server = push_process(broker_url, tmp_path_factory.mktemp("push") / "log")
+    log = tmp_path_factory.mktemp("push") / "log"
+    server = push_process(broker_url, log, settings={"CORS_ORIGINS": "https://app.example"})
     with server.process:
         yield server
 

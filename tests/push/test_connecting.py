@@ -104,22 +104,20 @@ def test_while_the_keys_cannot_be_fetched_the_refusal_says_unavailable(
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "https://app.example.evil.com", "http://app.example"]
 )
-def test_a_foreign_or_null_origin_is_refused(start_push: Start, redis_url: str, origin: str) -> None:
-    server = start_push(redis_url, CORS_ORIGINS="https://app.example")
+def test_a_foreign_or_null_origin_is_refused(push: PushProcess, origin: str) -> None:
     spoofed = {"X-Forwarded-Host": origin.partition("://")[2], "X-Forwarded-Proto": origin.partition("://")[0]}
     for headers in ({"Origin": origin}, {"Origin": origin} | spoofed):
-        answer = server.get("/socket.io/?EIO=4&transport=polling", headers=headers)
+        answer = push.get("/socket.io/?EIO=4&transport=polling", headers=headers)
         assert answer.status_code == 400
         assert "Access-Control-Allow-Origin" not in answer.headers
-        assert rejected(RawSocket(server.port, headers=headers)) == 400
+        assert rejected(RawSocket(push.port, headers=headers)) == 400
 
 
-def test_a_listed_origin_and_none_at_all_are_served(start_push: Start, redis_url: str) -> None:
-    server = start_push(redis_url, CORS_ORIGINS="https://app.example")
-    answer = server.get("/socket.io/?EIO=4&transport=polling", headers={"Origin": "https://app.example"})
+def test_a_listed_origin_and_none_at_all_are_served(push: PushProcess) -> None:
+    answer = push.get("/socket.io/?EIO=4&transport=polling", headers={"Origin": "https://app.example"})
     assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
-    assert isinstance(RawSocket(server.port, headers={"Origin": "https://app.example"}).handshake, AcceptConnection)
-    assert isinstance(RawSocket(server.port).handshake, AcceptConnection)
+    assert isinstance(RawSocket(push.port, headers={"Origin": "https://app.example"}).handshake, AcceptConnection)
+    assert isinstance(RawSocket(push.port).handshake, AcceptConnection)
 
 
 def test_tokens_are_in_no_log_line(start_push: Start, redis_url: str, screen: Turn) -> None:
