@@ -20,7 +20,7 @@ import redis
 from push import wire
 
 CONNECT_TIMEOUT = 5  # seconds for each step of connecting
-HEARTBEAT = 10  # seconds; a broker that is silent for two of them is taken for dead
+HEARTBEAT = 6  # seconds; a broker that is silent for two of them is taken for dead
 TICK = 1  # seconds between two looks at the heartbeat
 PREFETCH = 50  # messages of up to 256 KiB in this process's memory
 # What waits for a push server that is slow or frozen is bounded, and dies with its connection.

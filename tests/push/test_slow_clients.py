@@ -1,0 +1,60 @@
+"""A client that does not read costs little, disturbs nobody, and is cut off; its inbox will have what it missed."""
+
+import os
+from collections.abc import Callable
+
+import requests
+
+from ops.processes import wait_for
+from tests.push.support import PushProcess, RawSocket, Screen, added
+
+Turn = Callable[..., Screen]
+
+
+def memory_of(push: PushProcess) -> int:
+    with open(f"/proc/{push.process.pid}/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def open_files(push: PushProcess) -> int:
+    return len(os.listdir(f"/proc/{push.process.pid}/fd"))
+
+
+def test_a_client_that_does_not_read_is_cut_off_while_memory_stays_and_others_are_served(
+    push: PushProcess, screen: Turn
+) -> None:
+    bob = screen(push, "bob")
+    push.announce(added("bob", 0))
+    bob.expect_versions(0)
+    files, memory = open_files(push), memory_of(push)
+    deaf = RawSocket(push.port, receive_buffer=4096)
+    deaf.open(push.token("deaf"))
+    for batch in range(20):
+        push.announce(*(added("deaf", version, "x" * 1000) for version in range(500)), added("bob", batch + 1))
+    bob.expect_versions(*range(1, 21))
+    wait_for(lambda: "client_cut_off" in push.log(), what="the client to be cut off")
+    wait_for(lambda: open_files(push) <= files, what="its socket to be closed")
+    assert memory_of(push) - memory < 10_000_000
+    deaf.closes_within(5)
+
+
+def test_a_polling_client_that_does_not_poll_is_cut_off(push: PushProcess, screen: Turn) -> None:
+    opened = push.get("/socket.io/?EIO=4&transport=polling").text
+    sid = opened.partition('"sid":"')[2].partition('"')[0]
+    session = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
+
+    greeting = f'40{{"token":"{push.token("lazy")}"}}'
+    assert requests.post(push.url + session, data=greeting, timeout=5).ok
+    before = push.log().count("client_cut_off")
+    push.announce(*(added("lazy", version) for version in range(1100)))
+    wait_for(lambda: push.log().count("client_cut_off") > before, what="the client to be cut off")
+    assert push.get(session).status_code == 400
+
+
+def test_a_slow_client_is_not_cut_off_by_a_burst_that_fits(push: PushProcess) -> None:
+    slow = RawSocket(push.port, receive_buffer=4096)
+    slow.open(push.token("slow"))
+    push.announce(*(added("slow", version) for version in range(900)))
+    seen = [slow.read_text() or "" for _ in range(900)]
+    assert all(text.startswith('42["notification"') for text in seen)
+    slow.close()
