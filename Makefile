@@ -8,7 +8,7 @@ WEB := $(if $(wildcard web/package.json),web/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup services lint test up demo token lock clean tools
+.PHONY: help setup services lint test test-browser up demo token lock clean tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,6 +35,9 @@ lint: .venv/.dev ## Check style, format and types
 
 test: tools $(WEB) ## Run all tests on real, private services; installs what they need [ARGS="-k inbox"]
 	@$(IN) -m ops.services run -- $(IN) -m pytest $(ARGS)
+
+test-browser: tools $(WEB) ## The part of `make test` that drives a real Chromium
+	@$(IN) -m pytest tests/browser $(ARGS)
 
 lock: .venv/.dev ## Write requirements/*.txt anew from pyproject.toml [UPGRADE=--upgrade]
 	$(IN) -m pip install --quiet --disable-pip-version-check uv

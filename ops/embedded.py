@@ -22,8 +22,9 @@ def embedded(folder: Path, environ: Mapping[str, str]) -> Iterator[dict[str, str
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        found = {"DATABASE_URL": f"sqlite:///{folder.resolve() / 'belfry.db'}", **_secret(folder, environ), **environ}
-        if "BROKER_URL" not in found:
+        found = {"DATABASE_URL": f"sqlite:///{folder.resolve() / 'belfry.db'}", **_secret(folder, environ)}
+        found |= {name: value for name, value in environ.items() if value or name not in found}
+        if not found.get("BROKER_URL"):
             found["BROKER_URL"] = stack.enter_context(EmbeddedRedis(folder / "broker.log")).url
         _write_secretly(folder / "embedded.env", f"JWT_SECRET={found.get('JWT_SECRET', '')}\n")
         migrate(found)

@@ -82,8 +82,8 @@ class Stack:
 
 def command_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Ours and these, with the commands of this Python's environment found first."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **environ}
+    merged = {**os.environ, "PYTHONUNBUFFERED": "1", **environ}
+    return {**merged, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{merged.get('PATH', '')}"}
 
 
 def answers(url: str) -> bool:

@@ -1,10 +1,14 @@
-"""`make up`: the whole system on this machine, until Ctrl-C. Data and logs lie in `var/`."""
+"""`make up`: the whole system on this machine, until Ctrl-C. Data and logs lie in `var/`, or in a folder that is named.
+
+python -m ops.up [FOLDER]
+"""
 
 import os
 import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -14,40 +18,40 @@ from ops.stack import ROOT, Stack
 from push.tokens import issue
 from settings import SettingsError, load_settings
 
-VAR = ROOT / "var"
 TOKEN_SECONDS = 24 * 3600
 DEATHS_IN_A_ROW = 3  # a process that ends this often within a minute will not live the fourth time either
 A_MINUTE = 60.0
 
 GREETING = """
-Belfry is up.
+Belfry is up. Two people are ready (their tokens are good for a day):
+
+  export ALICE={alice}
+  export BOB={bob}
 
   Open   {page}
-         Two people side by side: write as alice, see bob's inbox follow.
+         Both inboxes side by side: write as alice, see bob receive it.
 
-  Try    curl -s {api}/v1/messages -H "Authorization: Bearer $ALICE" --json '{{"to":"bob","text":"hello"}}'
+  Try    curl -s {api}/v1/messages -H "Authorization: Bearer $ALICE" --json '{{"to": "bob", "text": "Hello bob!"}}'
          curl -s {api}/v1/inbox -H "Authorization: Bearer $BOB"
 
-  with   ALICE={alice}
-         BOB={bob}
-         (good for a day; more: make token USER=carol, or a producer's: make token USER=shop SCOPE=notify)
-
-  Push   {push}  (Socket.IO)
+  More   make token USER=carol; a producer's: make token USER=shop SCOPE=notify; the rest is in README.md
+  Push   {push} (Socket.IO)
   Logs   {logs}
 
-Ctrl-C stops everything; what is in var/ stays.
+Ctrl-C stops everything; the data stay in {folder}.
 """
 
 
 def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
+    folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "var"
     environ = {"API_PORT": "8000", "PUSH_PORT": "8001", **os.environ}
     if problem := _taken_port(environ):
         print(problem, file=sys.stderr)
         return 1
     try:
-        return _run(environ)
+        return _run(folder, environ)
     except KeyboardInterrupt:
         return 0
     except (StartFailed, SettingsError) as error:
@@ -55,20 +59,19 @@ def main() -> int:
         return 1
 
 
-def _run(environ: Mapping[str, str]) -> int:
+def _run(folder: Path, environ: Mapping[str, str]) -> int:
     print("Starting Belfry (a few seconds) …", flush=True)
-    logs = VAR / "log"
+    logs = folder / "log"
     logs.mkdir(parents=True, exist_ok=True)
-    with embedded(VAR, environ) as found:
+    with embedded(folder, environ) as found:
         load_settings(found)  # refuses an unusable environment in words, before anything is started
         with Stack(logs, found) as stack:
-            print(_greeting(stack, found, logs), flush=True)
-            try:
+            print(_greeting(stack, folder), flush=True)
+            with suppress(KeyboardInterrupt):
                 _keep_running(stack)
-            finally:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave processes behind
-                print("\nStopping …", flush=True)
-    print("Stopped. The data are in var/.", flush=True)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave processes behind
+            print("\nStopping …", flush=True)
+    print("Stopped.", flush=True)
     return 0
 
 
@@ -89,14 +92,15 @@ def _keep_running(stack: Stack) -> None:
             print(f"{name} runs again.", file=sys.stderr, flush=True)
 
 
-def _greeting(stack: Stack, environ: Mapping[str, str], logs: Path) -> str:
-    alice, bob = (_token(environ, name) for name in ("alice", "bob"))
+def _greeting(stack: Stack, folder: Path) -> str:
+    alice, bob = (_token(stack, name) for name in ("alice", "bob"))
     page = f"{stack.api_url}/#alice={alice}&bob={bob}"
-    return GREETING.format(page=page, api=stack.api_url, push=stack.push_url, alice=alice, bob=bob, logs=logs)
+    places = {"api": stack.api_url, "push": stack.push_url, "logs": folder / "log", "folder": folder}
+    return GREETING.format(page=page, alice=alice, bob=bob, **places)
 
 
-def _token(environ: Mapping[str, str], name: str) -> str:
-    secret = environ.get("JWT_SECRET")
+def _token(stack: Stack, name: str) -> str:
+    secret = stack.environ.get("JWT_SECRET")
     return issue(secret, name, ["inbox"], TOKEN_SECONDS) if secret else "<a token from your identity provider>"
 
 

@@ -1,6 +1,5 @@
 """The pipeline as real processes, on each pair of database and broker that Belfry runs on."""
 
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -8,42 +7,38 @@ from pathlib import Path
 
 import pytest
 
-from ops.embedded import embedded
-from ops.processes import free_port
 from ops.rabbitmq import RabbitMQ
+from ops.redis import EmbeddedRedis
 from ops.services import temporary_folder
 from ops.stack import Stack
 from tests.conftest import demand_service
 from tests.support.fresh import fresh_database, fresh_vhost
 from tests.support.people import Device, Person
+from tests.support.stack import start_stack
 
 PAIRS = ("postgresql+rabbitmq", "postgresql+redis", "sqlite+embedded")
+A_REDIS_DATABASE = 511  # the last one: tests take theirs from the first on
 
 _names = count(1)
-
-
-def ports() -> dict[str, str]:
-    return {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port()), "JWT_SECRET": secrets.token_hex(32)}
 
 
 @pytest.fixture(scope="module", params=PAIRS)
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """All processes, for the tests of one module; tests keep apart by the names of their people."""
     with ExitStack() as stack, temporary_folder() as folder:
-        environ = ports() | services(request.param, stack)
-        found = stack.enter_context(embedded(folder, environ))
-        yield stack.enter_context(Stack(folder, found))
+        database_url, broker_url = services(request.param, folder, stack)
+        yield stack.enter_context(start_stack(folder, database_url, broker_url))
 
 
-def services(pair: str, stack: ExitStack) -> dict[str, str]:
-    """Where this pair's database and broker are; nothing where they are embedded."""
+def services(pair: str, folder: Path, stack: ExitStack) -> tuple[str, str]:
+    """A database and a broker of this pair, empty, until the stack is closed."""
     if pair == "sqlite+embedded":
-        return {}
-    database = stack.enter_context(fresh_database(demand_service("BELFRY_POSTGRES_URL")))
+        return f"sqlite:///{folder}/belfry.db", stack.enter_context(EmbeddedRedis(folder / "redis.log")).url
+    database_url = stack.enter_context(fresh_database(demand_service("BELFRY_POSTGRES_URL")))
     if pair == "postgresql+redis":
-        return {"DATABASE_URL": database, "BROKER_URL": demand_service("BELFRY_REDIS_URL").rsplit("/", 1)[0] + "/511"}
+        return database_url, f"{demand_service('BELFRY_REDIS_URL').rpartition('/')[0]}/{A_REDIS_DATABASE}"
     broker = RabbitMQ(Path(demand_service("BELFRY_RABBITMQ_FOLDER")))
-    return {"DATABASE_URL": database, "BROKER_URL": stack.enter_context(fresh_vhost(broker))}
+    return database_url, stack.enter_context(fresh_vhost(broker))
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from ops.embedded import embedded
 from ops.processes import free_port, wait_for
-from ops.stack import Stack
-from tests.pipeline.conftest import ports, services
+from tests.pipeline.conftest import services
 from tests.support.people import Device, Person
+from tests.support.stack import start_stack
 
 ACTIONS = 2_000
 USERS = [f"user {n:02}" for n in range(20)]
@@ -34,11 +33,10 @@ def act(actor: Person, shop: Person, chance: random.Random) -> tuple[str, list[s
 
 def test_each_accepted_action_is_in_the_right_inboxes_once_and_on_every_screen_in_order(services_folder: Path) -> None:
     with ExitStack() as stack:
-        environ = ports() | services("postgresql+rabbitmq", stack)
-        found = stack.enter_context(embedded(services_folder / "data", environ))
+        database_url, broker_url = services("postgresql+rabbitmq", services_folder, stack)
         other_push = str(free_port())
         more = {"push-2": {"PUSH_PORT": other_push}, "worker-2": {}}
-        running = stack.enter_context(Stack(services_folder, found, more))
+        running = stack.enter_context(start_stack(services_folder, database_url, broker_url, more=more))
         push_urls = [running.push_url, f"http://127.0.0.1:{other_push}"]
         people = {name: Person(name, running) for name in USERS}
         shop = Person("shop", running, "notify")

@@ -7,31 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from ops.embedded import embedded
 from ops.processes import Process, wait_for
 from ops.rabbitmq import RabbitMQ
 from ops.redis import EmbeddedRedis
-from ops.stack import Stack
 from tests.conftest import demand_service
-from tests.pipeline.conftest import ports
 from tests.support.fresh import fresh_database
 from tests.support.people import Device, Person
+from tests.support.stack import start_stack
 
 WITHOUT_A_BROKER = 2.0  # seconds in which a POST is answered all the same
 
 
 @contextmanager
-def own_broker(name: str, folder: Path, stack: ExitStack) -> Iterator[tuple[Process, dict[str, str]]]:
-    """A broker that may be stopped, and the environment of a stack on it."""
+def own_broker(name: str, folder: Path, stack: ExitStack) -> Iterator[tuple[Process, str, str]]:
+    """A broker that may be stopped, the URL of a database, and the broker's."""
     if name == "rabbitmq":
-        demand_service("BELFRY_RABBITMQ_FOLDER")
-        database = stack.enter_context(fresh_database(demand_service("BELFRY_POSTGRES_URL")))
-        (folder / "rabbitmq").mkdir()
+        database_url = stack.enter_context(fresh_database(demand_service("BELFRY_POSTGRES_URL")))
         with RabbitMQ(folder / "rabbitmq") as rabbitmq:
-            yield rabbitmq, {"DATABASE_URL": database, "BROKER_URL": rabbitmq.url}
+            yield rabbitmq, database_url, rabbitmq.url
     else:
         with EmbeddedRedis(folder / "redis.log") as redis:
-            yield redis, {"BROKER_URL": redis.url}
+            yield redis, f"sqlite:///{folder}/belfry.db", redis.url
 
 
 @pytest.mark.parametrize("broker_name", ["rabbitmq", "embedded"])
@@ -39,9 +35,8 @@ def test_what_is_posted_while_the_broker_is_down_arrives_when_it_is_back(
     broker_name: str, services_folder: Path
 ) -> None:
     with ExitStack() as stack:
-        broker, environ = stack.enter_context(own_broker(broker_name, services_folder, stack))
-        found = stack.enter_context(embedded(services_folder / "data", ports() | environ))
-        running = stack.enter_context(Stack(services_folder, found))
+        broker, database_url, broker_url = stack.enter_context(own_broker(broker_name, services_folder, stack))
+        running = stack.enter_context(start_stack(services_folder, database_url, broker_url))
         alice, bob = Person("alice", running), Person("bob", running)
         screen = Device("bob", running)
         stack.callback(screen.close)

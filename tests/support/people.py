@@ -8,10 +8,9 @@ import requests
 from client.inbox import Change, Inbox
 from ops.processes import wait_for
 from ops.stack import Stack
-from push.tokens import issue
+from tests.support.stack import token_for
 
 PATIENCE = 20.0
-TOKEN_SECONDS = 3600
 
 
 class Device:
@@ -19,8 +18,8 @@ class Device:
 
     def __init__(self, owner: str, stack: Stack, push_url: str | None = None) -> None:
         self.changes: list[Change] = []
-        token = issue(stack.environ["JWT_SECRET"], owner, ["inbox"], TOKEN_SECONDS)
-        self.inbox = Inbox(stack.api_url, push_url or stack.push_url, token, on_change=self.changes.append)
+        at = push_url or stack.push_url
+        self.inbox = Inbox(stack.api_url, at, token_for(owner), on_change=self.changes.append)
         self.inbox.connect()
 
     @property
@@ -52,8 +51,7 @@ class Person:
     def __init__(self, name: str, stack: Stack, *scopes: str) -> None:
         self.name = name
         self.stack = stack
-        token = issue(stack.environ["JWT_SECRET"], name, list(scopes or ("inbox",)), TOKEN_SECONDS)
-        self.headers = {"Authorization": f"Bearer {token}"}
+        self.headers = {"Authorization": f"Bearer {token_for(name, *scopes)}"}
         self.session = requests.Session()
 
     def call(self, method: str, path: str, json: Any = None, **headers: str) -> requests.Response:

@@ -14,11 +14,15 @@ SECRET = "a secret of the tests, longer than 32 bytes"
 
 @contextmanager
 def start_stack(
-    folder: Path, database_url: str, broker_url: str, environ: Mapping[str, str] | None = None
+    folder: Path,
+    database_url: str,
+    broker_url: str,
+    environ: Mapping[str, str] | None = None,
+    more: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[Stack]:
     """The processes of `Procfile` on free ports, the database migrated; all ready in the block, all gone after it.
 
-    Their logs are in `folder`; `environ` is added to the environment.
+    Their logs are in `folder`; `environ` is added to the environment; `more` are further ones, as `Stack` has them.
     """
     api_port, push_port = free_port(), free_port()
     settings = {
@@ -31,7 +35,7 @@ def start_stack(
         **(environ or {}),
     }
     migrate(settings)
-    with Stack(folder, settings) as stack:
+    with Stack(folder, settings, more) as stack:
         yield stack
 
 
