@@ -23,9 +23,12 @@ README = (ROOT / "README.md").read_text()
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     """A system of its own, as new as the reader's: the README's numbers are those of a first try."""
-    with temporary_folder() as folder, EmbeddedRedis(folder / "redis.log") as broker:
-        with start_stack(folder, f"sqlite:///{folder}/belfry.db", broker.url) as running:
-            yield running
+    with (
+        temporary_folder() as folder,
+        EmbeddedRedis(folder / "redis.log") as broker,
+        start_stack(folder, f"sqlite:///{folder}/belfry.db", broker.url) as running,
+    ):
+        yield running
 
 
 def snippet(language: str, stack: Stack) -> str:
