@@ -1,0 +1,81 @@
+"""Start-up refuses a missing or unsafe configuration, in words that name the variable and what to set."""
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+
+from ops.stack import ROOT, command_environment
+from settings import Settings, SettingsError, load_settings
+
+SECRET = "0123456789abcdef0123456789abcdef"
+USABLE = {"DATABASE_URL": "sqlite:///x.db", "BROKER_URL": "amqp://user:hidden@host//", "JWT_SECRET": SECRET}
+
+REFUSED = [
+    ({"JWT_SECRET": ""}, "JWT_SECRET is not set"),
+    ({"JWT_SECRET": SECRET[:-1]}, "JWT_SECRET is shorter than 32 bytes"),
+    ({"JWT_JWKS_URL": "https://id.example/jwks"}, "JWT_SECRET and JWT_JWKS_URL are both set"),
+    ({"JWT_SECRET": "", "JWT_JWKS_URL": "id.example/jwks"}, "JWT_JWKS_URL is not a usable URL"),
+    ({"DATABASE_URL": ""}, "DATABASE_URL is not set"),
+    ({"DATABASE_URL": "mysql://host/x"}, "DATABASE_URL is not a usable URL"),
+    ({"DATABASE_URL": "sqlite://"}, "DATABASE_URL is not a usable URL"),
+    ({"DATABASE_URL": "postgresql://host:port/x"}, "DATABASE_URL is not a usable URL"),
+    ({"BROKER_URL": "redis://"}, "BROKER_URL is not a usable URL"),
+    ({"BROKER_URL": "memory://"}, "BROKER_URL is not a usable URL"),
+    ({"API_PORT": "eight"}, "API_PORT is 'eight'"),
+    ({"PUSH_PORT": "65536"}, "PUSH_PORT is '65536'"),
+    ({"CORS_ORIGINS": "https://app.example, *"}, "CORS_ORIGINS holds '*'"),
+    ({"CORS_ORIGINS": "app.example"}, "CORS_ORIGINS holds 'app.example'"),
+    ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is 'LOUD'"),
+]
+
+
+@pytest.mark.parametrize(("changed", "said"), REFUSED)
+def test_an_unusable_setting_is_named_with_what_to_set(changed: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)) as refusal:
+        load_settings(USABLE | changed)
+    assert "; set " in str(refusal.value) or "; list " in str(refusal.value)
+    assert "hidden" not in str(refusal.value)
+
+
+def test_all_problems_are_said_at_once() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load_settings({})
+    for name in ("DATABASE_URL", "BROKER_URL", "JWT_SECRET"):
+        assert f"{name} is not set" in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["postgres://u:p@h/d", "postgresql://u:p@h/d", "postgresql+psycopg://u:p@h/d"])
+def test_every_spelling_of_a_postgresql_url_reaches_psycopg(url: str) -> None:
+    assert load_settings(USABLE | {"DATABASE_URL": url}).database_url == "postgresql+psycopg://u:p@h/d"
+
+
+def test_only_the_own_origins_are_allowed_by_default() -> None:
+    assert load_settings(USABLE).cors_origins == ("http://127.0.0.1:8000", "http://localhost:8000")
+
+
+def test_the_example_environment_names_every_setting() -> None:
+    example = (ROOT / ".env.example").read_text()
+    for field in fields(Settings):
+        assert re.search(rf"^#? ?{field.name.upper()}=", example, re.MULTILINE), f"{field.name} is not in .env.example"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [sys.executable, "-m", "api"],
+        [sys.executable, "-m", "push"],
+        ["celery", "-A", "workers", "worker"],
+        ["celery", "-A", "workers", "beat"],
+        ["alembic", "upgrade", "head"],
+    ],
+    ids=["api", "push", "worker", "beat", "migrate"],
+)
+def test_no_process_starts_with_a_weak_secret(command: list[str]) -> None:
+    env = command_environment(USABLE | {"JWT_SECRET": "weak", "JWT_JWKS_URL": ""})
+    said = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert said.returncode != 0
+    assert "JWT_SECRET is shorter than 32 bytes" in said.stdout + said.stderr
+    assert "Traceback" not in said.stdout + said.stderr
