@@ -66,7 +66,7 @@ def create_app(
     """The API over these parts. Nothing is connected before the first request."""
     app = Flask("belfry", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = READ_MAX_BYTES
-    app.url_map.merge_slashes = False  # "a//b" is an id of its own
+    app.url_map.merge_slashes = False  # a path that is not ours is not found, never led elsewhere
     app.url_map.converters.update(anything=Anything, number=Number)
     services = Services(database, verifier, enqueuer)
     for endpoint in ENDPOINTS:

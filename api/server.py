@@ -19,7 +19,6 @@ from push.tokens import make_verifier
 from settings import Settings, SettingsError, load_settings
 
 BACKLOG = 2048
-DATABASE_PATIENCE_SECONDS = 2.0  # a caller is told 503 within three seconds
 UNUSABLE = 2  # the exit code of a process that its environment keeps from starting
 
 
@@ -67,7 +66,7 @@ def make_app(settings: Settings) -> Flask:
         issuer=settings.jwt_issuer,
     )
     return create_app(
-        Database(settings.database_url, DATABASE_PATIENCE_SECONDS),
+        Database(settings.database_url),
         verifier,
         Enqueuer(settings.broker_url),
         public_push_url=settings.public_push_url,

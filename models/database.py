@@ -17,7 +17,7 @@ Session = Connection  # one transaction on one connection; what every query take
 
 CONNECT_TIMEOUT_SECONDS = 2  # the least that libpq accepts; an API answer of 503 must come within three
 POOL_TIMEOUT_SECONDS = 1
-PATIENCE_SECONDS = 30.0  # for one transaction; a fan-out's chunk may wait for its inboxes' locks
+PATIENCE_SECONDS = 1.5  # then a server that is silent for half a second more is given up; one that is busy is not
 REFUSE_SECONDS = 0.5  # after a connection could not be made, for so long none is tried
 POOL_SIZE = 10
 SQLITE_LOCK_TIMEOUT_SECONDS = 5
@@ -30,13 +30,12 @@ class DatabaseUnavailable(Exception):
 class Database:
     """An engine for PostgreSQL (psycopg 3) or SQLite (WAL). Connects lazily, so it may be made before a fork.
 
-    A transaction that PostgreSQL does not finish within `patience_seconds` is given up.
+    A transaction whose server falls silent is given up within about two seconds.
     """
 
-    def __init__(self, url: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, url: str) -> None:
         self.engine = _sqlite_engine(url) if make_url(url).get_backend_name() == "sqlite" else _postgres_engine(url)
-        self._patience = Patience()
-        self._patience_seconds = patience_seconds
+        self._patience = Patience(PATIENCE_SECONDS)
         self._snapshots = self.engine.execution_options(belfry_reads_only=True)
         if self.engine.dialect.name == "postgresql":
             self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -58,15 +57,15 @@ class Database:
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Session]:
-        deadline = time.monotonic() + self._patience_seconds
-        with _translated(), engine.connect() as session, self._until(deadline, session), session.begin():
+        since = time.monotonic()
+        with _translated(), engine.connect() as session, self._patience_with(session, since), session.begin():
             yield session
 
-    def _until(self, deadline: float, session: Session) -> AbstractContextManager[None]:
+    def _patience_with(self, session: Session, since: float) -> AbstractContextManager[None]:
         connection = session.connection.driver_connection
         if not isinstance(connection, psycopg.Connection):
             return nullcontext()  # SQLite has no server that could fall silent
-        return self._patience.until(deadline, connection)
+        return self._patience.with_(connection, since)
 
 
 @contextmanager

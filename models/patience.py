@@ -1,11 +1,13 @@
 """How long a caller waits for PostgreSQL: one that is frozen, or gone with its network, would hold them for ever.
 
-No timeout of the server's own helps against a server that does nothing, and libpq has none for the time after the
-connection is made. So a thread looks at the conversations that are going on, and hangs up those that take too long.
+No timeout of the server's own helps against a server that does nothing, and libpq has none once it is connected. So a
+thread looks at the conversations that are going on. Where one takes long, it asks the server anew: one that answers is
+busy, and is waited for; on one that is silent the conversation is hung up.
 """
 
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -14,46 +16,80 @@ from contextlib import contextmanager, suppress
 import psycopg
 
 LOOK_EVERY_SECONDS = 0.1
+ANSWER_SECONDS = 0.5  # how long the server may take to say anything at all
+WOULD_YOU_ENCRYPT = struct.pack("!II", 8, 80877103)  # SSLRequest: any PostgreSQL answers it at once, with one byte
 
 
 class Patience:
-    """Ends conversations at their deadline. Starts its thread when first needed, so it may be made before a fork."""
+    """Ends conversations with a silent server. Starts its thread when first needed, so it may be made before a fork."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._lock = threading.Lock()
-        self._conversations: dict[object, tuple[float, psycopg.Connection]] = {}
+        self._deadlines: dict[object, tuple[float, psycopg.Connection]] = {}
         self._some = threading.Event()
         self._watcher: threading.Thread | None = None
 
     @contextmanager
-    def until(self, deadline: float, connection: psycopg.Connection) -> Iterator[None]:
-        """From this `time.monotonic()` on, whatever waits for this connection gets an `OperationalError`."""
+    def with_(self, connection: psycopg.Connection, since: float) -> Iterator[None]:
+        """Who waits for a silent server gets an `OperationalError` soon after its time, counted from `since`."""
         conversation = object()
         with self._lock:
-            self._conversations[conversation] = deadline, connection
+            self._deadlines[conversation] = since + self._seconds, connection
             self._watch()
         try:
             yield
         finally:
             with self._lock:  # after this the connection may be closed, and its number be another file's
-                del self._conversations[conversation]
+                del self._deadlines[conversation]
 
     def _watch(self) -> None:
         self._some.set()
         if self._watcher is None or not self._watcher.is_alive():
-            self._watcher = threading.Thread(target=self._hang_up_in_time, name="patience", daemon=True)
+            self._watcher = threading.Thread(target=self._look_again_and_again, name="patience", daemon=True)
             self._watcher.start()
 
-    def _hang_up_in_time(self) -> None:
+    def _look_again_and_again(self) -> None:
         while self._some.wait():
             time.sleep(LOOK_EVERY_SECONDS)
-            with self._lock:
-                now = time.monotonic()
-                for deadline, connection in self._conversations.values():
-                    if deadline < now:
-                        _hang_up(connection)
-                if not self._conversations:
-                    self._some.clear()
+            overdue = self._overdue()
+            if overdue:
+                self._judge(overdue, is_silent=not _answers(next(iter(overdue.values()))))
+
+    def _overdue(self) -> dict[object, psycopg.Connection]:
+        with self._lock:
+            if not self._deadlines:
+                self._some.clear()
+            now = time.monotonic()
+            return {one: connection for one, (deadline, connection) in self._deadlines.items() if deadline < now}
+
+    def _judge(self, overdue: dict[object, psycopg.Connection], is_silent: bool) -> None:
+        with self._lock:
+            for one in overdue.keys() & self._deadlines.keys():
+                if is_silent:
+                    _hang_up(overdue[one])
+                else:
+                    self._deadlines[one] = time.monotonic() + self._seconds, overdue[one]
+
+
+def _answers(connection: psycopg.Connection) -> bool:
+    """Whether the server of this connection answers a stranger."""
+    try:
+        host, port = connection.info.hostaddr or connection.info.host, connection.info.port
+        with _call(host, port) as line:
+            line.sendall(WOULD_YOU_ENCRYPT)
+            return bool(line.recv(1))
+    except (OSError, psycopg.Error):
+        return False
+
+
+def _call(host: str, port: int) -> socket.socket:
+    if not host.startswith("/"):
+        return socket.create_connection((host, port), timeout=ANSWER_SECONDS)
+    line = socket.socket(socket.AF_UNIX)
+    line.settimeout(ANSWER_SECONDS)
+    line.connect(f"{host}/.s.PGSQL.{port}")
+    return line
 
 
 def _hang_up(connection: psycopg.Connection) -> None:

@@ -296,7 +296,7 @@ def test_a_body_of_many_mistakes_is_answered_briefly(anyone: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1", "/v1/", "/v1/follow", "/v1/follows/", "/v1/inbox/", "/v2/inbox", "/V1/inbox", "/x"]
+    "path", ["/v1", "/v1/", "/v1/follow", "/v1/follows/", "/v1/inbox/", "/v2/inbox", "/V1/inbox", "/x", "/v1//inbox"]
 )
 def test_an_unknown_route_is_not_found(anyone: Caller, path: str) -> None:
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
