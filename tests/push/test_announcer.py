@@ -4,11 +4,14 @@ import contextlib
 import gc
 import json
 import os
+import select
+import socket
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import kombu
 import pytest
@@ -150,10 +153,11 @@ def test_a_forked_child_announces_over_a_connection_of_its_own(broker_url: str) 
     announcer = Announcer(broker_url)
     with listening(broker_url) as ear:
         announcer.announce([added("parent", 1)])
+        parents = announcer.publisher_connection
         child = os.fork()
         if child == 0:
             announcer.announce([added("child", 1)])
-            os._exit(0)
+            os._exit(announcer.publisher_connection is parents)
         assert os.waitpid(child, 0)[1] == 0
         announcer.announce([added("parent", 2)])
         heard = {(one.recipient_id, one.payload["version"]) for one in ear.hear(3)}
@@ -197,11 +201,51 @@ def test_a_frozen_broker_fails_in_bounded_time_for_every_thread(own_broker: Brok
             thread.join()
         assert len(took) == 5
         assert max(took) < 4
+        assert seconds_to_fail(connected) < 0.1, "it was not left alone after its failure"
     finally:
         own_broker.resume()
     with listening(own_broker.url) as ear:
         _until_announced(connected, added("bob", 2))
         assert added("bob", 2) in ear.hear(1)
+
+
+@pytest.mark.parametrize("answers", range(8))
+def test_a_broker_that_falls_silent_at_any_point_of_the_conversation_fails_in_bounded_time(
+    broker_url: str, answers: int
+) -> None:
+    """Connecting to RabbitMQ and announcing once takes seven answers; over Redis it takes fewer."""
+    with silent_after(answers, broker_url) as url:
+        announcer = Announcer(url)
+        started = time.monotonic()
+        with contextlib.suppress(AnnounceFailed):
+            announcer.announce([added("bob", 1)])
+        assert time.monotonic() - started < 4
+
+
+@contextlib.contextmanager
+def silent_after(answers: int, broker_url: str) -> Iterator[str]:
+    """A proxy in front of the broker that passes on so many answers and then keeps the connection open, silently."""
+    parts = urlsplit(broker_url)
+    with socket.create_server(("127.0.0.1", 0)) as front:
+        proxied = f"{parts.netloc.rpartition(':')[0]}:{front.getsockname()[1]}"
+        threading.Thread(target=_pass_on, args=(front, parts.port, answers), daemon=True).start()
+        yield parts._replace(netloc=proxied).geturl()
+
+
+def _pass_on(front: socket.socket, port: int, answers: int) -> None:
+    with contextlib.suppress(OSError):
+        client, _ = front.accept()
+        with client, socket.create_connection(("127.0.0.1", port)) as server:
+            while ready := select.select([client, server], [], [], 10)[0]:
+                for source in ready:
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    if source is client:
+                        server.sendall(data)
+                    elif answers > 0:
+                        answers -= 1
+                        client.sendall(data)
 
 
 def test_failures_leave_no_open_connections_behind(own_broker: Broker) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 import requests
 
+from push.announcer import Announcer
 from push.wire import Announcement
 from tests.conftest import StartProcess
 from tests.push.support import PushProcess, RawSocket, Screen, added, answers, push_environ
@@ -15,18 +16,49 @@ from tests.push.support import PushProcess, RawSocket, Screen, added, answers, p
 Turn = Callable[..., Screen]
 UNAUTHORIZED = {"ok": False, "error": {"code": "unauthorized"}}
 
-# A push server whose verifier fails in a way that nobody foresaw, at the second token it is given.
-EXPLODING = """
+# A push server with an event more, and with a verifier that fails in a way nobody foresaw, or takes its time.
+CHANGED = """
 import push.__main__ as entry
+import gevent
+from push.namespace import InboxNamespace
 from push.tokens import TokenVerifier
 verify = TokenVerifier.verify
-def explode(self, token):
+def changed(self, token):
     if token == "boom":
         raise ZeroDivisionError("secret payload")
+    if token == "slow":
+        gevent.sleep(1)
     return verify(self, token)
-TokenVerifier.verify = explode
+TokenVerifier.verify = changed
+InboxNamespace.on_echo = lambda self, sid, data: {"echo": data}
 entry.main()
 """
+
+
+@pytest.fixture
+def changed(start_process: StartProcess, free_port: Callable[[], int], redis_url: str) -> PushProcess:
+    port, secret = free_port(), "s" * 32
+    env = push_environ(secret, redis_url, port)
+    process = start_process("push", sys.executable, "-c", CHANGED, env=env, ready=lambda: answers(port, "/readyz"))
+    return PushProcess(process, port, secret, redis_url)
+
+
+def test_class_based_namespace_an_event_is_handled_by_the_method_of_its_name(
+    changed: PushProcess, screen: Turn
+) -> None:
+    bob = screen(changed, "bob")
+    assert bob.ask("echo", {"a": 1}) == {"echo": {"a": 1}}
+    assert bob.ask("echo") == {"ok": False, "error": {"code": "internal_error"}}
+
+
+def test_who_is_still_being_verified_is_shown_nothing(changed: PushProcess, screen: Turn) -> None:
+    bob, nobody = screen(changed, "bob"), RawSocket(changed.port)
+    nobody.read_text()
+    nobody.send('40{"token":"slow"}')
+    announcer = Announcer(changed.broker_url)
+    announcer.emit("maintenance", "for all who are connected")
+    bob.expect("maintenance")
+    assert (nobody.read_text() or "").startswith("44")
 
 
 def test_authenticate_is_acknowledged_with_the_new_expiry(push: PushProcess, screen: Turn) -> None:
@@ -73,30 +105,20 @@ def test_an_unknown_event_is_answered_and_not_logged(push: PushProcess, screen: 
 
 
 def test_an_exception_in_a_handler_reaches_the_log_and_the_client_as_an_error_and_the_connection_lives(
-    start_process: StartProcess, free_port: Callable[[], int], redis_url: str, tmp_path: object, screen: Turn
+    changed: PushProcess, screen: Turn
 ) -> None:
-    port, secret = free_port(), "s" * 32
-    process = start_process(
-        "exploding",
-        sys.executable,
-        "-c",
-        EXPLODING,
-        env=push_environ(secret, redis_url, port),
-        ready=lambda: answers(port, "/readyz"),
-    )
-    server = PushProcess(process, port, secret, redis_url)
-    bob = screen(server, "bob")
+    bob = screen(changed, "bob")
     assert bob.ask("authenticate", {"token": "boom"}) == {"ok": False, "error": {"code": "internal_error"}}
     assert bob.expect("error") == {"code": "internal_error", "event": "authenticate"}
-    refused = screen(server, "bob", auth={"token": "boom"})
+    refused = screen(changed, "bob", auth={"token": "boom"})
     assert refused.refusal["data"] == {"code": "internal_error"}
-    server.announce(Announcement("bob", {"change": "added", "version": 1}))
+    changed.announce(Announcement("bob", {"change": "added", "version": 1}))
     bob.expect_versions(1)
-    lines = [line for line in server.log().splitlines() if "handler_failed" in line]
+    lines = [line for line in changed.log().splitlines() if "handler_failed" in line]
     assert len(lines) == 2
     assert f"event=authenticate sid={bob.client.get_sid()} error=ZeroDivisionError" in lines[0]
     assert "event=connect" in lines[1]
-    assert "secret payload" not in server.log()
+    assert "secret payload" not in changed.log()
 
 
 GARBAGE = [

@@ -116,6 +116,15 @@ def test_the_queue_is_its_own_dies_with_it_and_is_capped(start_push: Start, rabb
     wait_for(lambda: rabbit().evaluate(described) == '"[]"', what="the queue to go")
 
 
+def test_many_messages_pass_one_after_the_other(start_push: Start, broker_url: str, screen: Turn) -> None:
+    server = start_push(broker_url)
+    bob = screen(server, "bob")
+    announcer = Announcer(broker_url)
+    for version in range(1, 201):
+        announcer.announce([added("bob", version)])
+    bob.expect_versions(*range(1, 201))
+
+
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [
@@ -132,8 +141,8 @@ def test_the_queue_is_its_own_dies_with_it_and_is_capped(start_push: Start, rabb
         ("application/json", b'{"method": "emit", "event": "x", "data": [1], "namespace": "/", "room": {"a": []}}'),
         ("application/json", b"[" * 100_000),
         ("application/x-python-serialize", b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R."),
-        ("application/x-yaml", b"method: emit"),
-        ("text/html", b'{"method": "emit"}'),
+        ("application/x-yaml", b'{"method": "emit", "event": "x", "data": [1], "namespace": "/", "room": null}'),
+        ("text/html", b'{"method": "emit", "event": "x", "data": [1], "namespace": "/", "room": null}'),
     ],
 )
 @pytest.mark.parametrize("kind", ["rabbitmq", "redis"])
