@@ -143,8 +143,10 @@ def test_a_client_that_acknowledges_what_nobody_asked_does_no_harm(push: PushPro
     asking = Announcer(push.broker_url)
     asking._publish(asking_bob(asking, 1))
     assert (bob.read_text() or "").startswith('421["notification"')
-    for acknowledgement in ("430[]", '431["seen"]', '431["seen"]', "430[]"):
+    for acknowledgement in ("430[]", '431["seen"]', '431["seen"]', "430[]", '427["no_such_event"]'):
         bob.send(acknowledgement)
+    assert (bob.read_text() or "").startswith('42["error"')
+    assert (bob.read_text() or "").startswith("437[")  # so all of them have been taken
     asking._publish(asking_bob(asking, 2))
     assert (bob.read_text() or "").startswith('422["notification"')
     push.announce(added("bob", 1))
