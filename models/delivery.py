@@ -7,14 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import ColumnElement, Row, func, select, update
 
 from models.database import Session
-from models.inbox import EPOCH
-from models.insert import insert_into
+from models.notifications import UNDELIVERED
+from models.numberline import Step, move_on
 from models.rendering import Change, render_added, render_content, render_new_item
 from models.tables import inbox_items, inboxes, notifications, subscriptions
 
+FILTERS = ("kind", "topic", "severity", "actor")  # copied to each item, so that an inbox is filtered by index
 FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
 
 
@@ -38,13 +39,12 @@ def deliver(session: Session, ids: Sequence[UUID], now: datetime) -> list[Change
 def wide(session: Session, ids: Sequence[UUID]) -> list[UUID]:
     """Which of these are for a topic or for everyone, and have still to be fanned out."""
     query = select(notifications.c.id).where(notifications.c.id.in_(ids), notifications.c.recipients.is_(None))
-    return list(session.scalars(query.where(notifications.c.delivered_at.is_(None)).order_by(notifications.c.id)))
+    return list(session.scalars(query.where(UNDELIVERED).order_by(notifications.c.id)))
 
 
 def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
     """Deliver to the next `size` recipients of a topic, or of all; the row's lock keeps two workers apart."""
-    due = (notifications.c.deliver_at.is_(None)) | (notifications.c.deliver_at <= now)
-    waiting = notifications.c.id == notification_id, notifications.c.delivered_at.is_(None), due
+    waiting = notifications.c.id == notification_id, UNDELIVERED, _is_due(now)
     row = session.execute(select(notifications).where(*waiting).with_for_update()).one_or_none()
     if row is None:
         return Chunk([], finished=True)
@@ -59,7 +59,8 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
             **moved,
             delivered_at=now if finished else None,
             recipient_count=row.recipient_count + len(arrivals),
-            enqueue_at=now + FANOUT_PATIENCE,
+            enqueue_at=row.expires_at if finished else now + FANOUT_PATIENCE,
+            enqueued=0,
         )
     )
     return Chunk(arrivals, finished)
@@ -70,25 +71,25 @@ def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: da
     alive = [(row, recipient) for row, recipient in pairs if row.expires_at is None or row.expires_at > now]
     if not alive:
         return []
-    after = _take_versions(session, Counter(recipient for _, recipient in alive), now)
+    arriving = Counter(recipient for _, recipient in alive)
+    after = move_on(session, {recipient: Step(n, n, n) for recipient, n in arriving.items()}, now)
     contents = {row.id: render_content(row) for row, _ in alive}
-    remaining = Counter(recipient for _, recipient in alive)
     arrivals, items = [], []
     for row, recipient in alive:
-        remaining[recipient] -= 1
-        left, inbox = remaining[recipient], after[recipient]
+        arriving[recipient] -= 1
+        left, inbox = arriving[recipient], after[recipient]
         seq = inbox.version - left
         added = render_added(render_new_item(seq, contents[row.id]))
         arrivals.append(Change(recipient, added, inbox.unread - left, inbox.unseen - left, inbox.epoch))
-        items.append({"recipient_id": recipient, "seq": seq, "version": seq, "notification_id": row.id})
+        filters = {name: getattr(row, name) for name in FILTERS}
+        items.append({"recipient_id": recipient, "seq": seq, "version": seq, "notification_id": row.id, **filters})
     session.execute(inbox_items.insert(), items)
     return arrivals
 
 
 def _claim(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
     """Lock in the order of ids, so that two workers with the same ones wait for each other instead of deadlocking."""
-    due = (notifications.c.deliver_at.is_(None)) | (notifications.c.deliver_at <= now)
-    waiting = notifications.c.id.in_(ids), notifications.c.delivered_at.is_(None), due
+    waiting = notifications.c.id.in_(ids), UNDELIVERED, _is_due(now)
     locked = session.scalars(
         select(notifications.c.id)
         .where(*waiting, notifications.c.recipients.is_not(None))
@@ -100,25 +101,20 @@ def _claim(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any
     delivered = (
         update(notifications)
         .where(notifications.c.id.in_(locked))
-        .values(delivered_at=now, recipient_count=func.json_array_length(notifications.c.recipients))
+        .values(
+            delivered_at=now,
+            recipient_count=func.json_array_length(notifications.c.recipients),
+            enqueue_at=notifications.c.expires_at,
+            enqueued=0,
+        )
         .returning(*notifications.c)
     )
     place = {id_: index for index, id_ in enumerate(ids)}
     return sorted(session.execute(delivered), key=lambda row: place[row.id])
 
 
-def _take_versions(session: Session, arriving: Counter[str], now: datetime) -> dict[str, Row[Any]]:
-    """Move each inbox on by the number of its arrivals, in the order of recipients; answers the rows after it."""
-    new = insert_into(session, inboxes)
-    moved = new.on_conflict_do_update(
-        index_elements=[inboxes.c.recipient_id],
-        set_={name: inboxes.c[name] + new.excluded[name] for name in ("version", "unread", "unseen")},
-    ).returning(inboxes.c.recipient_id, inboxes.c.version, inboxes.c.unread, inboxes.c.unseen, EPOCH.label("epoch"))
-    rows = [
-        {"recipient_id": one, "version": n, "unread": n, "unseen": n, "changes_since": 0, "opened_at": now}
-        for one, n in sorted(arriving.items())
-    ]
-    return {row.recipient_id: row for row in session.execute(moved, rows)}
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return notifications.c.deliver_at.is_(None) | (notifications.c.deliver_at <= now)
 
 
 def _next_recipients(session: Session, row: Row[Any], size: int) -> Sequence[str]:

@@ -9,12 +9,11 @@ from sqlalchemy import ColumnElement, Select, select
 
 from models.database import Session
 from models.insert import insert_new
+from models.numberline import EPOCH
 from models.rendering import Change, Rendered, render_added, render_change, render_item
-from models.tables import history, inbox_changes, inbox_items, inboxes, notifications
+from models.tables import inbox_changes, inbox_items, inboxes, notifications
 
 Condition = ColumnElement[bool]
-
-EPOCH = select(history.c.epoch).scalar_subquery()
 
 UNREAD = inbox_items.c.read_at.is_(None)
 UNSEEN = inbox_items.c.seen_at.is_(None)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, select, update
 
 from models.database import Session
 from models.inbox import ARCHIVED, UNREAD, UNSEEN, Condition, Summary, open_inbox, own, present
-from models.tables import inbox_changes, inbox_items, inboxes, notifications
+from models.numberline import Step, move_on
+from models.tables import inbox_changes, inbox_items, inboxes
 
 # Which items each change concerns, and what it does to them. Read implies seen; archived implies read.
 CONCERNS: dict[str, Condition] = {
@@ -34,10 +35,7 @@ class Which:
     def condition(self) -> Condition:
         named = inbox_items.c.seq.in_(self.seqs) if self.seqs is not None else inbox_items.c.seq <= self.through
         filters = {"kind": self.kind, "topic": self.topic}
-        fitting = [notifications.c[name] == value for name, value in filters.items() if value is not None]
-        if fitting:
-            named &= inbox_items.c.notification_id.in_(select(notifications.c.id).where(*fitting))
-        return named
+        return and_(named, *(inbox_items.c[name] == value for name, value in filters.items() if value is not None))
 
 
 @dataclass(frozen=True)
@@ -133,17 +131,8 @@ def _take_version(
     session: Session, recipient_id: str, change: str, which: Which, now: datetime, more_unread: int, more_unseen: int
 ) -> int:
     """Move the inbox on by one version, its counts with it, and remember what changed."""
-    moved = (
-        update(inboxes)
-        .where(inboxes.c.recipient_id == recipient_id)
-        .values(
-            version=inboxes.c.version + 1,
-            unread=inboxes.c.unread + more_unread,
-            unseen=inboxes.c.unseen + more_unseen,
-        )
-        .returning(inboxes.c.version, inboxes.c.unread, inboxes.c.unseen)
-    )
-    after = session.execute(moved).one()
-    remembered = {"recipient_id": recipient_id, "change": change, "at": now, **asdict(which), **after._asdict()}
+    after = move_on(session, {recipient_id: Step(1, more_unread, more_unseen)}, now)[recipient_id]
+    counts = {"version": after.version, "unread": after.unread, "unseen": after.unseen}
+    remembered = {"recipient_id": recipient_id, "change": change, "at": now, **asdict(which), **counts}
     session.execute(insert(inbox_changes).values(remembered))
     return int(after.version)

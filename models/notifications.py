@@ -22,6 +22,9 @@ RELAY_AFTER = timedelta(seconds=5)
 RELAY_AFTER_AT_MOST = timedelta(minutes=5)
 
 
+UNDELIVERED = notifications.c.delivered_at.is_(None) & notifications.c.cancelled_at.is_(None)
+
+
 class IdempotencyKeyReused(Exception):
     """This key was used with another body."""
 
@@ -47,6 +50,14 @@ class NewNotification:
 
 
 @dataclass(frozen=True)
+class Due:
+    """What the relay should enqueue: to deliver, and to withdraw."""
+
+    deliver: list[UUID]
+    withdraw: list[UUID]
+
+
+@dataclass(frozen=True)
 class Undelivered:
     """What was accepted, is due and is in no inbox yet."""
 
@@ -60,7 +71,8 @@ def accept(session: Session, new: Sequence[NewNotification], now: datetime) -> l
     A producer's idempotency key that is known answers the id it had then. Raises `IdempotencyKeyReused` when the
     content differs from what it was.
     """
-    rows = [_row(one, now) for one in new]
+    ids = sorted(new_id() for _ in new)  # a batch keeps its order, also where it is sorted by id
+    rows = [_row(one, id_, now) for one, id_ in zip(new, ids, strict=True)]
     unless_known = insert_into(session, notifications).on_conflict_do_nothing()
     session.execute(unless_known, rows)
     keyed = [row for row in rows if row["idempotency_key"] is not None]
@@ -68,12 +80,12 @@ def accept(session: Session, new: Sequence[NewNotification], now: datetime) -> l
     return [first_ids.get((row["producer_id"], row["idempotency_key"]), row["id"]) for row in rows]
 
 
-def due(session: Session, now: datetime, limit: int) -> list[UUID]:
-    """Take what should be enqueued now, oldest first, and put off its next turn, longer each time."""
+def due(session: Session, now: datetime, limit: int) -> Due:
+    """Take what has a step to be done now, oldest first, and put off its next turn, longer each time."""
     oldest_due = (
-        select(notifications.c.id, notifications.c.enqueued)
-        .where(notifications.c.delivered_at.is_(None), notifications.c.enqueue_at <= now)
-        .order_by(notifications.c.enqueue_at)
+        select(notifications.c.id, notifications.c.enqueued, UNDELIVERED.label("undelivered"))
+        .where(notifications.c.enqueue_at <= now)
+        .order_by(notifications.c.enqueue_at, notifications.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -84,16 +96,29 @@ def due(session: Session, now: datetime, limit: int) -> list[UUID]:
         .values(enqueue_at=bindparam("next_turn"), enqueued=notifications.c.enqueued + 1)
     )
     if taken:
-        session.execute(put_off, [{"due_id": id_, "next_turn": now + _patience(times)} for id_, times in taken])
-    return [row.id for row in taken]
+        session.execute(put_off, [{"due_id": row.id, "next_turn": now + _patience(row.enqueued)} for row in taken])
+    return Due([row.id for row in taken if row.undelivered], [row.id for row in taken if not row.undelivered])
 
 
 def undelivered(session: Session, now: datetime) -> Undelivered:
     """How much is stuck at the moment."""
     waiting_since = func.coalesce(notifications.c.deliver_at, notifications.c.created_at)
-    overdue = notifications.c.delivered_at.is_(None) & (waiting_since <= now)
+    overdue = UNDELIVERED & (waiting_since <= now)
     count, oldest = session.execute(select(func.count(), func.min(waiting_since)).where(overdue)).one()
     return Undelivered(count, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
+
+
+def cancel(session: Session, producer_id: str, notification_id: UUID, now: datetime) -> bool:
+    """The producer takes it back: it is delivered to nobody from now on, and the relay's next step withdraws it.
+
+    True also when it was cancelled before; False when this producer has no such notification.
+    """
+    own = (notifications.c.producer_id == producer_id) & (notifications.c.id == notification_id)
+    stop = update(notifications).where(own, notifications.c.cancelled_at.is_(None))
+    turn = {"enqueue_at": now + RELAY_AFTER, "enqueued": 0}
+    if session.execute(stop.values(cancelled_at=now, **turn)).rowcount:
+        return True
+    return session.scalar(select(notifications.c.id).where(own)) is not None
 
 
 def new_id() -> UUID:
@@ -104,7 +129,7 @@ def new_id() -> UUID:
     return UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62))
 
 
-def _row(new: NewNotification, now: datetime) -> dict[str, Any]:
+def _row(new: NewNotification, id_: UUID, now: datetime) -> dict[str, Any]:
     content = asdict(new)
     progress = {
         "created_at": now,
@@ -112,7 +137,7 @@ def _row(new: NewNotification, now: datetime) -> dict[str, Any]:
         "enqueued": 0,
         "enqueue_at": new.deliver_at or now + RELAY_AFTER,
     }
-    return {**content, **progress, "id": new_id(), "fingerprint": _fingerprint(content)}
+    return {**content, **progress, "id": id_, "fingerprint": _fingerprint(content)}
 
 
 def _fingerprint(content: dict[str, Any]) -> str:

@@ -1,12 +1,15 @@
 """The declared schema. `migrations/` makes exactly this on PostgreSQL and on SQLite; a test compares the two."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
+    Computed,
     DateTime,
     Dialect,
     ForeignKey,
@@ -80,18 +83,28 @@ notifications = Table(
     Column("delivered_at", Moment),
     Column("recipient_count", Integer, nullable=False),  # inbox items written so far
     Column("fanout_cursor", Id),  # the last recipient that a fan-out in progress has reached
-    Column("enqueue_at", Moment, nullable=False),  # when the relay enqueues it (again) if it is not delivered by then
+    Column("cancelled_at", Moment),  # by its producer: not delivered, or recalled from where it was
+    Column("withdrawn_at", Moment),  # recalled or expired, and gone from every inbox
+    Column("enqueue_at", Moment),  # when the relay enqueues its next step (again); NULL when nothing is left to do
     Column("enqueued", Integer, nullable=False),  # how often the relay did
     Column("idempotency_key", String(IDEMPOTENCY_KEY_MAX)),
     Column("fingerprint", String(64), nullable=False),  # SHA-256 of the content, to tell a retry from a reused key
     UniqueConstraint("producer_id", "idempotency_key"),
 )
-Index(
+
+
+def _partial_index(name: str, *columns: Column[Any], where: ColumnElement[bool]) -> Index:
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
+
+
+_partial_index(
     "ix_notifications_undelivered",
-    notifications.c.enqueue_at,
-    postgresql_where=notifications.c.delivered_at.is_(None),
-    sqlite_where=notifications.c.delivered_at.is_(None),
+    notifications.c.created_at,
+    where=notifications.c.delivered_at.is_(None) & notifications.c.cancelled_at.is_(None),
 )
+_partial_index("ix_notifications_due", notifications.c.enqueue_at, where=notifications.c.enqueue_at.is_not(None))
+Index("ix_notifications_producer_id_id", notifications.c.producer_id, notifications.c.id)
+Index("ix_notifications_created_at", notifications.c.created_at)
 
 # One row per recipient: the number line of its inbox, and the counts that belong to its present version.
 inboxes = Table(
@@ -105,7 +118,9 @@ inboxes = Table(
     Column("opened_at", Moment, nullable=False),
 )
 
-# One recipient's copy of a notification: its state only. `seq` is the version at which it arrived.
+# One recipient's copy of a notification: its state, and what inboxes are filtered by. `seq` is the version at which it
+# arrived.
+STATE = "CASE WHEN archived_at IS NOT NULL THEN 'archived' WHEN read_at IS NOT NULL THEN 'read' ELSE 'unread' END"
 inbox_items = Table(
     "inbox_items",
     metadata,
@@ -116,14 +131,20 @@ inbox_items = Table(
     Column("seen_at", Moment),
     Column("read_at", Moment),
     Column("archived_at", Moment),
+    Column("state", String(8), Computed(STATE, persisted=True), nullable=False),
+    Column("kind", String(KIND_MAX), nullable=False),
+    Column("topic", Id),
+    Column("severity", String(6), nullable=False),
+    Column("actor", Id),
     UniqueConstraint("notification_id", "recipient_id"),
 )
-Index(
-    "ix_inbox_items_unread",
-    inbox_items.c.recipient_id,
-    inbox_items.c.seq,
-    postgresql_where=inbox_items.c.read_at.is_(None),
-    sqlite_where=inbox_items.c.read_at.is_(None),
+_items = inbox_items.c
+Index("ix_inbox_items_state", _items.recipient_id, _items.state, _items.seq)
+Index("ix_inbox_items_kind", _items.recipient_id, _items.kind, _items.seq)
+_partial_index("ix_inbox_items_topic", _items.recipient_id, _items.topic, _items.seq, where=_items.topic.is_not(None))
+_partial_index("ix_inbox_items_actor", _items.recipient_id, _items.actor, _items.seq, where=_items.actor.is_not(None))
+_partial_index(
+    "ix_inbox_items_severity", _items.recipient_id, _items.severity, _items.seq, where=_items.severity != "none"
 )
 
 # Every change of state, one row each, a bulk change too. Arrivals need none: an item's seq is its version.
@@ -141,6 +162,8 @@ inbox_changes = Table(
     Column("unread", Integer, nullable=False),
     Column("unseen", Integer, nullable=False),
 )
+
+Index("ix_inbox_changes_at", inbox_changes.c.at)
 
 # Who receives what is sent to a topic. Input to the fan-out only.
 subscriptions = Table(

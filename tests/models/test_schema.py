@@ -5,7 +5,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
-from sqlalchemy.engine.interfaces import ReflectedIndex
+from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedIndex
 
 from models.database import Database
 from models.tables import metadata
@@ -59,11 +59,15 @@ def _described(database: Database) -> dict[str, object]:
             sorted(inspector.get_foreign_keys(table), key=str),
             sorted(_index(index) for index in inspector.get_indexes(table)),
             sorted(inspector.get_unique_constraints(table), key=str),
-            [(column["name"], str(column["type"]), column["nullable"]) for column in inspector.get_columns(table)],
+            sorted(_column(column) for column in inspector.get_columns(table)),
         )
         for table in inspector.get_table_names()
         if table != "alembic_version"
     }
+
+
+def _column(column: ReflectedColumn) -> tuple[str, str, bool, str]:
+    return column["name"], str(column["type"]), column["nullable"], str(column.get("computed"))
 
 
 def _index(index: ReflectedIndex) -> tuple[str, str, str]:

@@ -1,0 +1,48 @@
+"""The number line of each inbox: who changes an inbox takes its next versions here, and its counts move with them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from models.database import Session
+from models.insert import insert_into
+from models.tables import history, inboxes
+
+EPOCH = select(history.c.epoch).scalar_subquery()
+
+
+@dataclass(frozen=True)
+class Step:
+    """By how much a change moves an inbox: its version, and its counts (which may go down)."""
+
+    versions: int
+    unread: int
+    unseen: int
+
+
+def move_on(session: Session, steps: Mapping[str, Step], now: datetime) -> dict[str, Row[Any]]:
+    """Move inboxes on, new ones from zero; answers their rows as they are afterwards, with the epoch.
+
+    Each row is locked until the transaction ends. The order is that of recipients, so that two transactions with the
+    same ones wait for each other instead of deadlocking.
+    """
+    new = insert_into(session, inboxes)
+    moved = new.on_conflict_do_update(
+        index_elements=[inboxes.c.recipient_id],
+        set_={name: inboxes.c[name] + new.excluded[name] for name in ("version", "unread", "unseen")},
+    ).returning(inboxes.c.recipient_id, inboxes.c.version, inboxes.c.unread, inboxes.c.unseen, EPOCH.label("epoch"))
+    rows = [
+        {
+            "recipient_id": recipient,
+            "version": step.versions,
+            "unread": step.unread,
+            "unseen": step.unseen,
+            "changes_since": 0,
+            "opened_at": now,
+        }
+        for recipient, step in sorted(steps.items())
+    ]
+    return {row.recipient_id: row for row in session.execute(moved, rows)}

@@ -1,0 +1,72 @@
+"""Withdrawing: a recalled or expired notification leaves every inbox, each with a change of its own."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, delete, or_, select, update
+
+from models.database import Session
+from models.delivery import Chunk
+from models.numberline import Step, move_on
+from models.rendering import Change, render_change
+from models.tables import inbox_changes, inbox_items, inboxes, notifications
+
+
+def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
+    """Take it out of the next `size` inboxes; `finished` when none holds it any more, or it is not to be withdrawn.
+
+    The row's lock keeps two workers apart, and one that still delivers it.
+    """
+    ended = or_(notifications.c.cancelled_at.is_not(None), notifications.c.expires_at <= now)
+    waiting = notifications.c.id == notification_id, notifications.c.withdrawn_at.is_(None), ended
+    row = session.execute(select(notifications).where(*waiting).with_for_update()).one_or_none()
+    if row is None:
+        return Chunk([], finished=True)
+    change = "recalled" if row.cancelled_at else "expired"
+    removed = _remove_items(session, notification_id, size)
+    changes = _remember(session, removed, change, now)
+    finished = len(removed) < size
+    if finished:
+        done = update(notifications).where(notifications.c.id == notification_id)
+        session.execute(done.values(withdrawn_at=now, enqueue_at=None))
+    return Chunk(changes, finished)
+
+
+def _remove_items(session: Session, notification_id: UUID, size: int) -> list[Row[Any]]:
+    """Lock the inboxes first, in the order of recipients: an item's state must not change while it is counted out."""
+    of_it = inbox_items.c.notification_id == notification_id
+    holders = select(inbox_items.c.recipient_id).where(of_it).order_by(inbox_items.c.recipient_id).limit(size)
+    recipients = session.scalars(holders).all()
+    if not recipients:
+        return []
+    locked = select(inboxes.c.recipient_id).where(inboxes.c.recipient_id.in_(recipients))
+    session.execute(locked.order_by(inboxes.c.recipient_id).with_for_update())
+    gone = delete(inbox_items).where(of_it, inbox_items.c.recipient_id.in_(recipients))
+    columns = (inbox_items.c[name] for name in ("recipient_id", "seq", "read_at", "seen_at"))
+    return list(session.execute(gone.returning(*columns)))
+
+
+def _remember(session: Session, removed: list[Row[Any]], change: str, now: datetime) -> list[Change]:
+    if not removed:
+        return []
+    steps = {item.recipient_id: Step(1, -int(item.read_at is None), -int(item.seen_at is None)) for item in removed}
+    after = move_on(session, steps, now)
+    rows = [
+        {
+            "recipient_id": item.recipient_id,
+            "version": after[item.recipient_id].version,
+            "change": change,
+            "seqs": [item.seq],
+            "at": now,
+            "unread": after[item.recipient_id].unread,
+            "unseen": after[item.recipient_id].unseen,
+        }
+        for item in removed
+    ]
+    remembered = inbox_changes.insert().returning(*inbox_changes.c)
+    epoch = next(iter(after.values())).epoch
+    return [
+        Change(row.recipient_id, render_change(row), row.unread, row.unseen, epoch)
+        for row in session.execute(remembered, rows)
+    ]
