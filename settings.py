@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 JWT_SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key must be at least as long as its hash
 PORT_MAX = 65_535
+DAYS_MAX = 36_500
 DATABASE_SCHEMES = {"postgresql", "postgresql+psycopg", "postgres", "sqlite"}
 BROKER_SCHEMES = {"amqp", "amqps", "redis", "rediss", "redis+socket"}
 
@@ -33,6 +34,8 @@ class Settings:
     public_push_url: str
     cors_origins: tuple[str, ...]
     log_level: str
+    retention_days: int
+    changes_retention_days: int
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -55,6 +58,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         public_push_url=environ.get("PUBLIC_PUSH_URL") or f"http://127.0.0.1:{push_port}",
         cors_origins=reader.origins("CORS_ORIGINS", own_origins),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        retention_days=reader.days("RETENTION_DAYS", 90),
+        changes_retention_days=reader.days("CHANGES_RETENTION_DAYS", 30),
     )
     problems += _token_problems(settings.jwt_secret, settings.jwt_jwks_url)
     if problems:
@@ -76,6 +81,13 @@ class _Reader:
         self.problems.append(f"{name} is {text!r}; set a port number from 1 to 65535")
         return default
 
+    def days(self, name: str, default: int) -> int:
+        text = self.environ.get(name) or str(default)
+        if text.isascii() and text.isdigit() and 0 < int(text) <= DAYS_MAX:
+            return int(text)
+        self.problems.append(f"{name} is {text!r}; set a number of days from 1 to {DAYS_MAX}")
+        return default
+
     def url(self, name: str, schemes: set[str]) -> str:
         text = self.environ.get(name, "")
         allowed = ", ".join(f"{scheme}://" for scheme in sorted(schemes))
@@ -90,7 +102,7 @@ class _Reader:
         origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
         for origin in origins:
             parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or "*" in origin:
                 self.problems.append(
                     f"{name} holds {origin!r}; list origins such as https://app.example.com, no wildcard"
                 )

@@ -21,9 +21,9 @@ FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time
 
 @dataclass(frozen=True)
 class Chunk:
-    """One step of a fan-out: what arrived, and whether it was the last."""
+    """One step through many inboxes: what changed in them, and whether it was the last."""
 
-    arrivals: list[Change]
+    changes: list[Change]
     finished: bool
 
 

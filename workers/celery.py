@@ -2,12 +2,14 @@
 
 import logging
 import sys
+from datetime import timedelta
 from typing import Any
 
 from celery.signals import setup_logging
 
 from logs import configure_logging
 from models.database import Database
+from models.upkeep import Retention
 from push.announcer import Announcer
 from settings import SettingsError, load_settings
 from workers.queues import make_celery
@@ -20,6 +22,7 @@ except SettingsError as error:
 app = make_celery(settings.broker_url)
 database = Database(settings.database_url)
 announcer = Announcer(settings.broker_url)
+retention = Retention(timedelta(days=settings.retention_days), timedelta(days=settings.changes_retention_days))
 
 
 @setup_logging.connect

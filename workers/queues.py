@@ -8,8 +8,10 @@ from kombu import Exchange, Queue
 # Tasks carry ids, never content.
 DELIVER = "belfry.deliver"  # ([notification id, …])
 FAN_OUT = "belfry.fan_out"  # (notification id)
+WITHDRAW = "belfry.withdraw"  # (notification id)
 ANNOUNCE = "belfry.announce"  # (recipient id, [version, …])
 RELAY = "belfry.relay"  # ()
+UPKEEP = "belfry.upkeep"  # ()
 
 DELIVERIES_QUEUE = "belfry.deliveries"
 FANOUTS_QUEUE = "belfry.fanouts"
@@ -19,10 +21,13 @@ ROUTES = {
     DELIVER: {"queue": DELIVERIES_QUEUE},
     ANNOUNCE: {"queue": DELIVERIES_QUEUE},
     FAN_OUT: {"queue": FANOUTS_QUEUE},
+    WITHDRAW: {"queue": FANOUTS_QUEUE},
     RELAY: {"queue": UPKEEP_QUEUE},
+    UPKEEP: {"queue": UPKEEP_QUEUE},
 }
 
 RELAY_EVERY = timedelta(seconds=2)
+UPKEEP_EVERY = timedelta(minutes=1)
 
 # A broker that does not answer within a second is treated as down: the relay delivers later, the caller goes on now.
 BROKER_TIMEOUT_SECONDS = 1
@@ -57,13 +62,15 @@ def make_celery(broker_url: str) -> Celery:
         broker_connection_max_retries=None,  # a worker waits for its broker as long as it takes
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2},
         broker_transport_options=_transport_options(broker_url),
-        # What beat could not enqueue in time is not wanted later: the next tick does the same.
-        beat_schedule={
-            "relay": {"task": RELAY, "schedule": RELAY_EVERY, "options": {"expires": RELAY_EVERY.total_seconds()}}
-        },
+        beat_schedule={"relay": _tick(RELAY, RELAY_EVERY), "upkeep": _tick(UPKEEP, UPKEEP_EVERY)},
         beat_scheduler="celery.beat:Scheduler",  # the schedule is this one; there is nothing to keep in a file
     )
     return app
+
+
+def _tick(task: str, every: timedelta) -> dict[str, object]:
+    """What beat could not enqueue in time is not wanted later: the next tick does the same."""
+    return {"task": task, "schedule": every, "options": {"expires": every.total_seconds()}}
 
 
 def _queue(name: str) -> Queue:

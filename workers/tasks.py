@@ -1,22 +1,25 @@
 """The tasks. Each is thin: store, commit, announce. They take ids, never content."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from models import delivery, inbox, notifications
+from models import delivery, inbox, notifications, upkeep, withdrawal
+from models.database import Session
+from models.delivery import Chunk
 from models.rendering import Change
 from push.announcer import AnnounceFailed
 from push.wire import Announcement
-from workers.celery import announcer, app, database
-from workers.queues import ANNOUNCE, DELIVER, FAN_OUT, RELAY
+from workers.celery import announcer, app, database, retention
+from workers.queues import ANNOUNCE, DELIVER, FAN_OUT, RELAY, UPKEEP, WITHDRAW
 
 log = logging.getLogger(__name__)
 
-FANOUT_CHUNK = 500  # recipients in one transaction: their inboxes are locked for some tens of milliseconds
+CHUNK = 500  # recipients in one transaction: their inboxes are locked for some tens of milliseconds
 RELAY_AT_MOST = 5_000  # notifications a tick: an overload is not fed
 RELAY_TOGETHER = 200  # notifications a task
+UPKEEP_BATCH = 500  # rows in one transaction
 
 
 @app.task(name=DELIVER)
@@ -34,12 +37,13 @@ def deliver(ids: list[str]) -> None:
 @app.task(name=FAN_OUT)
 def fan_out(notification_id: str) -> None:
     """Deliver to a topic's recipients, or to everyone, chunk by chunk; after a kill it goes on where it was."""
-    finished = False
-    while not finished:
-        with database.write() as session:
-            chunk = delivery.fan_out(session, UUID(notification_id), FANOUT_CHUNK, datetime.now(UTC))
-        tell(chunk.arrivals)
-        finished = chunk.finished
+    _chunk_by_chunk(delivery.fan_out, notification_id)
+
+
+@app.task(name=WITHDRAW)
+def withdraw(notification_id: str) -> None:
+    """Take what is recalled or expired out of every inbox, chunk by chunk."""
+    _chunk_by_chunk(withdrawal.withdraw, notification_id)
 
 
 @app.task(name=ANNOUNCE)
@@ -52,13 +56,35 @@ def announce(recipient_id: str, versions: list[int]) -> None:
 
 @app.task(name=RELAY)
 def relay() -> None:
-    """Enqueue what was accepted and is not delivered, and what has become due."""
+    """Enqueue what was accepted and is not delivered, what has become due, and what has expired."""
     with database.write() as session:
         due = notifications.due(session, datetime.now(UTC), RELAY_AT_MOST)
-    for start in range(0, len(due), RELAY_TOGETHER):
-        deliver.delay([str(one) for one in due[start : start + RELAY_TOGETHER]])
-    if due:
-        log.info("relayed count=%d", len(due))
+    for start in range(0, len(due.deliver), RELAY_TOGETHER):
+        deliver.delay([str(one) for one in due.deliver[start : start + RELAY_TOGETHER]])
+    for one in due.withdraw:
+        withdraw.delay(str(one))
+    if due.deliver or due.withdraw:
+        log.info("relayed deliver=%d withdraw=%d", len(due.deliver), len(due.withdraw))
+
+
+@app.task(name=UPKEEP)
+def forget() -> None:
+    """Forget what is older than its retention, a batch at a time."""
+    for step in (upkeep.expire_old, upkeep.delete_old, upkeep.forget_changes):
+        forgotten = UPKEEP_BATCH
+        while forgotten == UPKEEP_BATCH:
+            with database.write() as session:
+                forgotten = step(session, retention, datetime.now(UTC), UPKEEP_BATCH)
+
+
+def _chunk_by_chunk(step: Callable[[Session, UUID, int, datetime], Chunk], notification_id: str) -> None:
+    """Each chunk is one transaction; its changes are announced when it is committed."""
+    finished = False
+    while not finished:
+        with database.write() as session:
+            chunk = step(session, UUID(notification_id), CHUNK, datetime.now(UTC))
+        tell(chunk.changes)
+        finished = chunk.finished
 
 
 def tell(changes: Sequence[Change]) -> None:

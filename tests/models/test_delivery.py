@@ -25,7 +25,7 @@ def fan_out(database: Database, id_: UUID, size: int, times: int | None = None) 
     while not finished and times != 0:
         with database.write() as session:
             chunk = delivery.fan_out(session, id_, size, NOW)
-        reached += [change.recipient_id for change in chunk.arrivals]
+        reached += [change.recipient_id for change in chunk.changes]
         finished, times = chunk.finished, None if times is None else times - 1
     return reached
 
@@ -152,7 +152,7 @@ def test_the_relay_finds_what_is_overdue_oldest_first_and_is_patient_with_it(
 
     def due_after(seconds: float, limit: int = 10) -> set[UUID]:
         with database.write() as session:
-            return set(notifications.due(session, NOW + timedelta(seconds=seconds), limit))
+            return set(notifications.due(session, NOW + timedelta(seconds=seconds), limit).deliver)
 
     assert due_after(1) == set()
     assert due_after(5, limit=1) | due_after(5, limit=1) == {first, second}
@@ -166,9 +166,9 @@ def test_the_relay_finds_what_is_overdue_oldest_first_and_is_patient_with_it(
 def test_the_relay_finds_what_is_scheduled_at_its_time(database: Database, accept: Accept) -> None:
     id_ = accept(recipients=("bob",), deliver_at=NOW + timedelta(hours=1))
     with database.write() as session:
-        assert notifications.due(session, NOW + timedelta(minutes=59), 10) == []
+        assert notifications.due(session, NOW + timedelta(minutes=59), 10).deliver == []
         assert notifications.undelivered(session, NOW + timedelta(minutes=59)).count == 0
-        assert notifications.due(session, NOW + timedelta(hours=1), 10) == [id_]
+        assert notifications.due(session, NOW + timedelta(hours=1), 10).deliver == [id_]
         stuck = notifications.undelivered(session, NOW + timedelta(hours=1, seconds=3))
     assert (stuck.count, stuck.oldest_seconds) == (1, 3.0)
 

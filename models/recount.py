@@ -1,0 +1,105 @@
+"""`python -m models.recount [--repair]`: hold every inbox's counts against its items, and repair those that differ.
+
+Exits 0 when all counts are right, or were repaired; 1 when some are wrong. Inboxes are looked at in batches, without a
+lock; only one that seems wrong is looked at again under its own.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, select, update
+
+from models.database import Database, Session
+from models.inbox import UNREAD, UNSEEN
+from models.tables import inbox_items, inboxes
+from settings import SettingsError, load_settings
+
+BATCH = 1_000  # inboxes in one query
+
+
+@dataclass(frozen=True)
+class Miscount:
+    """An inbox whose counts differ from its items."""
+
+    recipient_id: str
+    unread: int
+    unseen: int
+    unread_items: int
+    unseen_items: int
+
+    def __str__(self) -> str:
+        unread = f"unread {self.unread}, but {self.unread_items} items are"
+        return f"{self.recipient_id!r}: {unread}; unseen {self.unseen}, but {self.unseen_items} items are"
+
+
+def recount(database: Database, *, repair: bool) -> Iterator[tuple[int, list[Miscount]]]:
+    """Look at all inboxes; yields, batch by batch, how many were looked at so far and the miscounts found in it."""
+    looked_at, last = 0, ""
+    while True:
+        with database.read() as session:
+            rows = session.execute(_counted().where(inboxes.c.recipient_id > last).limit(BATCH)).all()
+        if not rows:
+            return
+        looked_at, last = looked_at + len(rows), rows[-1].recipient_id
+        suspects = [row.recipient_id for row in rows if _wrong(Miscount(*row))]
+        yield looked_at, [found for one in suspects if (found := _look_again(database, one, repair=repair))]
+
+
+def _look_again(database: Database, recipient_id: str, *, repair: bool) -> Miscount | None:
+    """Under its lock nobody changes the inbox, so what is wrong now is wrong."""
+    with database.write() as session:
+        _lock(session, recipient_id)
+        found = Miscount(*session.execute(_counted().where(inboxes.c.recipient_id == recipient_id)).one())
+        if not _wrong(found):
+            return None
+        if repair:
+            right = {"unread": found.unread_items, "unseen": found.unseen_items}
+            session.execute(update(inboxes).where(inboxes.c.recipient_id == recipient_id).values(right))
+    return found
+
+
+def _lock(session: Session, recipient_id: str) -> None:
+    session.execute(select(inboxes.c.version).where(inboxes.c.recipient_id == recipient_id).with_for_update())
+
+
+def _counted() -> Select[Any]:
+    own = inbox_items.c.recipient_id == inboxes.c.recipient_id
+    items = select(func.count()).select_from(inbox_items)
+    return select(
+        inboxes.c.recipient_id,
+        inboxes.c.unread,
+        inboxes.c.unseen,
+        items.where(own, UNREAD).scalar_subquery(),
+        items.where(own, UNSEEN).scalar_subquery(),
+    ).order_by(inboxes.c.recipient_id)
+
+
+def _wrong(found: Miscount) -> bool:
+    return (found.unread, found.unseen) != (found.unread_items, found.unseen_items)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m models.recount", description="Verify the counts of every inbox.")
+    parser.add_argument("--repair", action="store_true", help="set the counts that are wrong to what the items say")
+    repair = parser.parse_args().repair
+    try:
+        database = Database(load_settings().database_url)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    looked_at, wrong = 0, 0
+    for looked_at, miscounts in recount(database, repair=repair):
+        for miscount in miscounts:
+            print(miscount)
+        wrong += len(miscounts)
+        print(f"{looked_at} inboxes, {wrong} wrong", file=sys.stderr, flush=True)
+    outcome = "repaired" if repair else "wrong"
+    print(f"{looked_at} inboxes looked at, {wrong} {outcome}.")
+    return 1 if wrong and not repair else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
