@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 10  # seconds in which a new transport must CONNECT to the namespace
 FAREWELL = 1  # seconds between the last packet for a refused or disconnected client and the end of its transport
-REQUEST_TIMEOUT = 20  # seconds in which the next request must arrive on an open connection
+REQUEST_TIMEOUT = 10  # seconds in which the next request must arrive on an open connection
 BACKLOG = 4096  # after a restart all clients come back at once
 # The libraries' logs repeat what clients send; ours say what matters.
 QUIET = logging.getLogger("socketio.server")

@@ -84,7 +84,7 @@ def test_a_connection_that_sends_no_request_is_closed(push: PushProcess) -> None
     ):
         drip.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
         for connection in (silent, drip):
-            connection.settimeout(25)
+            connection.settimeout(15)
             while connection.recv(1000):
                 pass
 
