@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from api.schemas import Severity
+from api.schemas import Severity, Status
 
 
 class Shape(BaseModel):
@@ -27,6 +27,53 @@ class NotificationAccepted(Shape):
 
     id: str
     status: Literal["accepted", "scheduled"]
+
+
+class NotificationsAccepted(Shape):
+    """One for each of the batch, in its order."""
+
+    notifications: list[NotificationAccepted]
+
+
+class Published(Shape):
+    """A notification as its producer sees it.
+
+    `recipients` is how many it concerns (of a topic or of everyone it is known when all are reached), `delivered` how
+    many inboxes it has reached.
+    """
+
+    id: str
+    status: Status
+    kind: str
+    actor: str | None
+    title: str
+    body: str | None
+    url: str | None
+    data: dict[str, Any] | None
+    severity: Severity
+    topic: str | None
+    everyone: bool
+    created_at: str
+    deliver_at: str | None
+    delivered_at: str | None
+    cancelled_at: str | None
+    expires_at: str | None
+    recipients: int | None
+    delivered: int
+
+
+class PublishedInFull(Published):
+    """With how many of those who have it saw it and read it."""
+
+    seen: int
+    read: int
+
+
+class PublishedPage(Shape):
+    """Notifications newest first; `next_cursor` leads on to older ones."""
+
+    notifications: list[Published]
+    next_cursor: str | None
 
 
 class Topics(Shape):

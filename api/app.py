@@ -20,6 +20,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     follows.unfollow,
     messages.send_message,
     notifications.notify,
+    notifications.notify_many,
+    notifications.read_published,
+    notifications.read_one_published,
+    notifications.withdraw,
     inbox.read_inbox,
     inbox.read_summary,
     inbox.read_changes,
@@ -36,6 +40,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     health.live,
     health.ready,
 )
+
+
+CONVERTERS = {"seq": "number", "notification_id": "uuid"}  # what is none of these names nothing: 404
 
 
 class Anything(BaseConverter):
@@ -87,8 +94,7 @@ def _rule(endpoint: Endpoint) -> str:
     """`/v1/inbox/{seq}` in Flask's words."""
 
     def converter(field: re.Match[str]) -> str:
-        kind = "number" if field[1] == "seq" else "anything"
-        return f"<{kind}:{field[1]}>"
+        return f"<{CONVERTERS.get(field[1], 'anything')}:{field[1]}>"
 
     return re.sub(r"{(\w+)}", converter, endpoint.path)
 

@@ -25,6 +25,7 @@ from werkzeug.datastructures import Headers
 from api.auth import authenticate, demand_scope
 from api.enqueue import Enqueuer
 from api.fields import IdempotencyKey
+from api.headers import Header
 from api.json_body import read_json
 from api.problems import MALFORMED_REQUEST, Problem, ProblemKind, invalid
 from api.validation import validate
@@ -87,6 +88,7 @@ class Endpoint:
     answers: Mapping[int, type[BaseModel] | None]
     problems: tuple[ProblemKind, ...]
     keyed: bool
+    headers: tuple[Header, ...]
 
     @cached_property
     def schemas(self) -> dict[str, TypeAdapter[Any]]:
@@ -108,11 +110,12 @@ def endpoint(
     answers: Mapping[int, type[BaseModel] | None],
     problems: tuple[ProblemKind, ...] = (),
     keyed: bool = False,
+    headers: tuple[Header, ...] = (),
 ) -> Callable[[Callable[..., Answer | Response]], Endpoint]:
-    """Make a function an `Endpoint`. `keyed`: it takes an Idempotency-Key. `problems`: those of its own."""
+    """Make a function an `Endpoint`. `keyed`: it takes an Idempotency-Key. `problems`, `headers`: its own."""
 
     def decorate(run: Callable[..., Answer | Response]) -> Endpoint:
-        return Endpoint(method, path, run, scope, answers, problems, keyed)
+        return Endpoint(method, path, run, scope, answers, problems, keyed, headers)
 
     return decorate
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from workers.queues import ANNOUNCE, DELIVER, make_celery
+from workers.queues import ANNOUNCE, DELIVER, WITHDRAW, make_celery
 
 WAIT_SECONDS = 1.0  # how long a request waits for the broker: its answer is due within two seconds
 PAUSE_SECONDS = 1.0  # how long the broker is left alone after a failure
@@ -54,6 +54,10 @@ class Enqueuer:
     def deliver(self, ids: Sequence[UUID]) -> bool:
         """Have these notifications delivered. False: the broker did not take it within a second."""
         return self._enqueue(DELIVER, [[str(id_) for id_ in ids]])
+
+    def withdraw(self, notification_id: UUID) -> bool:
+        """Have this notification taken out of every inbox. False: as above; the relay sees to it."""
+        return self._enqueue(WITHDRAW, [str(notification_id)])
 
     def announce(self, recipient_id: str, versions: Sequence[int]) -> bool:
         """Have these changes of an inbox announced to its owner's devices. False: as above; the devices sync later."""

@@ -2,14 +2,14 @@
 
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import urlencode
 
 from werkzeug.http import parse_etags
 
 from api.answers import Changes, InboxPage, Item, Marked, Summary
-from api.cursors import make_cursor, read_cursor
+from api.cursors import INBOX_ITEMS
 from api.endpoint import Answer, Call, endpoint
 from api.fields import Seq
+from api.headers import ETAG, LINK, link_to_next
 from api.problems import INVALID_CURSOR, NOT_FOUND, RESYNC_REQUIRED, Problem
 from api.schemas import ChangesQuery, InboxQuery, ItemPatch, Mark
 from api.scopes import INBOX
@@ -18,20 +18,20 @@ from models import inbox, marking
 NO_SUCH_ITEM = "There is no such item in the caller's inbox."
 
 
-@endpoint("GET", "/v1/inbox", scope=INBOX, answers={200: InboxPage}, problems=(INVALID_CURSOR,))
+@endpoint("GET", "/v1/inbox", scope=INBOX, answers={200: InboxPage}, problems=(INVALID_CURSOR,), headers=(LINK,))
 def read_inbox(call: Call, query: InboxQuery) -> Answer:
     """Items newest first, all that are not archived unless `state` says otherwise; filters combine."""
-    before = None if query.cursor is None else read_cursor(call.caller, query.cursor)
+    before = INBOX_ITEMS.place(call.caller, query.cursor)
     filters = query.model_dump(exclude={"cursor"})
     with call.database.read() as session:
         page = inbox.page(session, call.caller, before=before, **filters)
     _make_known(call, page.summary)
-    next_cursor = None if page.next_before is None else make_cursor(call.caller, page.next_before)
+    next_cursor = None if page.next_before is None else INBOX_ITEMS.cursor(call.caller, page.next_before)
     body = {"items": page.items, "next_cursor": next_cursor, **_counts(page.summary)}
-    return Answer(body, headers=_link_to_next(query, next_cursor))
+    return Answer(body, headers=link_to_next("/v1/inbox", query, next_cursor))
 
 
-@endpoint("GET", "/v1/inbox/summary", scope=INBOX, answers={200: Summary, 304: None})
+@endpoint("GET", "/v1/inbox/summary", scope=INBOX, answers={200: Summary, 304: None}, headers=(ETAG,))
 def read_summary(call: Call) -> Answer:
     """The counts at the present version."""
     with call.database.read() as session:
@@ -142,10 +142,3 @@ def _existing(item: dict[str, Any] | None) -> dict[str, Any]:
 
 def _counts(summary: inbox.Summary) -> dict[str, Any]:
     return {**asdict(summary), "epoch": str(summary.epoch)}
-
-
-def _link_to_next(query: InboxQuery, next_cursor: str | None) -> dict[str, str]:
-    if next_cursor is None:
-        return {}
-    fields = query.model_dump(exclude_none=True) | {"cursor": next_cursor}
-    return {"Link": f'</v1/inbox?{urlencode(fields)}>; rel="next"'}

@@ -1,11 +1,20 @@
-"""What producers publish."""
+"""What producers publish, and what became of it."""
 
-from api.answers import NotificationAccepted
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID
+
+from api.answers import NotificationAccepted, NotificationsAccepted, PublishedInFull, PublishedPage
+from api.cursors import PUBLISHED
 from api.endpoint import Answer, Call, endpoint
-from api.problems import IDEMPOTENCY_KEY_REUSED
-from api.schemas import Notification
+from api.headers import LINK, LOCATION, link_to_next
+from api.problems import IDEMPOTENCY_KEY_REUSED, INVALID_CURSOR, NOT_FOUND, Problem
+from api.schemas import Batch, HistoryQuery, Notification
 from api.scopes import NOTIFY
-from models.notifications import NewNotification, accept
+from models import history, notifications
+from models.notifications import NewNotification
 
 
 @endpoint(
@@ -15,32 +24,116 @@ from models.notifications import NewNotification, accept
     answers={202: NotificationAccepted},
     problems=(IDEMPOTENCY_KEY_REUSED,),
     keyed=True,
+    headers=(LOCATION,),
 )
 def notify(call: Call, body: Notification) -> Answer:
     """Publish a notification to recipients, to the subscribers of a topic, or to everyone."""
-    scheduled = body.deliver_at is not None and body.deliver_at > call.now
+    [accepted] = _accept(call, [_new(call, body, key=call.idempotency_key)])
+    return Answer(accepted, headers={"Location": f"/v1/notifications/{accepted.id}"})
+
+
+@endpoint(
+    "POST",
+    "/v1/notifications/batch",
+    scope=NOTIFY,
+    answers={202: NotificationsAccepted},
+    problems=(IDEMPOTENCY_KEY_REUSED,),
+    keyed=True,
+)
+def notify_many(call: Call, body: Batch) -> Answer:
+    """Publish up to 1,000 notifications, all or none; they keep their order.
+
+    What is wrong with one of them is named by its place, such as `notifications.3.title`. An Idempotency-Key covers
+    the whole batch: the same batch again answers the same ids, and any other batch is refused. It is no key of
+    `POST /v1/notifications`: the same key may be used there for something else.
+    """
+    whole = hashlib.sha256(json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    keys = _keys_of_batch(call.idempotency_key, len(body.notifications))
+    new = [_new(call, one, key, batch=whole) for one, key in zip(body.notifications, keys, strict=True)]
+    return Answer(NotificationsAccepted(notifications=_accept(call, new)))
+
+
+@endpoint(
+    "GET",
+    "/v1/notifications",
+    scope=NOTIFY,
+    answers={200: PublishedPage},
+    problems=(INVALID_CURSOR,),
+    headers=(LINK,),
+)
+def read_published(call: Call, query: HistoryQuery) -> Answer:
+    """The caller's own notifications, newest first; filters combine."""
+    before = PUBLISHED.place(call.caller, query.cursor)
+    filters = query.model_dump(exclude={"cursor"})
+    with call.database.read() as session:
+        page = history.page(session, call.caller, now=call.now, before=before, **filters)
+    next_cursor = None if page.next_before is None else PUBLISHED.cursor(call.caller, page.next_before)
+    body = {"notifications": page.notifications, "next_cursor": next_cursor}
+    return Answer(body, headers=link_to_next("/v1/notifications", query, next_cursor))
+
+
+@endpoint("GET", "/v1/notifications/{notification_id}", scope=NOTIFY, answers={200: PublishedInFull})
+def read_one_published(call: Call, notification_id: UUID) -> Answer:
+    """One of the caller's notifications: where it stands, whom it reached, and how many of them saw and read it."""
+    with call.database.read() as session:
+        found = history.one(session, call.caller, notification_id, call.now)
+    if found is None:
+        raise Problem(NOT_FOUND)
+    return Answer(found)
+
+
+@endpoint("DELETE", "/v1/notifications/{notification_id}", scope=NOTIFY, answers={204: None})
+def withdraw(call: Call, notification_id: UUID) -> Answer:
+    """Take a notification back: who has not received it never will, and from every inbox that has it it vanishes.
+
+    Doing it again changes nothing.
+    """
     with call.database.write() as session:
-        [id_] = accept(session, [_new(call, body)], call.now)
-    if not scheduled:
-        call.enqueuer.deliver([id_])
-    accepted = NotificationAccepted(id=str(id_), status="scheduled" if scheduled else "accepted")
-    return Answer(accepted, headers={"Location": f"/v1/notifications/{id_}"})
+        found = notifications.cancel(session, call.caller, notification_id, call.now)
+    if not found:
+        raise Problem(NOT_FOUND)
+    call.enqueuer.withdraw(notification_id)
+    return Answer()
 
 
-def _new(call: Call, body: Notification) -> NewNotification:
+def _accept(call: Call, new: Sequence[NewNotification]) -> list[NotificationAccepted]:
+    """Store them, commit, and enqueue what is due in one task, which keeps their order."""
+    with call.database.write() as session:
+        ids = notifications.accept(session, new, call.now)
+    accepted = [NotificationAccepted(id=str(id_), status=_status(call, one)) for id_, one in zip(ids, new, strict=True)]
+    due = [id_ for id_, one in zip(ids, accepted, strict=True) if one.status == "accepted"]
+    if due:
+        call.enqueuer.deliver(due)
+    return accepted
+
+
+def _status(call: Call, new: NewNotification) -> Literal["accepted", "scheduled"]:
+    return "scheduled" if new.deliver_at is not None and new.deliver_at > call.now else "accepted"
+
+
+def _keys_of_batch(key: str | None, size: int) -> list[str | None]:
+    """One for each place; the space in it keeps it from being the key of a single notification."""
+    if key is None:
+        return [None] * size
+    hashed = hashlib.sha256(key.encode()).hexdigest()
+    return [f"batch {hashed} {place}" for place in range(size)]
+
+
+def _new(call: Call, said: Notification, key: str | None, batch: str | None = None) -> NewNotification:
     return NewNotification(
         producer_id=call.caller,
-        kind=body.kind,
-        title=body.title,
-        body=body.body,
-        url=body.url,
-        data=body.data,
-        actor=body.actor,
-        severity=body.severity,
-        recipients=None if body.recipients is None else tuple(body.recipients),
-        topic=body.topic,
-        everyone=body.everyone is True,
-        expires_at=body.expires_at,
-        deliver_at=body.deliver_at,
-        idempotency_key=call.idempotency_key,
+        kind=said.kind,
+        title=said.title,
+        body=said.body,
+        url=said.url,
+        data=said.data,
+        actor=said.actor,
+        severity=said.severity,
+        recipients=None if said.recipients is None else tuple(said.recipients),
+        topic=said.topic,
+        everyone=said.everyone is True,
+        expires_at=said.expires_at,
+        deliver_at=said.deliver_at,
+        idempotency_key=key,
+        batch=batch,
     )

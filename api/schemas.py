@@ -24,6 +24,7 @@ from api.fields import (
 from models import limits
 
 Severity = Literal["none", "low", "medium", "high"]
+Status = Literal["accepted", "scheduled", "delivering", "delivered", "cancelled"]
 State = Literal["unread", "read", "archived", "all"]
 Ids = Annotated[list[Id], NoDuplicates]
 
@@ -61,6 +62,10 @@ class Notification(Schema):
     def _has_one_target(self) -> Self:
         _demand_one_of(self, "recipients", "topic", "everyone")
         return self
+
+
+class Batch(Schema):
+    notifications: Annotated[list[Notification], Field(min_length=1, max_length=limits.BATCH_MAX)]
 
 
 class Subscribers(Schema):
@@ -118,6 +123,19 @@ class InboxQuery(Schema):
     topic: Topic | None = None
     severity: Severity | None = None
     actor: Id | None = None
+    limit: Annotated[int, Field(ge=1, le=limits.PAGE_MAX), FromQuery] = limits.PAGE_DEFAULT
+    cursor: str | None = None
+
+
+class HistoryQuery(Schema):
+    """`since` is included, `until` is not."""
+
+    kind: Kind | None = None
+    topic: Topic | None = None
+    recipient: Id | None = None
+    status: Status | None = None
+    since: Timestamp | None = None
+    until: Timestamp | None = None
     limit: Annotated[int, Field(ge=1, le=limits.PAGE_MAX), FromQuery] = limits.PAGE_DEFAULT
     cursor: str | None = None
 

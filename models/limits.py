@@ -9,6 +9,7 @@ URL_MAX = 2_048
 DATA_MAX_BYTES = 65_536  # as JSON in UTF-8
 IDEMPOTENCY_KEY_MAX = 255
 RECIPIENTS_MAX = 1_000
+BATCH_MAX = 1_000  # notifications in one request
 SUBSCRIBERS_MAX = 1_000  # add and remove together
 REQUEST_MAX_BYTES = 262_144
 SEQ_MAX = 2**63 - 1

@@ -47,6 +47,7 @@ class NewNotification:
     expires_at: datetime | None = None
     deliver_at: datetime | None = None
     idempotency_key: str | None = None
+    batch: str | None = None  # a digest of the whole batch it came in; its key was then used for that batch
 
 
 @dataclass(frozen=True)
@@ -131,13 +132,15 @@ def new_id() -> UUID:
 
 def _row(new: NewNotification, id_: UUID, now: datetime) -> dict[str, Any]:
     content = asdict(new)
+    fingerprint = _fingerprint(content)
+    del content["batch"]
     progress = {
         "created_at": now,
         "recipient_count": 0,
         "enqueued": 0,
         "enqueue_at": new.deliver_at or now + RELAY_AFTER,
     }
-    return {**content, **progress, "id": id_, "fingerprint": _fingerprint(content)}
+    return {**content, **progress, "id": id_, "fingerprint": fingerprint}
 
 
 def _fingerprint(content: dict[str, Any]) -> str:

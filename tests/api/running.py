@@ -83,7 +83,10 @@ class Api:
 
     def deliver(self, *answers: httpx.Response) -> None:
         """Do what the task would: deliver the notifications that these answers accepted."""
-        ids = [UUID(answered(answer, 202)["id"]) for answer in answers]
+        self.deliver_ids([answered(answer, 202)["id"] for answer in answers])
+
+    def deliver_ids(self, named: Sequence[str]) -> None:
+        ids = [UUID(one) for one in named]
         now = datetime.now(UTC)
         with self.database.write() as session:
             delivery.deliver(session, ids, now)

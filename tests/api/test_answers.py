@@ -12,6 +12,11 @@ def test_every_answer_has_the_shape_its_endpoint_declares(api: Api, alice: Calle
         "POST /v1/follows": lambda: answered(alice.post("/v1/follows", {"target": bob.id}), 202),
         "POST /v1/messages": lambda: answered(alice.post("/v1/messages", {"to": bob.id, "text": "x"}), 202),
         "POST /v1/notifications": lambda: publish(api, shop, order),
+        "POST /v1/notifications/batch": lambda: answered(
+            shop.post("/v1/notifications/batch", {"notifications": [order]}), 202
+        ),
+        "GET /v1/notifications": lambda: answered(shop.get("/v1/notifications"), 200),
+        "GET /v1/notifications/{notification_id}": lambda: answered(shop.get(location(shop, order)), 200),
         "GET /v1/inbox": bob.inbox,
         "GET /v1/inbox/summary": bob.summary,
         "GET /v1/inbox/changes": lambda: bob.changes(0),
@@ -38,3 +43,7 @@ def publish(api: Api, shop: Caller, body: object) -> object:
     answer = shop.post("/v1/notifications", body)
     api.deliver(answer)
     return answered(answer, 202)
+
+
+def location(shop: Caller, body: object) -> str:
+    return shop.post("/v1/notifications", body).headers["Location"]

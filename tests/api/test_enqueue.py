@@ -17,7 +17,7 @@ from ops.redis import Redis
 from ops.services import temporary_folder
 from tests.api.running import Api, answered, problem, running_api
 from tests.support import wait_for
-from workers.queues import ANNOUNCE, DELIVER, DELIVERIES_QUEUE, make_celery
+from workers.queues import ANNOUNCE, DELIVER, DELIVERIES_QUEUE, FANOUTS_QUEUE, WITHDRAW, make_celery
 
 ANSWER_WITHIN = 2.0
 Broker = Redis | RabbitMQ
@@ -47,12 +47,12 @@ def api(module_api: Api, broker: Broker) -> Iterator[Api]:
         broker.start()
 
 
-def taken(broker: Broker) -> list[tuple[str, list[Any]]]:
+def taken(broker: Broker, name: str = DELIVERIES_QUEUE) -> list[tuple[str, list[Any]]]:
     """The tasks on the broker, by name and arguments, taken away as a worker would."""
     celery = make_celery(broker.url)
     tasks = []
     with kombu.Connection(broker.url) as connection:
-        queue = celery.amqp.queues[DELIVERIES_QUEUE].bind(connection.default_channel)
+        queue = celery.amqp.queues[name].bind(connection.default_channel)
         queue.declare()
         while message := queue.get(no_ack=True):
             tasks.append((message.headers["task"], json.loads(message.body)[0]))
@@ -84,6 +84,22 @@ def test_what_is_accepted_is_enqueued_by_its_id_and_nothing_else(api: Api, broke
         )
     ]
     assert taken(broker) == [(DELIVER, [[id_]]) for id_ in ids]
+
+
+def test_a_batch_is_one_task_that_keeps_its_order_and_leaves_out_what_is_not_due(api: Api, broker: Broker) -> None:
+    shop = api.named("shop", "notify")
+    orders = [{"kind": "order", "title": str(n), "recipients": ["bob"]} for n in range(30)]
+    orders[7]["deliver_at"] = "2099-01-01T00:00:00Z"
+    accepted = answered(shop.post("/v1/notifications/batch", {"notifications": orders}), 202)["notifications"]
+    ids = [one["id"] for one in accepted]
+    assert taken(broker) == [(DELIVER, [ids[:7] + ids[8:]])]
+
+
+def test_what_is_taken_back_is_enqueued_to_be_withdrawn(api: Api, broker: Broker) -> None:
+    shop = api.named("shop", "notify")
+    there = shop.post("/v1/notifications", {"kind": "k", "title": "t", "topic": "none"}).headers["Location"]
+    assert shop.delete(there).status_code == 204
+    assert taken(broker, FANOUTS_QUEUE) == [(WITHDRAW, [there.rpartition("/")[2]])]
 
 
 def test_what_is_scheduled_is_left_to_the_relay(api: Api, broker: Broker) -> None:
