@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 JWT_SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key must be at least as long as its hash
 PORT_MAX = 65_535
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 DAYS_MAX = 36_500
 DATABASE_SCHEMES = {"postgresql", "postgresql+psycopg", "postgres", "sqlite"}
 BROKER_SCHEMES = {"amqp", "amqps", "redis", "rediss", "redis+socket"}
@@ -42,8 +43,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the environment. Raises `SettingsError` that lists every problem found."""
     problems: list[str] = []
     reader = _Reader(environ, problems)
-    api_port = reader.port("API_PORT", 8000)
-    push_port = reader.port("PUSH_PORT", 8001)
+    api_port = reader.number("API_PORT", 8000, PORT_MAX, "port number")
+    push_port = reader.number("PUSH_PORT", 8001, PORT_MAX, "port number")
     own_origins = f"http://127.0.0.1:{api_port},http://localhost:{api_port}"
     settings = Settings(
         database_url=_use_psycopg(reader.url("DATABASE_URL", DATABASE_SCHEMES)),
@@ -55,13 +56,15 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         bind_host=environ.get("BIND_HOST") or "127.0.0.1",
         api_port=api_port,
         push_port=push_port,
-        public_push_url=environ.get("PUBLIC_PUSH_URL") or f"http://127.0.0.1:{push_port}",
+        public_push_url=reader.origin("PUBLIC_PUSH_URL", f"http://127.0.0.1:{push_port}"),
         cors_origins=reader.origins("CORS_ORIGINS", own_origins),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
-        retention_days=reader.days("RETENTION_DAYS", 90),
-        changes_retention_days=reader.days("CHANGES_RETENTION_DAYS", 30),
+        retention_days=reader.number("RETENTION_DAYS", 90, DAYS_MAX, "number of days"),
+        changes_retention_days=reader.number("CHANGES_RETENTION_DAYS", 30, DAYS_MAX, "number of days"),
     )
     problems += _token_problems(settings.jwt_secret, settings.jwt_jwks_url)
+    if api_port == push_port:
+        problems.append(f"API_PORT and PUSH_PORT are both {api_port}; set two different ports")
     if problems:
         raise SettingsError("Belfry cannot start:\n" + "\n".join(f"  - {problem}" for problem in problems))
     return settings
@@ -74,18 +77,11 @@ class _Reader:
         self.environ = environ
         self.problems = problems
 
-    def port(self, name: str, default: int) -> int:
+    def number(self, name: str, default: int, most: int, what: str) -> int:
         text = self.environ.get(name) or str(default)
-        if text.isascii() and text.isdigit() and 0 < int(text) <= PORT_MAX:
+        if text.isascii() and text.isdigit() and 0 < int(text) <= most:
             return int(text)
-        self.problems.append(f"{name} is {text!r}; set a port number from 1 to 65535")
-        return default
-
-    def days(self, name: str, default: int) -> int:
-        text = self.environ.get(name) or str(default)
-        if text.isascii() and text.isdigit() and 0 < int(text) <= DAYS_MAX:
-            return int(text)
-        self.problems.append(f"{name} is {text!r}; set a number of days from 1 to {DAYS_MAX}")
+        self.problems.append(f"{name} is {text!r}; set a {what} from 1 to {most}")
         return default
 
     def url(self, name: str, schemes: set[str]) -> str:
@@ -101,12 +97,15 @@ class _Reader:
         text = self.environ.get(name) or default
         origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
         for origin in origins:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or "*" in origin:
-                self.problems.append(
-                    f"{name} holds {origin!r}; list origins such as https://app.example.com, no wildcard"
-                )
+            if not _is_origin(origin):
+                self.problems.append(f"{name} holds {origin!r}; list origins such as https://app.example.com")
         return origins
+
+    def origin(self, name: str, default: str) -> str:
+        text = (self.environ.get(name) or default).rstrip("/")
+        if not _is_origin(text):
+            self.problems.append(f"{name} is {text!r}; set an address such as https://push.example.com, without a path")
+        return text
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         text = self.environ.get(name) or default
@@ -122,8 +121,20 @@ def _names_a_place(url: str) -> bool:
         port_is_a_number = parts.port is None or parts.port > 0
     except ValueError:
         return False
-    local = parts.scheme in ("sqlite", "redis+socket")
-    return bool(parts.path.strip("/")) if local else bool(parts.hostname) and port_is_a_number
+    if parts.scheme in ("sqlite", "redis+socket"):
+        return bool(parts.path.strip("/")) and ":memory:" not in url  # each process would have a database of its own
+    return bool(parts.hostname) and port_is_a_number
+
+
+def _is_origin(text: str) -> bool:
+    """Scheme, host and perhaps a port: nothing that a page's policy could take for more."""
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    bare = text == f"{parts.scheme}://{parts.netloc}" and "@" not in text
+    return parts.scheme in ("http", "https") and named and bare and not set(text) & set("*;,'\" \t\n")
 
 
 def _use_psycopg(url: str) -> str:
@@ -135,10 +146,21 @@ def _token_problems(secret: str | None, jwks_url: str | None) -> list[str]:
     if secret and jwks_url:
         return ["JWT_SECRET and JWT_JWKS_URL are both set; set one: a deployment trusts one family of algorithms"]
     if jwks_url:
-        usable = urlsplit(jwks_url).scheme in ("http", "https", "file")
-        return [] if usable else ["JWT_JWKS_URL is not a usable URL; set an https:// address"]
+        return [] if _is_keys_address(jwks_url) else ["JWT_JWKS_URL is not a usable URL; set an https:// address"]
     if not secret:
         return ["JWT_SECRET is not set; set a random one, such as the output of: openssl rand -base64 32"]
     if len(secret.encode(errors="replace")) < JWT_SECRET_MIN_BYTES:
         return [f"JWT_SECRET is shorter than {JWT_SECRET_MIN_BYTES} bytes; set one such as: openssl rand -base64 32"]
     return []
+
+
+def _is_keys_address(url: str) -> bool:
+    """Keys that came over the network in clear could be anybody's; on this machine they may."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    if parts.scheme == "file":
+        return bool(parts.path.strip("/"))
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK))

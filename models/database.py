@@ -20,7 +20,8 @@ POOL_TIMEOUT_SECONDS = 1
 PATIENCE_SECONDS = 1.5  # then a server that is silent for half a second more is given up; one that is busy is not
 REFUSE_SECONDS = 0.5  # after a connection could not be made, for so long none is tried
 POOL_SIZE = 10
-SQLITE_LOCK_TIMEOUT_SECONDS = 5
+SQLITE_PATIENCE_SECONDS = 2.0  # for the one write lock; waited for here, since SQLite's own wait stops a whole process
+SQLITE_LOOK_EVERY_SECONDS = 0.01
 
 
 class DatabaseUnavailable(Exception):
@@ -82,7 +83,11 @@ def _postgres_engine(url: str) -> Engine:
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
         pool_timeout=POOL_TIMEOUT_SECONDS,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "belfry"},
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "application_name": "belfry",
+            "options": "-c timezone=UTC",  # elsewhere the last hours of the year 9999 are no time that Python knows
+        },
     )
     event.listen(engine, "do_connect", _Connector())
     return engine
@@ -105,7 +110,7 @@ class _Connector:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": SQLITE_LOCK_TIMEOUT_SECONDS})
+    engine = create_engine(url, connect_args={"timeout": SQLITE_LOOK_EVERY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -120,5 +125,15 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin_sqlite(session: Session) -> None:
     """A writer takes the lock at once: one that reads first and writes later can fail with no retry possible."""
-    reads_only = session.get_execution_options().get("belfry_reads_only")
-    session.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+    if session.get_execution_options().get("belfry_reads_only"):
+        session.exec_driver_sql("BEGIN")
+        return
+    deadline = time.monotonic() + SQLITE_PATIENCE_SECONDS
+    while True:
+        try:
+            session.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(SQLITE_LOOK_EVERY_SECONDS)  # a greenlet that waits lets the others run

@@ -1,13 +1,15 @@
 """Delivering: an accepted notification becomes an item in each recipient's inbox, once."""
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, func, select, update
+from sqlalchemy import ColumnElement, Row, case, func, select, update
 
 from models.database import Session
 from models.notifications import UNDELIVERED
@@ -15,8 +17,17 @@ from models.numberline import Step, move_on
 from models.rendering import Change, render_added, render_content, render_new_item
 from models.tables import inbox_items, inboxes, notifications, subscriptions
 
+ITEMS_AT_ONCE = 1_000  # in one transaction: an inbox is locked for a fraction of a second at most
 FILTERS = ("kind", "topic", "severity", "actor")  # copied to each item, so that an inbox is filtered by index
 FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What arrived, and what is still to be delivered."""
+
+    changes: list[Change]
+    left: list[UUID]
 
 
 @dataclass(frozen=True)
@@ -27,13 +38,17 @@ class Chunk:
     finished: bool
 
 
-def deliver(session: Session, ids: Sequence[UUID], now: datetime) -> list[Change]:
+def deliver(session: Session, ids: Sequence[UUID], now: datetime) -> Delivery:
     """Move what names its recipients from accepted to delivered and write their items, in the order of `ids`.
 
-    The guard is `delivered_at IS NULL`: a doubled, redelivered or raced call finds nothing left to do.
+    A transaction writes a bounded number of items: what is `left` wants another one. The guard is `delivered_at IS
+    NULL`: a doubled, redelivered or raced call finds nothing left to do.
     """
-    claimed = _claim(session, ids, now)
-    return write_items(session, [(row, recipient) for row in claimed for recipient in row.recipients], now)
+    waiting = _lock(session, ids, now)
+    portion, left = _portion(waiting)
+    claimed = _claim(session, portion, now)
+    pairs = [(row, recipient) for row in claimed for recipient in row.recipients]
+    return Delivery(write_items(session, pairs, now), left)
 
 
 def wide(session: Session, ids: Sequence[UUID]) -> list[UUID]:
@@ -87,30 +102,47 @@ def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: da
     return arrivals
 
 
+def _lock(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
+    """Those that wait, in the order of `ids`, with the number of their recipients.
+
+    They are locked in the order of ids, so that two workers with the same ones wait for each other instead of
+    deadlocking.
+    """
+    waiting = notifications.c.id.in_(ids), UNDELIVERED, _is_due(now), notifications.c.recipients.is_not(None)
+    size = func.json_array_length(notifications.c.recipients).label("size")
+    locked = select(notifications.c.id, size).where(*waiting).order_by(notifications.c.id).with_for_update()
+    return _in_order(session.execute(locked), ids)
+
+
+def _portion(waiting: Sequence[Row[Any]]) -> tuple[list[UUID], list[UUID]]:
+    """As many as one transaction may write items for, at least one; and the others."""
+    reach = list(accumulate(row.size for row in waiting))
+    fitting = max(1, bisect_right(reach, ITEMS_AT_ONCE))
+    ids = [row.id for row in waiting]
+    return ids[:fitting], ids[fitting:]
+
+
 def _claim(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
-    """Lock in the order of ids, so that two workers with the same ones wait for each other instead of deadlocking."""
-    waiting = notifications.c.id.in_(ids), UNDELIVERED, _is_due(now)
-    locked = session.scalars(
-        select(notifications.c.id)
-        .where(*waiting, notifications.c.recipients.is_not(None))
-        .order_by(notifications.c.id)
-        .with_for_update()
-    ).all()
-    if not locked:
+    if not ids:
         return []
+    size = func.json_array_length(notifications.c.recipients)
     delivered = (
         update(notifications)
-        .where(notifications.c.id.in_(locked))
+        .where(notifications.c.id.in_(ids))
         .values(
             delivered_at=now,
-            recipient_count=func.json_array_length(notifications.c.recipients),
+            recipient_count=case((notifications.c.expires_at <= now, 0), else_=size),
             enqueue_at=notifications.c.expires_at,
             enqueued=0,
         )
         .returning(*notifications.c)
     )
+    return _in_order(session.execute(delivered), ids)
+
+
+def _in_order(rows: Iterable[Row[Any]], ids: Sequence[UUID]) -> list[Row[Any]]:
     place = {id_: index for index, id_ in enumerate(ids)}
-    return sorted(session.execute(delivered), key=lambda row: place[row.id])
+    return sorted(rows, key=lambda row: place[row.id])
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:

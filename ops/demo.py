@@ -51,11 +51,12 @@ class Person:
 
 def main() -> int:
     print("Starting Belfry on free ports (a few seconds) …", flush=True)
-    ports = {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port()), "JWT_JWKS_URL": ""}
+    ports = {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())}
+    own = dict.fromkeys(("DATABASE_URL", "BROKER_URL", "JWT_SECRET", "JWT_JWKS_URL", "JWT_AUDIENCE", "JWT_ISSUER"), "")
     try:
         with tempfile.TemporaryDirectory(prefix="belfry-demo-") as name:
             folder = Path(name)
-            with embedded(folder, ports) as environ, Stack(folder, environ) as stack:
+            with embedded(folder, ports | own) as found, Stack(folder, found.environ) as stack:
                 play(Person("alice", stack), Person("bob", stack))
     except (SceneFailed, StartFailed, ApiError, TimeoutError) as error:
         print(f"\nThe scene failed: {error}", file=sys.stderr)

@@ -1,34 +1,55 @@
 """What a machine without services runs on: SQLite and an embedded broker, in one folder."""
 
+import fcntl
 import os
 import secrets
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ops.processes import StartFailed
 from ops.redis import EmbeddedRedis
 from ops.stack import ROOT, command_environment
 from ops.state import remembered
+from settings import load_settings
+
+
+class AlreadyRunning(Exception):
+    """Another system lives in this folder; the message names its process."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The environment for a `Stack`, and the broker that runs for it, if it is ours."""
+
+    environ: dict[str, str]
+    broker: EmbeddedRedis | None
 
 
 @contextmanager
-def embedded(folder: Path, environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The environment for a `Stack` whose data lie in `folder`, its database migrated, its broker running.
+def embedded(folder: Path, environ: Mapping[str, str]) -> Iterator[Embedded]:
+    """What a `Stack` needs, with its data in `folder`: the database migrated, the broker running.
 
     What `environ` sets is used instead: the same processes run on a PostgreSQL and a RabbitMQ by DATABASE_URL and
-    BROKER_URL alone. The folder's `embedded.env` tells `python -m api.tokens` the secret.
+    BROKER_URL alone. The folder is this account's alone; its `embedded.env` tells `python -m api.tokens` the secret.
+    Raises `SettingsError` before anything is started, and `AlreadyRunning`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
     with ExitStack() as stack:
-        found = {"DATABASE_URL": f"sqlite:///{folder.resolve() / 'belfry.db'}", **_secret(folder, environ)}
+        stack.enter_context(_alone(folder))
+        given = _set(environ)
+        found = {"DATABASE_URL": f"sqlite:///{folder.resolve() / 'belfry.db'}", **_secret(folder, given)}
         found |= {name: value for name, value in environ.items() if value or name not in found}
+        load_settings({"BROKER_URL": "redis+socket:///to-be-started", **_set(found)})
+        broker = None
         if not found.get("BROKER_URL"):
-            found["BROKER_URL"] = stack.enter_context(EmbeddedRedis(folder / "broker.log")).url
-        _write_secretly(folder / "embedded.env", f"JWT_SECRET={found.get('JWT_SECRET', '')}\n")
+            broker = stack.enter_context(EmbeddedRedis(folder / "broker.log"))
+            found["BROKER_URL"] = broker.url
         migrate(found)
-        yield found
+        yield Embedded(found, broker)
 
 
 def migrate(environ: Mapping[str, str]) -> None:
@@ -40,11 +61,33 @@ def migrate(environ: Mapping[str, str]) -> None:
         raise StartFailed(f"The database could not be migrated:\n{done.stdout}{done.stderr}".rstrip())
 
 
+def _set(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if value}
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two systems in one folder would share a database, and each announce to half of the screens."""
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise AlreadyRunning(f"Belfry already runs in {folder} (process {lock.read().strip()}).") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
 def _secret(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """A secret of this folder's own, kept so that tokens hold over a restart; none where keys come from elsewhere."""
-    if environ.get("JWT_JWKS_URL"):
+    (folder / "embedded.env").unlink(missing_ok=True)
+    if "JWT_SECRET" in environ or "JWT_JWKS_URL" in environ:
         return {}
-    return {"JWT_SECRET": str(remembered(folder, jwt_secret=lambda: secrets.token_urlsafe(32))["jwt_secret"])}
+    secret = str(remembered(folder, jwt_secret=lambda: secrets.token_urlsafe(32))["jwt_secret"])
+    _write_secretly(folder / "embedded.env", f"JWT_SECRET={secret}\n")
+    return {"JWT_SECRET": secret}
 
 
 def _write_secretly(path: Path, text: str) -> None:

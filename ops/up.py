@@ -7,20 +7,21 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from ops.embedded import embedded
-from ops.processes import StartFailed, port_is_free
+from api.tokens import NoToken, make_token
+from ops.embedded import AlreadyRunning, embedded
+from ops.processes import Process, StartFailed, port_is_free
 from ops.stack import ROOT, Stack
-from push.tokens import issue
-from settings import SettingsError, load_settings
+from settings import PORT_MAX, SettingsError
 
 TOKEN_SECONDS = 24 * 3600
 DEATHS_IN_A_ROW = 3  # a process that ends this often within a minute will not live the fourth time either
 A_MINUTE = 60.0
+PORTS = range(1, PORT_MAX + 1)
 
 GREETING = """
 Belfry is up. Two people are ready (their tokens are good for a day):
@@ -42,54 +43,57 @@ Ctrl-C stops everything; the data stay in {folder}.
 """
 
 
+class PortTaken(Exception):
+    """Somebody listens there already; the message says which variable to set."""
+
+
 def main() -> int:
+    signal.signal(signal.SIGINT, _interrupt)  # a shell that starts us in the background would have it ignored
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "var"
-    environ = {"API_PORT": "8000", "PUSH_PORT": "8001", **os.environ}
-    if problem := _taken_port(environ):
-        print(problem, file=sys.stderr)
-        return 1
     try:
-        return _run(folder, environ)
+        return _run(folder, {"API_PORT": "8000", "PUSH_PORT": "8001", **os.environ})
     except KeyboardInterrupt:
         return 0
-    except (StartFailed, SettingsError) as error:
+    except (StartFailed, SettingsError, AlreadyRunning, PortTaken) as error:
         print(error, file=sys.stderr)
         return 1
 
 
 def _run(folder: Path, environ: Mapping[str, str]) -> int:
+    _demand_free_ports(environ)
     print("Starting Belfry (a few seconds) …", flush=True)
-    logs = folder / "log"
-    logs.mkdir(parents=True, exist_ok=True)
     with embedded(folder, environ) as found:
-        load_settings(found)  # refuses an unusable environment in words, before anything is started
-        with Stack(logs, found) as stack:
+        logs = folder / "log"
+        logs.mkdir(exist_ok=True)
+        with Stack(logs, found.environ) as stack:
             print(_greeting(stack, folder), flush=True)
             with suppress(KeyboardInterrupt):
-                _keep_running(stack)
+                _keep_running([*stack.processes.values(), *([found.broker] if found.broker else [])])
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave processes behind
             print("\nStopping …", flush=True)
     print("Stopped.", flush=True)
     return 0
 
 
-def _keep_running(stack: Stack) -> None:
+def _keep_running(processes: Sequence[Process]) -> None:
     """Start again what ends by itself; give up on what cannot live."""
-    deaths: dict[str, list[float]] = {name: [] for name in stack.processes}
+    deaths: dict[str, list[float]] = {process.name: [] for process in processes}
     while True:
         time.sleep(0.5)
-        for name, process in stack.processes.items():
+        for process in processes:
             if process.running:
                 continue
             now = time.monotonic()
-            deaths[name] = [at for at in deaths[name] if now - at < A_MINUTE] + [now]
-            print(f"{name} ended; the end of {process.log}:\n{process.tail()}", file=sys.stderr, flush=True)
-            if len(deaths[name]) > DEATHS_IN_A_ROW:
-                raise StartFailed(f"{name} ended {len(deaths[name])} times within a minute; giving up")
-            process.start()
-            print(f"{name} runs again.", file=sys.stderr, flush=True)
+            recent = [at for at in deaths[process.name] if now - at < A_MINUTE] + [now]
+            deaths[process.name] = recent
+            print(f"{process.name} ended; the end of {process.log}:\n{process.tail()}", file=sys.stderr, flush=True)
+            if len(recent) > DEATHS_IN_A_ROW:
+                raise StartFailed(f"{process.name} ended {len(recent)} times within a minute; giving up")
+            with suppress(StartFailed):  # it is found ended again, and counted
+                process.start()
+                print(f"{process.name} runs again.", file=sys.stderr, flush=True)
 
 
 def _greeting(stack: Stack, folder: Path) -> str:
@@ -100,16 +104,17 @@ def _greeting(stack: Stack, folder: Path) -> str:
 
 
 def _token(stack: Stack, name: str) -> str:
-    secret = stack.environ.get("JWT_SECRET")
-    return issue(secret, name, ["inbox"], TOKEN_SECONDS) if secret else "<a token from your identity provider>"
+    try:
+        return make_token(name, ["inbox"], TOKEN_SECONDS, stack.environ)
+    except NoToken:
+        return "<a token from your identity provider>"
 
 
-def _taken_port(environ: Mapping[str, str]) -> str | None:
+def _demand_free_ports(environ: Mapping[str, str]) -> None:
     for variable in ("API_PORT", "PUSH_PORT"):
         port = environ[variable]
-        if port.isdigit() and not port_is_free(int(port)):
-            return f"Port {port} is taken. Set another: {variable}={int(port) + 100} make up"
-    return None
+        if port.isdigit() and int(port) in PORTS and not port_is_free(int(port)):
+            raise PortTaken(f"Port {port} is taken. Set another: {variable}={int(port) + 100} make up")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -43,10 +43,13 @@ class Engine(engineio.Server):  # type: ignore[misc]  # engineio has no types
         self.timers = timers
 
     def close_all(self) -> int:
-        """Close every transport politely; clients connect again, to this server's successor. Returns how many."""
+        """Hang up on every client, so that it comes back to this server's successor. Returns how many.
+
+        Engine.IO's farewell would tell some clients not to come back.
+        """
         connections = list(self.sockets.values())
         for connection in connections:
-            connection.close()
+            connection.close(abort=True)
         return len(connections)
 
     def cut_off(self, eio_sid: str, reason: str) -> None:
@@ -120,9 +123,7 @@ class Connection(engineio.socket.Socket):  # type: ignore[misc]
         return [pkt for pkt in packets if pkt is not None]
 
     def close(self, wait: bool = False, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002
-        super().close(
-            wait=False, abort=abort, reason=reason
-        )  # to wait would be to wait for a client that does not read
+        super().close(wait=False, abort=abort, reason=reason)  # who waited would wait for a client that does not read
         self.server.sockets.pop(self.sid, None)
         if self._ping is not None:
             self._ping.cancel()

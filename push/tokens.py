@@ -84,7 +84,11 @@ class TokenVerifier:
             audience=self._audience,
             issuer=self._issuer,
             leeway=CLOCK_LEEWAY,
-            options={"require": ["sub", "exp", "scope"], "enforce_minimum_key_length": True},
+            options={
+                "require": ["sub", "exp", "scope"],
+                "enforce_minimum_key_length": True,
+                "verify_aud": self._audience is not None,
+            },
         )
 
 

@@ -22,7 +22,6 @@ SECRETS = {
     "JWT_SECRET": "a secret of at least thirty-two bytes",
 }
 EXAMPLE = (ROOT / ".env.example").read_text()
-READ_BESIDE_SETTINGS = {"WEB_CONCURRENCY"}  # by api/server.py
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +128,7 @@ def test_with_neither_a_secret_nor_keys_every_process_says_so() -> None:
 
 def settings_defaults() -> dict[str, str]:
     """What settings.py asks for, with what it takes when it is not told: found by asking it."""
-    asked: dict[str, str] = dict.fromkeys(READ_BESIDE_SETTINGS, "1")
+    asked: dict[str, str] = {}
     needed = {"DATABASE_URL": "sqlite:///x", "BROKER_URL": "redis://x", "JWT_SECRET": "x" * 32}
 
     class Recorder(dict[str, str]):
@@ -138,7 +137,7 @@ def settings_defaults() -> dict[str, str]:
             return super().get(name, default)
 
     settings = load_settings(Recorder(needed))
-    for name in asked.keys() - READ_BESIDE_SETTINGS - needed.keys():
+    for name in asked.keys() - needed.keys():
         value = getattr(settings, name.lower())
         asked[name] = ",".join(value) if isinstance(value, tuple) else str(value or "")
     return asked

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from models import delivery, inbox, notifications, upkeep, withdrawal
-from models.database import Session
+from models.database import DatabaseUnavailable, Session
 from models.delivery import Chunk
 from models.rendering import Change
 from push.announcer import AnnounceFailed
@@ -25,25 +25,30 @@ UPKEEP_BATCH = 500  # rows in one transaction
 @app.task(name=DELIVER)
 def deliver(ids: list[str]) -> None:
     """Write the items of these notifications and announce them; what is for many is left to fan-outs."""
-    wanted = [UUID(one) for one in ids]
-    with database.write() as session:
-        arrivals = delivery.deliver(session, wanted, datetime.now(UTC))
-        wide = delivery.wide(session, wanted)
-    tell(arrivals)
-    for notification_id in wide:
-        fan_out.delay(str(notification_id))
+    try:
+        _deliver([UUID(one) for one in ids])
+    except DatabaseUnavailable:
+        raise
+    except Exception:
+        if len(ids) == 1:
+            raise
+        log.exception("batch_failed count=%d", len(ids))
+        for one in ids:  # what is wrong with one of them must not hold up the others
+            deliver.delay([one])
 
 
 @app.task(name=FAN_OUT)
 def fan_out(notification_id: str) -> None:
-    """Deliver to a topic's recipients, or to everyone, chunk by chunk; after a kill it goes on where it was."""
-    _chunk_by_chunk(delivery.fan_out, notification_id)
+    """Deliver to the next of a topic's recipients, or of all; after a kill it goes on where it was."""
+    if not _one_chunk(delivery.fan_out, notification_id):
+        fan_out.delay(notification_id)
 
 
 @app.task(name=WITHDRAW)
 def withdraw(notification_id: str) -> None:
-    """Take what is recalled or expired out of every inbox, chunk by chunk."""
-    _chunk_by_chunk(withdrawal.withdraw, notification_id)
+    """Take what is recalled or expired out of the next inboxes that hold it."""
+    if not _one_chunk(withdrawal.withdraw, notification_id):
+        withdraw.delay(notification_id)
 
 
 @app.task(name=ANNOUNCE)
@@ -77,14 +82,25 @@ def forget() -> None:
                 forgotten = step(session, retention, datetime.now(UTC), UPKEEP_BATCH)
 
 
-def _chunk_by_chunk(step: Callable[[Session, UUID, int, datetime], Chunk], notification_id: str) -> None:
-    """Each chunk is one transaction; its changes are announced when it is committed."""
-    finished = False
-    while not finished:
+def _deliver(ids: list[UUID]) -> None:
+    left = ids
+    while left:
         with database.write() as session:
-            chunk = step(session, UUID(notification_id), CHUNK, datetime.now(UTC))
-        tell(chunk.changes)
-        finished = chunk.finished
+            delivered = delivery.deliver(session, left, datetime.now(UTC))
+        tell(delivered.changes)
+        left = delivered.left
+    with database.read() as session:
+        wide = delivery.wide(session, ids)
+    for notification_id in wide:
+        fan_out.delay(str(notification_id))
+
+
+def _one_chunk(step: Callable[[Session, UUID, int, datetime], Chunk], notification_id: str) -> bool:
+    """Whether it was the last. A task takes one, so that single notifications never wait behind many."""
+    with database.write() as session:
+        chunk = step(session, UUID(notification_id), CHUNK, datetime.now(UTC))
+    tell(chunk.changes)
+    return chunk.finished
 
 
 def tell(changes: Sequence[Change]) -> None:

@@ -72,7 +72,7 @@ def test_eight_workers_with_the_same_ids_deliver_once_and_never_deadlock(
     def work(turn: int) -> int:
         together.wait()
         with database.write() as session:
-            return len(delivery.deliver(session, ids[turn:] + ids[:turn], NOW))
+            return len(delivery.deliver(session, ids[turn:] + ids[:turn], NOW).changes)
 
     with ThreadPoolExecutor(8) as pool:
         written = sum(pool.map(work, range(0, 32, 4)))

@@ -129,5 +129,5 @@ function subjectOf(token) {
   } catch {
     // said below, the same for every reason
   }
-  throw new ApiError("This is not a token. Paste the whole line that “python -m api.tokens alice” prints.");
+  throw new ApiError("This is not a token. Paste the whole line that “make token USER=alice” prints.");
 }
