@@ -124,3 +124,28 @@ def test_make_demo_plays_its_scene_and_exits_0(tmp_path: Path) -> None:
     ]
     assert lines[-1] == "All of it happened."
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broker_that_dies_is_started_again(
+    start_process: StartProcess, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    ports = {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())}
+    process = up(start_process, tmp_path / "var", ports)
+    [pid] = [pid for pid in process.family() if b"redis-server" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    subprocess.run(["kill", "-9", str(pid)], check=True)
+    wait_for(lambda: "Redis (embedded) runs again" in process.output(), PATIENCE, "the broker to be started again")
+    interrupt(process)
+
+
+def test_a_folder_holds_one_system_and_nobody_else_reads_it(
+    start_process: StartProcess, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    folder = tmp_path / "var"
+    process = up(start_process, folder, {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())})
+    environ = command_environment({"API_PORT": str(free_port()), "PUSH_PORT": str(free_port()), "JWT_SECRET": ""})
+    second = [sys.executable, "-m", "ops.up", str(folder)]
+    said = subprocess.run(second, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert said.returncode == 1
+    assert f"Belfry already runs in {folder} (process {process.pid})" in said.stderr
+    assert folder.stat().st_mode & 0o077 == 0
+    interrupt(process)

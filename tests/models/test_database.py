@@ -32,7 +32,7 @@ def test_a_server_that_falls_silent_is_given_up(services_folder: Path) -> None:
         server.pause()
         started = time.monotonic()
         assert all(isinstance(one.exception(), DatabaseUnavailable) for one in hung)
-        assert time.monotonic() - started < 2.5
+        assert time.monotonic() - started < 10  # of the 60 that each would have slept
         server.resume()
         wait_for(lambda: answers(database), what="the server to be found again")
         database.dispose()

@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from models import delivery, inbox, notifications
+from models import delivery, history, inbox, notifications
 from models.database import Database
 from models.notifications import NewNotification
 from models.rendering import Change, Rendered
@@ -201,3 +201,33 @@ def test_fifty_posts_at_once_with_one_key_make_one_notification(database: Databa
     assert len(ids) == 1
     with database.read() as session:
         assert notifications.undelivered(session, NOW).count == 1
+
+
+def test_one_transaction_writes_a_bounded_number_of_items(database: Database, accept: Accept) -> None:
+    people = tuple(f"{n:03}" for n in range(400))
+    ids = [accept(recipients=people) for _ in range(4)]
+    with database.write() as session:
+        first = delivery.deliver(session, ids, NOW)
+    with database.write() as session:
+        second = delivery.deliver(session, first.left, NOW)
+    assert (len(first.changes), first.left) == (800, ids[2:])
+    assert (len(second.changes), second.left) == (800, [])
+
+
+def test_more_recipients_than_the_bound_are_still_one_delivery(accept: Accept, deliver: Deliver) -> None:
+    assert len(deliver(accept(recipients=tuple(map(str, range(1_001)))))) == 1_001
+
+
+def test_what_expired_before_its_delivery_counts_no_recipients(database: Database, accept: Accept) -> None:
+    id_ = accept(recipients=("bob",), expires_at=NOW + timedelta(seconds=1))
+    with database.write() as session:
+        delivery.deliver(session, [id_], NOW + timedelta(seconds=2))
+        shown = history.one(session, "shop", id_, NOW + timedelta(seconds=2))
+    assert shown is not None
+    assert (shown["status"], shown["delivered"]) == ("delivered", 0)
+
+
+def test_the_end_of_the_year_9999_is_a_time_like_any_other(accept: Accept, deliver: Deliver) -> None:
+    end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    [change] = deliver(accept(recipients=("bob",), expires_at=end))
+    assert change.rendered["item"]["expires_at"] == "9999-12-31T23:59:59.000000Z"

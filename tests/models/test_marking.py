@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 
@@ -178,3 +179,16 @@ def test_eight_writers_on_one_inbox_leave_no_gap_and_exact_counts(
         log = inbox.changes(session, "bob", 0, 1000)
     assert [change["version"] for change in log.changes] == list(range(1, now.version + 1))
     assert now.unread == len(items_of("bob", "unread"))
+
+
+def test_marking_an_inbox_that_another_opens_at_the_same_moment_counts_right(
+    database: Database, accept: Callable[..., UUID], deliver: Deliver, items_of: Items
+) -> None:
+    for turn in range(20):
+        newcomer = f"newcomer {turn}"
+        ids = [accept(recipients=(newcomer,)) for _ in range(3)]
+        with ThreadPoolExecutor(4) as pool:
+            marked = pool.submit(mark, database, "read", Which(through=10), newcomer)
+            list(pool.map(deliver, ids))
+            marked.result()
+        assert summary(database, newcomer).unread == len(items_of(newcomer, "unread"))

@@ -1,0 +1,67 @@
+"""What is many, broken or restarting does not hold up what is single and well."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from models import notifications
+from models.database import Database
+from models.notifications import NewNotification
+from ops.processes import wait_for
+from ops.stack import Stack
+from tests.support.people import PATIENCE, Device, Person
+from workers.queues import DELIVER, make_celery
+
+MakePerson = Callable[..., Person]
+TurnOn = Callable[[Person], Device]
+
+
+def undelivered(person: Person) -> float:
+    lines = person.call("GET", "/metrics").text.splitlines()
+    [value] = [line.split()[1] for line in lines if line.startswith("belfry_undelivered_notifications ")]
+    return float(value)
+
+
+def test_a_message_does_not_wait_behind_broadcasts(person: MakePerson) -> None:
+    shop, alice, bob = person("shop", "notify"), person("alice"), person("bob")
+    topic = f"everyone of {shop.name}"
+    for thousand in range(3):
+        many = [f"{shop.name}: {thousand}-{n:03}" for n in range(1_000)]
+        shop.ok("PUT", f"/v1/topics/{topic}/subscribers", {"add": many})
+    for _ in range(8):  # as many as a worker has threads
+        shop.notify(topic=topic)
+    alice.message(bob.name, "meanwhile")
+    bob.expect_stored(1)
+    assert undelivered(alice) > 0, "the broadcasts were over before: this shows nothing"
+    wait_for(lambda: undelivered(alice) == 0, 90, "the broadcasts to be over")
+
+
+def test_a_broken_notification_does_not_hold_up_its_batch(stack: Stack, person: MakePerson) -> None:
+    bob = person("bob")
+    database = Database(stack.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"))
+    twice = (bob.name, bob.name)  # the API refuses it; the schema does too
+    new = [
+        NewNotification("shop", "offer", "well", recipients=(bob.name,)),
+        NewNotification("shop", "offer", "broken", recipients=twice),
+        NewNotification("shop", "offer", "well too", recipients=(bob.name,)),
+    ]
+    with database.write() as session:
+        ids = notifications.accept(session, new, datetime.now(UTC))
+    make_celery(stack.environ["BROKER_URL"]).send_task(DELIVER, args=[[str(one) for one in ids]])
+    assert {item["title"] for item in bob.expect_stored(2)} == {"well", "well too"}
+    with database.write() as session:
+        notifications.cancel(session, "shop", ids[1], datetime.now(UTC))
+    database.dispose()
+
+
+def test_clients_come_back_after_the_push_server_was_restarted(
+    stack: Stack, person: MakePerson, device: TurnOn
+) -> None:
+    alice, bob = person("alice"), person("bob")
+    screen = device(bob)
+    stack["push"].stop()
+    alice.message(bob.name, "meanwhile")
+    stack["push"].start()
+    screen.expect_item(body="meanwhile")
+    alice.message(bob.name, "after")
+    screen.expect_item(body="after")
+    wait_for(lambda: screen.versions == [1, 2], PATIENCE, "both, once")
