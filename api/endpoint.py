@@ -142,7 +142,7 @@ def respond(answer: Answer, status: int) -> Response:
         response.headers.pop("Content-Type", None)
         return response
     body = answer.body.model_dump() if isinstance(answer.body, BaseModel) else answer.body
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")) + "\n"
     response = Response(text, status, dict(answer.headers), mimetype="application/json")
     response.headers["Cache-Control"] = "private, no-cache"  # an inbox is nobody's business, and never stale
     return response

@@ -112,7 +112,7 @@ def answer(problem: Problem) -> Response:
         ],
     }
     # A field's name may hold what UTF-8 cannot: it is the client's own text.
-    text = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    text = (json.dumps(body, ensure_ascii=False) + "\n").encode("utf-8", "replace")
     response = Response(text, kind.status, problem.headers, mimetype=MIMETYPE)
     if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)

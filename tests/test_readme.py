@@ -49,7 +49,7 @@ def environment(stack: Stack, owner: str) -> dict[str, str]:
 def test_the_curl_lines_work_as_pasted(stack: Stack) -> None:
     script = 'set -eu\ncurl() { command curl --fail-with-body "$@"; echo; }\n' + snippet("sh", stack)
     # Between publishing and reading a reader takes a breath; a script waits until bob has his items.
-    before, reading = script.split("# bob's inbox", 1)
+    before, reading = script.split("# the inbox of bob", 1)
     bash = ["bash", "-c", before]
     first = subprocess.run(bash, cwd=ROOT, env=stack.environ, capture_output=True, text=True, check=False, timeout=60)
     assert first.returncode == 0, first.stdout + first.stderr
