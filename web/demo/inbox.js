@@ -101,7 +101,7 @@ export class Inbox {
     } else if (REMOVALS.has(change.change)) {
       for (const item of this.#concerned(change)) this.items.delete(item.seq);
     } else if (change.change in EFFECTS) {
-      for (const item of this.#concerned(change)) EFFECTS[change.change](item, change.at);
+      for (const item of this.#concerned(change)) move(item, change);
     } else {
       return false;
     }
@@ -117,19 +117,27 @@ export class Inbox {
   }
 }
 
-/** Read implies seen; archived implies read. What was so before keeps its time. */
+/** Read implies seen; archived implies read. What is so already keeps its time. What is made unread leaves the archive. */
 const EFFECTS = {
   __proto__: null,
-  seen: (item, at) => setTimes(item, at, "seen_at"),
-  read: (item, at) => setTimes(item, at, "seen_at", "read_at"),
-  archived: (item, at) => setTimes(item, at, "seen_at", "read_at", "archived_at"),
-  unread: (item) => Object.assign(item, { read_at: null, archived_at: null }),
-  unarchived: (item) => Object.assign(item, { archived_at: null }),
+  seen: { sets: ["seen_at"] },
+  read: { sets: ["seen_at", "read_at"] },
+  archived: { sets: ["seen_at", "read_at", "archived_at"] },
+  unread: { clears: ["read_at", "archived_at"] },
+  unarchived: { clears: ["archived_at"] },
 };
 const REMOVALS = new Set(["deleted", "recalled", "expired"]);
 
-function setTimes(item, at, ...names) {
-  for (const name of names) item[name] ??= at;
+/**
+ * Bring an item to a state and to the change's version, unless it is so already. An item that was fetched at a later
+ * version than this change's has it in it, whatever its state is since then.
+ */
+function move(item, { change, version, at }) {
+  const { sets = [], clears = [] } = EFFECTS[change];
+  if (item.version >= version || (sets.length && item[sets.at(-1)])) return;
+  for (const name of sets) item[name] ??= at;
+  for (const name of clears) item[name] = null;
+  item.version = version;
 }
 
 /** 410: the changes since our version are no longer kept. */
