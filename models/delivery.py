@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, case, func, select, update
 
 from models.database import Session
-from models.notifications import UNDELIVERED
+from models.notifications import UNDELIVERED, unexpired, until_expiry
 from models.numberline import Step, move_on
 from models.rendering import Change, render_added, render_content, render_new_item
 from models.tables import inbox_items, inboxes, notifications, subscriptions
@@ -58,9 +58,13 @@ def wide(session: Session, ids: Sequence[UUID]) -> list[UUID]:
 
 
 def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
-    """Deliver to the next `size` recipients of a topic, or of all; the row's lock keeps two workers apart."""
-    waiting = notifications.c.id == notification_id, UNDELIVERED, _is_due(now)
-    row = session.execute(select(notifications).where(*waiting).with_for_update()).one_or_none()
+    """Deliver to the next `size` recipients of a topic, or of all; the row's lock keeps two workers apart.
+
+    It ends where it is when the notification is cancelled or expires: from then on it is only withdrawn.
+    """
+    one = (notifications.c.id == notification_id) & notifications.c.recipients.is_(None)
+    waiting = select(notifications).where(one, UNDELIVERED, _is_due(now))
+    row = session.execute(waiting.with_for_update()).one_or_none()
     if row is None:
         return Chunk([], finished=True)
     recipients = _next_recipients(session, row, size)
@@ -74,7 +78,7 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
             **moved,
             delivered_at=now if finished else None,
             recipient_count=row.recipient_count + len(arrivals),
-            enqueue_at=row.expires_at if finished else now + FANOUT_PATIENCE,
+            enqueue_at=row.expires_at if finished else until_expiry(now + FANOUT_PATIENCE, row.expires_at, now),
             enqueued=0,
         )
     )
@@ -83,14 +87,13 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
 
 def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: datetime) -> list[Change]:
     """Give each (notification, recipient) the next version of the recipient's inbox and write its item."""
-    alive = [(row, recipient) for row, recipient in pairs if row.expires_at is None or row.expires_at > now]
-    if not alive:
+    if not pairs:
         return []
-    arriving = Counter(recipient for _, recipient in alive)
+    arriving = Counter(recipient for _, recipient in pairs)
     after = move_on(session, {recipient: Step(n, n, n) for recipient, n in arriving.items()}, now)
-    contents = {row.id: render_content(row) for row, _ in alive}
+    contents = {row.id: render_content(row) for row, _ in pairs}
     arrivals, items = [], []
-    for row, recipient in alive:
+    for row, recipient in pairs:
         arriving[recipient] -= 1
         left, inbox = arriving[recipient], after[recipient]
         seq = inbox.version - left
@@ -146,7 +149,7 @@ def _in_order(rows: Iterable[Row[Any]], ids: Sequence[UUID]) -> list[Row[Any]]:
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    return notifications.c.deliver_at.is_(None) | (notifications.c.deliver_at <= now)
+    return (notifications.c.deliver_at.is_(None) | (notifications.c.deliver_at <= now)) & unexpired(now)
 
 
 def _next_recipients(session: Session, row: Row[Any], size: int) -> Sequence[str]:

@@ -8,8 +8,8 @@ from sqlalchemy import and_, delete, func, insert, select, update
 
 from models.database import Session
 from models.inbox import ARCHIVED, UNREAD, UNSEEN, Condition, Summary, open_inbox, own, present
-from models.numberline import Step, move_on
-from models.tables import inbox_changes, inbox_items, inboxes
+from models.numberline import Step, hold, move_on
+from models.tables import inbox_changes, inbox_items
 
 # Which items each change concerns, and what it does to them. Read implies seen; archived implies read.
 CONCERNS: dict[str, Condition] = {
@@ -61,7 +61,7 @@ def set_state(
 
     Answers the versions this took: none for what is so already. None means that there is no such item.
     """
-    if _lock(session, recipient_id) is None or not _holds(session, recipient_id, seq):
+    if not hold(session, [recipient_id]) or not _holds(session, recipient_id, seq):
         return None
     asked = {
         "unarchived": archived is False,
@@ -76,7 +76,7 @@ def set_state(
 
 def mark(session: Session, recipient_id: str, change: str, which: Which, *, now: datetime) -> Marked:
     """Mark many at once as "seen", "read" or "archived"; it is one change, whatever it touches."""
-    if _lock(session, recipient_id) is None:
+    if not hold(session, [recipient_id]):
         open_inbox(session, recipient_id, now)
         _lock(session, recipient_id)  # another may have opened it first, and delivered into it
     version, changed = _change(session, recipient_id, change, which, now)
@@ -85,7 +85,7 @@ def mark(session: Session, recipient_id: str, change: str, which: Which, *, now:
 
 def delete_item(session: Session, recipient_id: str, seq: int, *, now: datetime) -> int | None:
     """Remove one item for good; answers the version this took. None: no such item."""
-    if _lock(session, recipient_id) is None:
+    if not hold(session, [recipient_id]):
         return None
     one = own(recipient_id) & (inbox_items.c.seq == seq)
     removed = delete(inbox_items).where(one).returning(inbox_items.c.read_at, inbox_items.c.seen_at)
@@ -93,12 +93,7 @@ def delete_item(session: Session, recipient_id: str, seq: int, *, now: datetime)
     if row is None:
         return None
     fewer_unread, fewer_unseen = -int(row.read_at is None), -int(row.seen_at is None)
-    return _take_version(session, recipient_id, "deleted", Which(seqs=[seq]), now, fewer_unread, fewer_unseen)
-
-
-def _lock(session: Session, recipient_id: str) -> int | None:
-    """Hold this inbox until the transaction ends; answers its version. Whoever changes an inbox holds this lock."""
-    return session.scalar(select(inboxes.c.version).where(inboxes.c.recipient_id == recipient_id).with_for_update())
+    return take_version(session, recipient_id, "deleted", Which(seqs=[seq]), now, fewer_unread, fewer_unseen)
 
 
 def _holds(session: Session, recipient_id: str, seq: int) -> bool:
@@ -121,17 +116,17 @@ def _change(session: Session, recipient_id: str, change: str, which: Which, now:
         which = Which(through=newest, kind=which.kind, topic=which.topic)
     more_unread = {"seen": 0, "unread": touched, "unarchived": 0}.get(change, -unread)
     more_unseen = -unseen if change in SETS else 0
-    version = _take_version(session, recipient_id, change, which, now, more_unread, more_unseen)
+    version = take_version(session, recipient_id, change, which, now, more_unread, more_unseen)
     sets = {name: func.coalesce(inbox_items.c[name], now) for name in SETS.get(change, ())}
     clears = dict.fromkeys(CLEARS.get(change, ()))
     session.execute(update(inbox_items).where(concerned).values(version=version, **sets, **clears))
     return version, int(touched)
 
 
-def _take_version(
+def take_version(
     session: Session, recipient_id: str, change: str, which: Which, now: datetime, more_unread: int, more_unseen: int
 ) -> int:
-    """Move the inbox on by one version, its counts with it, and remember what changed."""
+    """Move an inbox that is held on by one version, its counts with it, and remember what changed."""
     after = move_on(session, {recipient_id: Step(1, more_unread, more_unseen)}, now)[recipient_id]
     counts = {"version": after.version, "unread": after.unread, "unseen": after.unseen}
     remembered = {"recipient_id": recipient_id, "change": change, "at": now, **asdict(which), **counts}

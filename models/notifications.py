@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, case, func, select, tuple_, update
 
 from models.database import Session
 from models.insert import insert_into
@@ -82,9 +82,13 @@ def accept(session: Session, new: Sequence[NewNotification], now: datetime) -> l
 
 
 def due(session: Session, now: datetime, limit: int) -> Due:
-    """Take what has a step to be done now, oldest first, and put off its next turn, longer each time."""
+    """Take what has a step to be done now, oldest first, and put off its next turn, longer each time.
+
+    What has expired is withdrawn, whether it was delivered or not; its turn is never put off beyond that moment.
+    """
+    deliverable = UNDELIVERED & unexpired(now)
     oldest_due = (
-        select(notifications.c.id, notifications.c.enqueued, UNDELIVERED.label("undelivered"))
+        select(*(notifications.c[name] for name in ("id", "enqueued", "expires_at")), deliverable.label("deliverable"))
         .where(notifications.c.enqueue_at <= now)
         .order_by(notifications.c.enqueue_at, notifications.c.id)
         .limit(limit)
@@ -97,8 +101,18 @@ def due(session: Session, now: datetime, limit: int) -> Due:
         .values(enqueue_at=bindparam("next_turn"), enqueued=notifications.c.enqueued + 1)
     )
     if taken:
-        session.execute(put_off, [{"due_id": row.id, "next_turn": now + _patience(row.enqueued)} for row in taken])
-    return Due([row.id for row in taken if row.undelivered], [row.id for row in taken if not row.undelivered])
+        turns = [(row.id, until_expiry(now + _patience(row.enqueued), row.expires_at, now)) for row in taken]
+        session.execute(put_off, [{"due_id": id_, "next_turn": turn} for id_, turn in turns])
+    return Due([row.id for row in taken if row.deliverable], [row.id for row in taken if not row.deliverable])
+
+
+def unexpired(now: datetime) -> ColumnElement[bool]:
+    return notifications.c.expires_at.is_(None) | (notifications.c.expires_at > now)
+
+
+def until_expiry(turn: datetime, expires_at: datetime | None, now: datetime) -> datetime:
+    """The next turn of a notification: at its expiry, if that comes first, so that it is withdrawn in time."""
+    return turn if expires_at is None or expires_at <= now else min(turn, expires_at)
 
 
 def undelivered(session: Session, now: datetime) -> Undelivered:
@@ -116,8 +130,9 @@ def cancel(session: Session, producer_id: str, notification_id: UUID, now: datet
     """
     own = (notifications.c.producer_id == producer_id) & (notifications.c.id == notification_id)
     stop = update(notifications).where(own, notifications.c.cancelled_at.is_(None))
-    turn = {"enqueue_at": now + RELAY_AFTER, "enqueued": 0}
-    if session.execute(stop.values(cancelled_at=now, **turn)).rowcount:
+    gone_already = notifications.c.withdrawn_at.is_not(None)
+    turn = case((gone_already, None), else_=now + RELAY_AFTER)
+    if session.execute(stop.values(cancelled_at=now, enqueue_at=turn, enqueued=0)).rowcount:
         return True
     return session.scalar(select(notifications.c.id).where(own)) is not None
 

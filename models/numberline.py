@@ -1,6 +1,6 @@
 """The number line of each inbox: who changes an inbox takes its next versions here, and its counts move with them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,17 @@ class Step:
     versions: int
     unread: int
     unseen: int
+
+
+def hold(session: Session, recipient_ids: Sequence[str], *, skip_held: bool = False) -> list[str]:
+    """Lock inboxes until the transaction ends, in the order of recipients; answers which there are.
+
+    Whoever changes an inbox or its items holds this lock. With `skip_held`, those that another holds are left out.
+    """
+    rows = select(inboxes.c.recipient_id).where(inboxes.c.recipient_id.in_(recipient_ids))
+    in_order = rows.order_by(inboxes.c.recipient_id)
+    # By `key_share`, who merely refers to an inbox (a subscription) need not wait.
+    return list(session.scalars(in_order.with_for_update(key_share=True, skip_locked=skip_held)))
 
 
 def move_on(session: Session, steps: Mapping[str, Step], now: datetime) -> dict[str, Row[Any]]:

@@ -8,16 +8,20 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, select
 
-from models.database import Database, Session
+from models.database import Database
 from models.inbox import UNREAD, UNSEEN
+from models.marking import Which, take_version
+from models.numberline import hold
 from models.tables import inbox_items, inboxes
 from settings import SettingsError, load_settings
 
 BATCH = 1_000  # inboxes in one query
+NOTHING = Which(seqs=[])  # a change that concerns no item carries the counts to every device
 
 
 @dataclass(frozen=True)
@@ -49,20 +53,19 @@ def recount(database: Database, *, repair: bool) -> Iterator[tuple[int, list[Mis
 
 
 def _look_again(database: Database, recipient_id: str, *, repair: bool) -> Miscount | None:
-    """Under its lock nobody changes the inbox, so what is wrong now is wrong."""
+    """Under its lock nobody changes the inbox, so what is wrong now is wrong.
+
+    Right counts take a version of their own: a device that holds the present one has the wrong counts with it.
+    """
     with database.write() as session:
-        _lock(session, recipient_id)
+        hold(session, [recipient_id])
         found = Miscount(*session.execute(_counted().where(inboxes.c.recipient_id == recipient_id)).one())
         if not _wrong(found):
             return None
         if repair:
-            right = {"unread": found.unread_items, "unseen": found.unseen_items}
-            session.execute(update(inboxes).where(inboxes.c.recipient_id == recipient_id).values(right))
+            more_unread, more_unseen = found.unread_items - found.unread, found.unseen_items - found.unseen
+            take_version(session, recipient_id, "seen", NOTHING, datetime.now(UTC), more_unread, more_unseen)
     return found
-
-
-def _lock(session: Session, recipient_id: str) -> None:
-    session.execute(select(inboxes.c.version).where(inboxes.c.recipient_id == recipient_id).with_for_update())
 
 
 def _counted() -> Select[Any]:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, func, select, tuple_, update
 
 from models.database import Session
+from models.numberline import hold
 from models.tables import inbox_changes, inbox_items, inboxes, notifications
 
 
@@ -22,10 +23,9 @@ def expire_old(session: Session, retention: Retention, now: datetime, size: int)
 
     The relay withdraws them as it does what expires by itself, so every device hears of it.
     """
-    old = notifications.c.created_at < now - retention.notifications
     alive = notifications.c.withdrawn_at.is_(None) & func.coalesce(notifications.c.expires_at > now, True)
-    oldest = select(notifications.c.id).where(old, alive).order_by(notifications.c.created_at).limit(size)
-    ids = session.scalars(oldest.with_for_update(skip_locked=True)).all()
+    oldest = select(notifications.c.id).where(_old(retention, now), alive).order_by(notifications.c.created_at)
+    ids = session.scalars(oldest.limit(size).with_for_update(skip_locked=True)).all()
     if ids:
         end = update(notifications).where(notifications.c.id.in_(ids))
         session.execute(end.values(expires_at=now, enqueue_at=now, enqueued=0))
@@ -34,9 +34,8 @@ def expire_old(session: Session, retention: Retention, now: datetime, size: int)
 
 def delete_old(session: Session, retention: Retention, now: datetime, size: int) -> int:
     """Delete old notifications that are in no inbox any more, at most `size`; their idempotency keys go with them."""
-    old = notifications.c.created_at < now - retention.notifications
     held = exists().where(inbox_items.c.notification_id == notifications.c.id)
-    gone = select(notifications.c.id).where(old, notifications.c.withdrawn_at.is_not(None), ~held)
+    gone = select(notifications.c.id).where(_old(retention, now), notifications.c.withdrawn_at.is_not(None), ~held)
     ids = session.scalars(gone.order_by(notifications.c.created_at).limit(size).with_for_update(skip_locked=True)).all()
     if ids:
         session.execute(delete(notifications).where(notifications.c.id.in_(ids)))
@@ -44,14 +43,29 @@ def delete_old(session: Session, retention: Retention, now: datetime, size: int)
 
 
 def forget_changes(session: Session, retention: Retention, now: datetime, size: int) -> int:
-    """Forget old changes, the oldest first, at most `size`; who asks for them is told to load the inbox anew."""
+    """Forget old changes, the oldest first, at most `size`; who asks for them is told to load the inbox anew.
+
+    Inboxes that someone is changing are left for the next time.
+    """
     key = (inbox_changes.c.recipient_id, inbox_changes.c.version)
     oldest = select(*key).where(inbox_changes.c.at < now - retention.changes).order_by(inbox_changes.c.at).limit(size)
-    found = session.execute(oldest).all()
-    forgotten = {recipient: max(v for one, v in found if one == recipient) for recipient in {row[0] for row in found}}
-    for recipient, version in sorted(forgotten.items()):
-        kept = update(inboxes).where(inboxes.c.recipient_id == recipient, inboxes.c.changes_since < version)
-        session.execute(kept.values(changes_since=version))
-    if found:
-        session.execute(delete(inbox_changes).where(tuple_(*key).in_([tuple(row) for row in found])))
-    return len(found)
+    found = [(recipient, version) for recipient, version in session.execute(oldest)]
+    held = set(hold(session, list({recipient for recipient, _ in found}), skip_held=True))
+    forgotten = [(recipient, version) for recipient, version in found if recipient in held]
+    if forgotten:
+        _raise_floors(session, dict(sorted(forgotten)))  # sorted, the highest version of each recipient comes last
+        session.execute(delete(inbox_changes).where(tuple_(*key).in_(forgotten)))
+    return len(forgotten)
+
+
+def _raise_floors(session: Session, floors: dict[str, int]) -> None:
+    lower = (inboxes.c.recipient_id == bindparam("recipient")) & (inboxes.c.changes_since < bindparam("floor"))
+    raised = update(inboxes).where(lower).values(changes_since=bindparam("floor"))
+    session.execute(raised, [{"recipient": recipient, "floor": floor} for recipient, floor in floors.items()])
+
+
+def _old(retention: Retention, now: datetime) -> ColumnElement[bool]:
+    """What is scheduled is as old as its delivery, and not old at all before it."""
+    limit = now - retention.notifications
+    delivery_is_old = notifications.c.deliver_at.is_(None) | (notifications.c.deliver_at < limit)
+    return (notifications.c.created_at < limit) & delivery_is_old

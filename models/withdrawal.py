@@ -1,22 +1,25 @@
 """Withdrawing: a recalled or expired notification leaves every inbox, each with a change of its own."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, or_, select, update
+from sqlalchemy import Row, case, delete, or_, select, update
 
 from models.database import Session
-from models.delivery import Chunk
-from models.numberline import Step, move_on
+from models.delivery import FANOUT_PATIENCE, Chunk
+from models.notifications import UNDELIVERED
+from models.numberline import Step, hold, move_on
 from models.rendering import Change, render_change
-from models.tables import inbox_changes, inbox_items, inboxes, notifications
+from models.tables import inbox_changes, inbox_items, notifications
 
 
 def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
     """Take it out of the next `size` inboxes; `finished` when none holds it any more, or it is not to be withdrawn.
 
-    The row's lock keeps two workers apart, and one that still delivers it.
+    The row's lock keeps two workers apart, and one that still delivers it: when this has finished, so has its delivery,
+    even for a worker whose clock is behind.
     """
     ended = or_(notifications.c.cancelled_at.is_not(None), notifications.c.expires_at <= now)
     waiting = notifications.c.id == notification_id, notifications.c.withdrawn_at.is_(None), ended
@@ -24,24 +27,29 @@ def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) 
     if row is None:
         return Chunk([], finished=True)
     change = "recalled" if row.cancelled_at else "expired"
-    removed = _remove_items(session, notification_id, size)
-    changes = _remember(session, removed, change, now)
-    finished = len(removed) < size
+    holders = _holders(session, notification_id, size)
+    changes = _remember(session, _remove_items(session, notification_id, holders), change, now)
+    finished = len(holders) < size
+    progress: dict[str, Any] = {"enqueue_at": now + FANOUT_PATIENCE, "enqueued": 0}
     if finished:
-        done = update(notifications).where(notifications.c.id == notification_id)
-        session.execute(done.values(withdrawn_at=now, enqueue_at=None))
+        delivered_at = case((UNDELIVERED, now), else_=notifications.c.delivered_at)
+        progress = {"withdrawn_at": now, "enqueue_at": None, "delivered_at": delivered_at}
+    session.execute(update(notifications).where(notifications.c.id == notification_id).values(progress))
     return Chunk(changes, finished)
 
 
-def _remove_items(session: Session, notification_id: UUID, size: int) -> list[Row[Any]]:
-    """Lock the inboxes first, in the order of recipients: an item's state must not change while it is counted out."""
-    of_it = inbox_items.c.notification_id == notification_id
-    holders = select(inbox_items.c.recipient_id).where(of_it).order_by(inbox_items.c.recipient_id).limit(size)
-    recipients = session.scalars(holders).all()
+def _holders(session: Session, notification_id: UUID, size: int) -> Sequence[str]:
+    recipient = inbox_items.c.recipient_id
+    holding = select(recipient).where(inbox_items.c.notification_id == notification_id)
+    return session.scalars(holding.order_by(recipient).limit(size)).all()
+
+
+def _remove_items(session: Session, notification_id: UUID, recipients: Sequence[str]) -> list[Row[Any]]:
+    """Lock the inboxes first: an item must not change while it is counted out. Its owner may have been faster."""
     if not recipients:
         return []
-    locked = select(inboxes.c.recipient_id).where(inboxes.c.recipient_id.in_(recipients))
-    session.execute(locked.order_by(inboxes.c.recipient_id).with_for_update())
+    hold(session, recipients)
+    of_it = inbox_items.c.notification_id == notification_id
     gone = delete(inbox_items).where(of_it, inbox_items.c.recipient_id.in_(recipients))
     columns = (inbox_items.c[name] for name in ("recipient_id", "seq", "read_at", "seen_at"))
     return list(session.execute(gone.returning(*columns)))

@@ -1,0 +1,277 @@
+"""A small world over the models: three recipients, what is published to them, and the devices that follow along.
+
+A device runs the client's own rule; only where its pages and changes come from is the models instead of HTTP.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+
+from client.replica import Answer, Replica, ResyncRequired
+from models import delivery, inbox, marking, notifications, upkeep, withdrawal
+from models.database import Database
+from models.inbox import Summary
+from models.marking import Which
+from models.notifications import RELAY_AFTER_AT_MOST, NewNotification
+from models.recount import recount
+from models.rendering import Change, Rendered
+from models.subscriptions import subscribe
+from models.tables import history, inbox_changes, inboxes, metadata
+from models.tables import notifications as notification_rows
+from models.upkeep import Retention
+from tests.models.conftest import NOW
+
+RECIPIENTS = ("alice", "bob", "carol")
+SUBSCRIBERS = {"boots": ("bob", "carol"), "hats": ("alice", "bob")}
+RETENTION = Retention(notifications=timedelta(days=30), changes=timedelta(days=10))
+ALL = 10_000  # more than there ever is
+
+
+class Device(Replica):
+    """A screen of a recipient. Its pages and its answers of changes are small, so that it needs several of each."""
+
+    PAGE, CHANGES = 4, 3
+
+    def __init__(self, database: Database, owner: str) -> None:
+        super().__init__()
+        self.owner = owner
+        self.online = False
+        self.under_way: list[str] = []  # announcements that it has not heard yet
+        self._database = database
+
+    def fetch_page(self, cursor: str | None) -> Answer:
+        with self._database.read() as session:
+            before = None if cursor is None else int(cursor)
+            page = inbox.page(session, self.owner, state="all", before=before, limit=self.PAGE)
+        next_cursor = None if page.next_before is None else str(page.next_before)
+        return _over_the_wire({**_counts(page.summary), "items": page.items, "next_cursor": next_cursor})
+
+    def fetch_changes(self, since: int) -> Answer:
+        try:
+            with self._database.read() as session:
+                found = inbox.changes(session, self.owner, since, self.CHANGES)
+        except inbox.ResyncRequired:
+            raise ResyncRequired from None
+        answer = {"changes": found.changes, "version": found.version, "more": found.more}
+        return _over_the_wire({**_counts(found.summary), **answer})
+
+    def take(self, announcement: str) -> None:
+        self.hear(json.loads(announcement))
+
+    def expect_the_same_as(self, fresh: inbox.Page) -> None:
+        """It shows what a fresh page shows, in every field, as deep as it was loaded; and the counts."""
+        deepest = int(self._older) if self._older is not None else 0
+        shown = {item["seq"]: item for item in fresh.items if item["seq"] >= deepest}
+        assert self.items == shown
+        assert {"unread": self.unread, "unseen": self.unseen, "version": self.version, "epoch": self.epoch} == _counts(
+            fresh.summary
+        )
+
+
+@dataclass
+class Published:
+    """What the world knows of a notification, beside the database."""
+
+    id: UUID
+    audience: tuple[str, ...]
+    delivered_from: datetime
+    expires_at: datetime | None
+    cancelled: bool = False
+
+    def ended(self, now: datetime) -> bool:
+        return self.cancelled or (self.expires_at is not None and self.expires_at <= now)
+
+
+class World:
+    """Does what happens in Belfry, remembers what must come of it, and tells the devices that are online."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.now = NOW
+        self.published: list[Published] = []
+        self.arrived: dict[tuple[str, UUID], int] = {}  # the seq of each arrival
+        self.present: set[tuple[str, UUID]] = set()
+        self.floors: dict[str, int] = defaultdict(int)  # the newest forgotten change
+        self.phone, self.laptop, self.tablet = (Device(database, "bob") for _ in range(3))
+        self.devices = [self.phone, self.laptop, self.tablet, Device(database, "alice")]
+        with database.write() as session:
+            for table in reversed(metadata.sorted_tables):
+                if table is not history:
+                    session.execute(delete(table))
+            inbox.open_inboxes(session, RECIPIENTS, NOW)
+            for topic, people in SUBSCRIBERS.items():
+                subscribe(session, topic, people, NOW)
+
+    def publish(self, *news: dict[str, Any]) -> list[UUID]:
+        new = [NewNotification(**{"producer_id": "shop", "title": "News", **one}) for one in news]
+        with self.database.write() as session:
+            ids = notifications.accept(session, new, self.now)
+        for id_, one in zip(ids, new, strict=True):
+            audience = one.recipients or (RECIPIENTS if one.topic is None else SUBSCRIBERS[one.topic])
+            self.published.append(Published(id_, audience, one.deliver_at or self.now, one.expires_at))
+        return ids
+
+    def deliver(self, ids: Sequence[UUID]) -> None:
+        with self.database.write() as session:
+            arrivals = delivery.deliver(session, ids, self.now)
+        self._arrive(arrivals)
+
+    def fan_out(self, id_: UUID, size: int) -> bool:
+        with self.database.write() as session:
+            chunk = delivery.fan_out(session, id_, size, self.now)
+        self._arrive(chunk.changes)
+        return chunk.finished
+
+    def deliver_wholly(self, ids: Sequence[UUID]) -> None:
+        self.deliver(ids)
+        with self.database.read() as session:
+            wide = delivery.wide(session, ids)
+        for id_ in wide:
+            while not self.fan_out(id_, size=2):
+                pass
+
+    def withdraw(self, id_: UUID, size: int) -> bool:
+        with self.database.write() as session:
+            chunk = withdrawal.withdraw(session, id_, size, self.now)
+        for change in chunk.changes:
+            self._remove(change.recipient_id, change.rendered["seqs"])
+        self.announce(chunk.changes)
+        return chunk.finished
+
+    def cancel(self, one: Published) -> None:
+        with self.database.write() as session:
+            known = notifications.cancel(session, "shop", one.id, self.now)
+        one.cancelled = one.cancelled or known
+
+    def set_state(self, owner: str, seq: int, **state: bool) -> None:
+        with self.database.write() as session:
+            versions = marking.set_state(session, owner, seq, now=self.now, **state)
+        self._announce_versions(owner, versions or [])
+
+    def mark(self, owner: str, change: str, which: Which) -> None:
+        with self.database.write() as session:
+            marked = marking.mark(session, owner, change, which, now=self.now)
+        self._announce_versions(owner, [] if marked.version is None else [marked.version])
+
+    def delete(self, owner: str, seq: int) -> None:
+        with self.database.write() as session:
+            version = marking.delete_item(session, owner, seq, now=self.now)
+        if version is not None:
+            self._remove(owner, [seq])
+            self._announce_versions(owner, [version])
+
+    def relay(self) -> bool:
+        """One tick, and all that it enqueues; answers whether there was anything."""
+        with self.database.write() as session:
+            due = notifications.due(session, self.now, ALL)
+        self.deliver_wholly(due.deliver)
+        for id_ in due.withdraw:
+            while not self.withdraw(id_, size=2):
+                pass
+        return bool(due.deliver or due.withdraw)
+
+    def upkeep(self, batch: int) -> None:
+        remembered = self._remembered()
+        for step in (upkeep.expire_old, upkeep.delete_old, upkeep.forget_changes):
+            done = batch
+            while done == batch:
+                with self.database.write() as session:
+                    done = step(session, RETENTION, self.now, batch)
+        for owner, version in remembered - self._remembered():
+            self.floors[owner] = max(self.floors[owner], version)
+        for one in self.published:
+            if one.delivered_from < self.now - RETENTION.notifications:
+                one.expires_at = min(one.expires_at or self.now, self.now)
+
+    def announce(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            for device in self.devices:
+                if device.online and device.owner == change.recipient_id:
+                    device.under_way.append(json.dumps(change.announced()))
+
+    def come_to_rest(self) -> None:
+        """Let the relay do all that is to be done."""
+        self.now += RELAY_AFTER_AT_MOST
+        while self.relay():
+            pass
+
+    def fresh(self, owner: str) -> inbox.Page:
+        with self.database.read() as session:
+            return inbox.page(session, owner, state="all", limit=ALL)
+
+    def expect_rest(self) -> None:
+        """What must hold whenever nothing is under way."""
+        for owner in RECIPIENTS:
+            self._expect_the_right_items(owner)
+            self._expect_a_whole_log(owner)
+        assert [miscount for _, found in recount(self.database, repair=False) for miscount in found] == []
+        with self.database.read() as session:
+            later = func.coalesce(notification_rows.c.deliver_at > self.now, False)
+            alive = func.coalesce(notification_rows.c.expires_at > self.now, False)
+            waiting = select(notification_rows.c.id).where(
+                notification_rows.c.enqueue_at.is_not(None), ~(later | alive)
+            )
+            assert session.scalars(waiting).all() == [], "the relay would never be done with these"
+
+    def _expect_the_right_items(self, owner: str) -> None:
+        shown = [UUID(item["id"]) for item in self.fresh(owner).items]
+        assert len(shown) == len(set(shown)), "a notification is there twice"
+        assert set(shown) == {id_ for recipient, id_ in self.present if recipient == owner}
+        for one in self.published:
+            if one.ended(self.now):
+                assert one.id not in shown
+            elif one.delivered_from <= self.now and owner in one.audience:
+                assert (owner, one.id) in self.arrived
+
+    def _expect_a_whole_log(self, owner: str) -> None:
+        """Every version since the floor is there once: as a change, or as the arrival of what was removed later."""
+        with self.database.read() as session:
+            floor = session.scalars(select(inboxes.c.changes_since).where(inboxes.c.recipient_id == owner)).one()
+            log = inbox.changes(session, owner, floor, ALL)
+        assert floor == self.floors[owner]
+        removed = [
+            seq for change in log.changes if change["change"] in REMOVALS for seq in change["seqs"] if seq > floor
+        ]
+        versions = sorted([change["version"] for change in log.changes] + removed)
+        assert versions == list(range(floor + 1, log.summary.version + 1))
+        assert all((change.get("through") or 0) < change["version"] for change in log.changes), (
+            "it marked what came later"
+        )
+
+    def _arrive(self, arrivals: Sequence[Change]) -> None:
+        for change in arrivals:
+            place = change.recipient_id, UUID(change.rendered["item"]["id"])
+            assert place not in self.arrived, "it was delivered twice"
+            self.arrived[place] = change.rendered["version"]
+            self.present.add(place)
+        self.announce(arrivals)
+
+    def _remove(self, owner: str, seqs: Sequence[int]) -> None:
+        self.present -= {place for place, seq in self.arrived.items() if place[0] == owner and seq in seqs}
+
+    def _announce_versions(self, owner: str, versions: Sequence[int]) -> None:
+        with self.database.read() as session:
+            self.announce(inbox.change_log(session, owner, versions))
+
+    def _remembered(self) -> set[tuple[str, int]]:
+        with self.database.read() as session:
+            rows = session.execute(select(inbox_changes.c.recipient_id, inbox_changes.c.version))
+            return {(row.recipient_id, row.version) for row in rows}
+
+
+REMOVALS = ("deleted", "recalled", "expired")
+
+
+def _counts(summary: Summary) -> Rendered:
+    return {**asdict(summary), "epoch": str(summary.epoch)}
+
+
+def _over_the_wire(answer: Answer) -> Answer:
+    """As JSON, so that no device shares an object with another."""
+    return dict(json.loads(json.dumps(answer)))
