@@ -63,7 +63,7 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
     It ends where it is when the notification is cancelled or expires: from then on it is only withdrawn.
     """
     one = (notifications.c.id == notification_id) & notifications.c.recipients.is_(None)
-    waiting = select(notifications).where(one, UNDELIVERED, _is_due(now))
+    waiting = select(notifications).where(one, UNDELIVERED, _is_due(now), unexpired(now))
     row = session.execute(waiting.with_for_update()).one_or_none()
     if row is None:
         return Chunk([], finished=True)
@@ -87,13 +87,14 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
 
 def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: datetime) -> list[Change]:
     """Give each (notification, recipient) the next version of the recipient's inbox and write its item."""
-    if not pairs:
+    alive = [(row, recipient) for row, recipient in pairs if row.expires_at is None or row.expires_at > now]
+    if not alive:
         return []
-    arriving = Counter(recipient for _, recipient in pairs)
+    arriving = Counter(recipient for _, recipient in alive)
     after = move_on(session, {recipient: Step(n, n, n) for recipient, n in arriving.items()}, now)
-    contents = {row.id: render_content(row) for row, _ in pairs}
+    contents = {row.id: render_content(row) for row, _ in alive}
     arrivals, items = [], []
-    for row, recipient in pairs:
+    for row, recipient in alive:
         arriving[recipient] -= 1
         left, inbox = arriving[recipient], after[recipient]
         seq = inbox.version - left
@@ -149,7 +150,7 @@ def _in_order(rows: Iterable[Row[Any]], ids: Sequence[UUID]) -> list[Row[Any]]:
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    return (notifications.c.deliver_at.is_(None) | (notifications.c.deliver_at <= now)) & unexpired(now)
+    return notifications.c.deliver_at.is_(None) | (notifications.c.deliver_at <= now)
 
 
 def _next_recipients(session: Session, row: Row[Any], size: int) -> Sequence[str]:

@@ -78,7 +78,7 @@ def mark(session: Session, recipient_id: str, change: str, which: Which, *, now:
     """Mark many at once as "seen", "read" or "archived"; it is one change, whatever it touches."""
     if not hold(session, [recipient_id]):
         open_inbox(session, recipient_id, now)
-        _lock(session, recipient_id)  # another may have opened it first, and delivered into it
+        hold(session, [recipient_id])  # another may have opened it first, and delivered into it
     version, changed = _change(session, recipient_id, change, which, now)
     return Marked(changed, version, present(session, recipient_id))
 

@@ -118,9 +118,12 @@ class World:
         return ids
 
     def deliver(self, ids: Sequence[UUID]) -> None:
-        with self.database.write() as session:
-            arrivals = delivery.deliver(session, ids, self.now)
-        self._arrive(arrivals)
+        left = ids
+        while left:
+            with self.database.write() as session:
+                delivered = delivery.deliver(session, left, self.now)
+            self._arrive(delivered.changes)
+            left = delivered.left
 
     def fan_out(self, id_: UUID, size: int) -> bool:
         with self.database.write() as session:
