@@ -36,38 +36,48 @@ class ApiError(Exception):
 class Inbox(Replica):
     """The newest 100 items when it begins, and all that arrive from then on; `load_older` fetches what lies deeper.
 
-    `on_change` is called from a background thread. `sync` and `load_older` raise `ApiError`.
+    `token` is one, or a function that answers one that is good for a while; then the inbox stays online beyond the end
+    of any of them. `on_change` is called from a background thread. `sync` and `load_older` raise `ApiError`.
     """
 
     def __init__(
-        self, api_url: str, push_url: str, token: str, *, on_change: Callable[[Change], object] = lambda _: None
+        self,
+        api_url: str,
+        push_url: str,
+        token: str | Callable[[], str],
+        *,
+        on_change: Callable[[Change], object] = lambda _: None,
+        sync_every_seconds: float = SYNC_EVERY_SECONDS,
     ) -> None:
         super().__init__(on_change)
         self.api_url = api_url
         self.push_url = push_url
-        self._token = token
-        self._online = threading.Event()
+        self._token = token if callable(token) else lambda: token
+        self._renews = callable(token)
+        self._sync_every_seconds = sync_every_seconds
+        self._offline = threading.Event()
         self._socket = socketio.Client(handle_sigint=False)
         for event in ("notification", "inbox"):
             self._socket.on(event, self._hear)
         self._socket.on("sync", lambda _reason: self._try_to_sync())
+        self._socket.on("token_expiring", self._renew)
         self._socket.on("connect", self._try_to_sync)
 
     def connect(self) -> None:
         """Go online; reconnects by itself from now on. Raises `socketio.exceptions.ConnectionError` when refused."""
         self.sync()
-        self._online.set()
-        self._socket.connect(self.push_url, auth=lambda: {"token": self._token}, transports=["websocket"])
-        self._socket.start_background_task(self._sync_now_and_then)
+        self._socket.connect(self.push_url, auth=lambda: {"token": self._token()}, transports=["websocket"])
+        self._offline = threading.Event()
+        self._socket.start_background_task(self._sync_now_and_then, self._offline)
 
     def disconnect(self) -> None:
         """Go offline; what was received stays."""
-        self._online.clear()
+        self._offline.set()
         self._socket.disconnect()
 
     def request(self, method: str, path: str, json: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
         """Call the API as this inbox's owner. Raises `ApiError`."""
-        headers["Authorization"] = f"Bearer {self._token}"
+        headers["Authorization"] = f"Bearer {self._token()}"
         try:
             answer = requests.request(
                 method, self.api_url + path, json=json, headers=headers, timeout=REQUEST_TIMEOUT_SECONDS
@@ -99,8 +109,11 @@ class Inbox(Replica):
         with contextlib.suppress(ApiError):
             self.sync()
 
-    def _sync_now_and_then(self) -> None:
-        while self._online.is_set():
-            self._socket.sleep(SYNC_EVERY_SECONDS)
-            if self._socket.connected:
-                self._try_to_sync()
+    def _renew(self, _expiring: object) -> None:
+        """With one token only, the server hangs up when that has expired."""
+        if self._renews:
+            self._socket.emit("authenticate", {"token": self._token()})
+
+    def _sync_now_and_then(self, offline: threading.Event) -> None:
+        while not offline.wait(self._sync_every_seconds):
+            self._try_to_sync()

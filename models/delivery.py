@@ -24,10 +24,11 @@ FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time
 
 @dataclass(frozen=True)
 class Delivery:
-    """What arrived, and what is still to be delivered."""
+    """What arrived, what wants another transaction, and what is for a topic or for everyone and wants a fan-out."""
 
     changes: list[Change]
     left: list[UUID]
+    wide: list[UUID]
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,11 @@ def deliver(session: Session, ids: Sequence[UUID], now: datetime) -> Delivery:
     NULL`: a doubled, redelivered or raced call finds nothing left to do.
     """
     waiting = _lock(session, ids, now)
-    portion, left = _portion(waiting)
+    wide = [row.id for row in waiting if row.size is None]
+    portion, left = _portion([row for row in waiting if row.size is not None])
     claimed = _claim(session, portion, now)
     pairs = [(row, recipient) for row in claimed for recipient in row.recipients]
-    return Delivery(write_items(session, pairs, now), left)
-
-
-def wide(session: Session, ids: Sequence[UUID]) -> list[UUID]:
-    """Which of these are for a topic or for everyone, and have still to be fanned out."""
-    query = select(notifications.c.id).where(notifications.c.id.in_(ids), notifications.c.recipients.is_(None))
-    return list(session.scalars(query.where(UNDELIVERED).order_by(notifications.c.id)))
+    return Delivery(write_items(session, pairs, now), left, wide)
 
 
 def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
@@ -107,12 +103,12 @@ def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: da
 
 
 def _lock(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
-    """Those that wait, in the order of `ids`, with the number of their recipients.
+    """Those that wait, in the order of `ids`, with the number of recipients that they name (none: for a fan-out).
 
     They are locked in the order of ids, so that two workers with the same ones wait for each other instead of
     deadlocking.
     """
-    waiting = notifications.c.id.in_(ids), UNDELIVERED, _is_due(now), notifications.c.recipients.is_not(None)
+    waiting = notifications.c.id.in_(ids), UNDELIVERED, _is_due(now)
     size = func.json_array_length(notifications.c.recipients).label("size")
     locked = select(notifications.c.id, size).where(*waiting).order_by(notifications.c.id).with_for_update()
     return _in_order(session.execute(locked), ids)

@@ -88,11 +88,9 @@ def _deliver(ids: list[UUID]) -> None:
         with database.write() as session:
             delivered = delivery.deliver(session, left, datetime.now(UTC))
         tell(delivered.changes)
+        for notification_id in delivered.wide:
+            fan_out.delay(str(notification_id))
         left = delivered.left
-    with database.read() as session:
-        wide = delivery.wide(session, ids)
-    for notification_id in wide:
-        fan_out.delay(str(notification_id))
 
 
 def _one_chunk(step: Callable[[Session, UUID, int, datetime], Chunk], notification_id: str) -> bool:

@@ -89,8 +89,7 @@ class Api:
         ids = [UUID(one) for one in named]
         now = datetime.now(UTC)
         with self.database.write() as session:
-            delivery.deliver(session, ids, now)
-            for id_ in delivery.wide(session, ids):
+            for id_ in delivery.deliver(session, ids, now).wide:
                 delivery.fan_out(session, id_, 1000, now)
 
     def stored(self) -> dict[str, int]:

@@ -117,13 +117,15 @@ class World:
             self.published.append(Published(id_, audience, one.deliver_at or self.now, one.expires_at))
         return ids
 
-    def deliver(self, ids: Sequence[UUID]) -> None:
-        left = ids
+    def deliver(self, ids: Sequence[UUID]) -> list[UUID]:
+        """Answers those that want a fan-out."""
+        left, wide = ids, list[UUID]()
         while left:
             with self.database.write() as session:
                 delivered = delivery.deliver(session, left, self.now)
             self._arrive(delivered.changes)
-            left = delivered.left
+            left, wide = delivered.left, wide + delivered.wide
+        return wide
 
     def fan_out(self, id_: UUID, size: int) -> bool:
         with self.database.write() as session:
@@ -132,10 +134,7 @@ class World:
         return chunk.finished
 
     def deliver_wholly(self, ids: Sequence[UUID]) -> None:
-        self.deliver(ids)
-        with self.database.read() as session:
-            wide = delivery.wide(session, ids)
-        for id_ in wide:
+        for id_ in self.deliver(ids):
             while not self.fan_out(id_, size=2):
                 pass
 

@@ -12,6 +12,7 @@ from tests.support.people import Device, Person
 from tests.support.stack import start_stack
 
 ACTIONS = 2_000
+A_DAY = 86_400.0
 USERS = [f"user {n:02}" for n in range(20)]
 SEED = 20261122
 
@@ -42,7 +43,8 @@ def test_each_accepted_action_is_in_the_right_inboxes_once_and_on_every_screen_i
         shop = Person("shop", running, "notify")
         for person in people.values():
             person.summary()  # known from now on, also to what is sent to everyone
-        screens = [(name, Device(name, running, url)) for name in USERS for url in push_urls]
+        # They never ask by themselves: what they see they were told of by their push server.
+        screens = [(name, Device(name, running, url, A_DAY)) for name in USERS for url in push_urls]
         for _, screen in screens:
             stack.callback(screen.close)
 

@@ -16,10 +16,12 @@ PATIENCE = 20.0
 class Device:
     """One screen of a person: what it was told, change by change, and what it shows."""
 
-    def __init__(self, owner: str, stack: Stack, push_url: str | None = None) -> None:
+    def __init__(self, owner: str, stack: Stack, push_url: str | None = None, sync_every_seconds: float = 30) -> None:
         self.changes: list[Change] = []
         at = push_url or stack.push_url
-        self.inbox = Inbox(stack.api_url, at, token_for(owner), on_change=self.changes.append)
+        self.inbox = Inbox(
+            stack.api_url, at, token_for(owner), on_change=self.changes.append, sync_every_seconds=sync_every_seconds
+        )
         self.inbox.connect()
 
     @property
