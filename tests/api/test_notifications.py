@@ -1,8 +1,7 @@
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from tests.api.running import Api, Caller, answered, problem
+from tests.api.running import Api, Caller, answered
 
 ORDER = {"kind": "order.shipped", "title": "Order 41 is on its way"}
 
@@ -69,23 +68,3 @@ def test_what_a_field_may_at_most_be_is_accepted(api: Api, shop: Caller) -> None
         "data": {"x": "y" * (65_536 - 9)},
     }
     answered(shop.post("/v1/notifications", largest, key="!" * 255), 202)
-
-
-def test_the_same_key_and_body_is_one_notification(api: Api, shop: Caller, bob: Caller) -> None:
-    body = ORDER | {"recipients": [bob.id]}
-    answers = [shop.post("/v1/notifications", body, key="order-41") for _ in range(3)]
-    assert len({answer.text for answer in answers}) == 1
-    api.deliver(*answers)
-    assert len(bob.inbox()["items"]) == 1
-    reused = shop.post("/v1/notifications", body | {"title": "another"}, key="order-41")
-    problem(reused, 422, "idempotency_key_reused")
-
-
-def test_many_posts_at_once_with_one_key_are_one_notification(api: Api, shop: Caller, bob: Caller) -> None:
-    body = ORDER | {"recipients": [bob.id]}
-    with ThreadPoolExecutor(20) as many:
-        answers = list(many.map(lambda _: shop.post("/v1/notifications", body, key="at-once"), range(50)))
-    assert {answer.status_code for answer in answers} == {202}
-    assert len({answer.text for answer in answers}) == 1
-    api.deliver(*answers[:2])
-    assert len(bob.inbox()["items"]) == 1
