@@ -1,49 +1,94 @@
 """What the API answers: the shapes that clients may rely on, and that the documentation shows."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from api.schemas import Severity, Status
 
+NOTIFICATION_ID = "019ac5a7-8c00-7000-8000-0000000000a1"
+Uuid = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid", "examples": [NOTIFICATION_ID]})]
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]  # RFC 3339 in UTC, with a Z
+
+AN_ITEM: dict[str, Any] = {
+    "seq": 41,
+    "version": 42,
+    "id": NOTIFICATION_ID,
+    "kind": "order.shipped",
+    "actor": None,
+    "title": "Order 41 is on its way",
+    "body": "Two parcels, by post.",
+    "url": "/orders/41",
+    "data": {"order": 41},
+    "severity": "none",
+    "topic": None,
+    "created_at": "2030-01-31T09:00:00.000000Z",
+    "expires_at": None,
+    "seen_at": "2030-01-31T09:05:00.000000Z",
+    "read_at": None,
+    "archived_at": None,
+}
+COUNTS = {"unread": 3, "unseen": 1, "version": 42, "epoch": "7f1d2a1e-5f0b-4c43-9a54-3f3a4d2b9c10"}
+A_CURSOR = "MuLjAIOCLCvLWzEsIjQyIl0"
+_CONTENT = ("id", "kind", "actor", "title", "body", "url", "data", "severity", "topic", "created_at", "expires_at")
+PUBLISHED: dict[str, Any] = {
+    **{name: AN_ITEM[name] for name in _CONTENT},
+    "status": "delivered",
+    "everyone": False,
+    "deliver_at": None,
+    "delivered_at": "2030-01-31T09:00:00.012000Z",
+    "cancelled_at": None,
+    "recipients": 2,
+    "delivered": 2,
+}
+
 
 class Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+def _shown(example: Mapping[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [dict(example)]})
 
 
 class Accepted(Shape):
     """The notification is stored; it will be delivered whatever fails next."""
 
-    id: str
+    model_config = _shown({"id": NOTIFICATION_ID})
+
+    id: Uuid
 
 
 class FollowAccepted(Shape):
-    id: str
+    model_config = _shown({"id": NOTIFICATION_ID, "target": "bob"})
+
+    id: Uuid
     target: str
 
 
 class NotificationAccepted(Shape):
     """`scheduled` when its `deliver_at` lies ahead."""
 
-    id: str
+    model_config = _shown({"id": NOTIFICATION_ID, "status": "accepted"})
+
+    id: Uuid
     status: Literal["accepted", "scheduled"]
 
 
 class NotificationsAccepted(Shape):
     """One for each of the batch, in its order."""
 
+    model_config = _shown({"notifications": [{"id": NOTIFICATION_ID, "status": "accepted"}]})
+
     notifications: list[NotificationAccepted]
 
 
-class Published(Shape):
-    """A notification as its producer sees it.
+class Content(Shape):
+    """What was published, the same for all who receive it."""
 
-    `recipients` is how many it concerns (of a topic or of everyone it is known when all are reached), `delivered` how
-    many inboxes it has reached.
-    """
-
-    id: str
-    status: Status
+    id: Uuid
+    """The notification's."""
     kind: str
     actor: str | None
     title: str
@@ -52,18 +97,30 @@ class Published(Shape):
     data: dict[str, Any] | None
     severity: Severity
     topic: str | None
+    created_at: Time
+    expires_at: Time | None
+
+
+class Published(Content):
+    """A notification as its producer sees it."""
+
+    model_config = _shown(PUBLISHED)
+
+    status: Status
     everyone: bool
-    created_at: str
-    deliver_at: str | None
-    delivered_at: str | None
-    cancelled_at: str | None
-    expires_at: str | None
+    deliver_at: Time | None
+    delivered_at: Time | None
+    cancelled_at: Time | None
     recipients: int | None
+    """How many it concerns; of a topic, or of everyone, it is known when all are reached."""
     delivered: int
+    """How many inboxes it has reached."""
 
 
 class PublishedInFull(Published):
-    """With how many of those who have it saw it and read it."""
+    """A notification as its producer sees it, with how many of those who have it saw it and read it."""
+
+    model_config = _shown(PUBLISHED | {"seen": 2, "read": 1})
 
     seen: int
     read: int
@@ -72,56 +129,81 @@ class PublishedInFull(Published):
 class PublishedPage(Shape):
     """Notifications newest first; `next_cursor` leads on to older ones."""
 
+    model_config = _shown({"notifications": [PUBLISHED], "next_cursor": None})
+
     notifications: list[Published]
     next_cursor: str | None
 
 
 class Topics(Shape):
+    model_config = _shown({"topics": ["boots", "user:bob"]})
+
     topics: list[str]
 
 
 class SubscribersChanged(Shape):
     """How many were not subscribed before, and how many were."""
 
+    model_config = _shown({"added": 1, "removed": 0})
+
     added: int
     removed: int
 
 
-class Item(Shape):
+class Item(Content):
     """One recipient's copy of a notification, with its state. Times are RFC 3339 UTC."""
 
+    model_config = _shown(AN_ITEM)
+
     seq: int
+    """Its id in this inbox: the version at which it arrived."""
     version: int
-    id: str
-    kind: str
-    actor: str | None
-    title: str
-    body: str | None
-    url: str | None
-    data: dict[str, Any] | None
-    severity: Severity
-    topic: str | None
-    created_at: str
-    seen_at: str | None
-    read_at: str | None
-    archived_at: str | None
-    expires_at: str | None
+    """The version of its last change."""
+    seen_at: Time | None
+    read_at: Time | None
+    archived_at: Time | None
 
 
 class Summary(Shape):
     """The counts at one version of one history."""
 
+    model_config = _shown(COUNTS)
+
     unread: int
     unseen: int
     version: int
-    epoch: str
+    """How many changes this inbox has seen; each takes the next number."""
+    epoch: Uuid
+    """The history that the version belongs to: another after a restore from a backup."""
 
 
 class InboxPage(Summary):
     """Items newest first; `next_cursor` leads on to older ones."""
 
+    model_config = _shown({"items": [AN_ITEM], "next_cursor": A_CURSOR, **COUNTS})
+
     items: list[Item]
     next_cursor: str | None
+
+
+class Arrival(Shape):
+    """An item that came in at this version."""
+
+    version: int
+    change: Literal["added"]
+    item: Item
+
+
+class StateChange(Shape):
+    """What happened to items at this version: to those in `seqs`, or to all up to `through`, of that kind and topic."""
+
+    version: int
+    change: Literal["seen", "read", "unread", "archived", "unarchived", "deleted", "recalled", "expired"]
+    seqs: list[int] | None
+    through: int | None
+    kind: str | None = None
+    topic: str | None = None
+    at: Time
 
 
 class Changes(Summary):
@@ -130,23 +212,61 @@ class Changes(Summary):
     A change is what the socket says of it; the counts are those of the present.
     """
 
-    changes: list[dict[str, Any]]
+    model_config = _shown(
+        {
+            "changes": [
+                {"version": 41, "change": "added", "item": AN_ITEM},
+                {"version": 42, "change": "seen", "seqs": [41], "through": None, "at": "2030-01-31T09:05:00.000000Z"},
+            ],
+            "more": False,
+            **COUNTS,
+        }
+    )
+
+    changes: list[Arrival | StateChange]
     more: bool
 
 
 class Marked(Shape):
+    model_config = _shown({"changed": 3, "version": 43, "unread": 0, "unseen": 0})
+
     changed: int
+    """How many items were not so before."""
     version: int
     unread: int
     unseen: int
 
 
 class Healthy(Shape):
+    model_config = _shown({"status": "ok"})
+
     status: Literal["ok"]
 
 
 class Ready(Shape):
+    model_config = _shown({"status": "ready"})
+
     status: Literal["ready"]
+
+
+class FieldError(Shape):
+    """What is wrong with one field."""
+
+    field: str
+    """Its dotted path, such as `recipients.3`."""
+    code: str
+    message: str
+
+
+class Problem(Shape):
+    """An error as RFC 9457 has it. `code` is stable: rely on it; `detail` is for people."""
+
+    type: Literal["about:blank"]
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldError]
 
 
 class Config(Shape):

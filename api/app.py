@@ -8,7 +8,20 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 from werkzeug.routing import BaseConverter
 
-from api import follows, health, inbox, messages, metrics, notifications, pages, problems, subscriptions, topics
+from api import (
+    docs,
+    encoding,
+    follows,
+    health,
+    inbox,
+    messages,
+    metrics,
+    notifications,
+    pages,
+    problems,
+    subscriptions,
+    topics,
+)
 from api.endpoint import Endpoint, Services, serve
 from api.enqueue import Enqueuer
 from api.json_body import READ_MAX_BYTES
@@ -81,7 +94,10 @@ def create_app(
     app.before_request(_demand_readable_path)
     problems.register(app)
     metrics.register(app, services)
+    docs.register(app, ENDPOINTS)
     pages.register(app, public_push_url)
+    encoding.register(app)
+    app.after_request(_without_type_of_nothing)
     _allow_origins(app, cors_origins)
     return app
 
@@ -112,6 +128,13 @@ def _demand_readable_path() -> None:
         request.environ["PATH_INFO"].encode("latin-1").decode()
     except UnicodeDecodeError:
         raise problems.Problem(problems.MALFORMED_REQUEST, "The path is not UTF-8.") from None
+
+
+def _without_type_of_nothing(response: Response) -> Response:
+    """What Flask answers to OPTIONS: `Allow`, and no body that could be of a type."""
+    if request.method == "OPTIONS" and not response.get_data():
+        response.headers.pop("Content-Type", None)
+    return response
 
 
 def _allow_origins(app: Flask, origins: Sequence[str]) -> None:

@@ -91,11 +91,15 @@ class Endpoint:
     headers: tuple[Header, ...]
 
     @cached_property
-    def schemas(self) -> dict[str, TypeAdapter[Any]]:
-        """How to read each argument of the function, by its name."""
+    def types(self) -> dict[str, Any]:
+        """The type of each argument of the function, by its name."""
         hints = get_type_hints(self.run, include_extras=True)
-        names = [name for name in inspect.signature(self.run).parameters if name != "call"]
-        return {name: TypeAdapter(hints[name]) for name in names}
+        return {name: hints[name] for name in inspect.signature(self.run).parameters if name != "call"}
+
+    @cached_property
+    def schemas(self) -> dict[str, TypeAdapter[Any]]:
+        """How to read each argument."""
+        return {name: TypeAdapter(type_) for name, type_ in self.types.items()}
 
     @cached_property
     def path_fields(self) -> list[str]:

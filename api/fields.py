@@ -5,18 +5,34 @@ One rule each, with its limit from `models.limits`; schemas combine them, and th
 
 import json
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, LiteralString, TypeVar
 from urllib.parse import urlsplit
+from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from models import limits
 
-_ANY_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
+# Characters that no text of ours holds, in the regular expressions that Python and JSON Schema share.
+_CONTROL = r"[\x00-\x1f\x7f-\x9f]"
+_CONTROL_IN_LINES = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # \t and \n are none
+_CONTROL_IN_TEXT = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)"
+_TEXT = r"^(?:[^\x00-\x08\x0b-\x1f\x7f-\x9f]|\r\n)*$"
+_ADDRESS = r"^(?:[hH][tT][tT][pP][sS]?://[^\s\\]+|/(?:[^/\s\\][^\s\\]*)?)$"
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]{1,19}")
 
@@ -28,19 +44,36 @@ def broken_rule(code: LiteralString, message: str, **where: object) -> PydanticC
     return PydanticCustomError(code, "{message}", {"message": message, **where})
 
 
-def _without(pattern: re.Pattern[str]) -> AfterValidator:
+@dataclass(frozen=True, eq=False)  # a type is hashed with its rules
+class Rule:
+    """A check, and what the OpenAPI document says of it: pydantic cannot see into a function."""
+
+    said: Mapping[str, Any]
+    check: Callable[[Any], Any] | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        return schema if self.check is None else no_info_after_validator_function(self.check, schema)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(core), **self.said}
+
+
+def _without(forbidden: str, pattern: str | None = None) -> Rule:
+    """Text in which no character is of a class; `pattern` says so when there is more to it."""
+    searched = re.compile(forbidden)
+
     def check(text: str) -> str:
-        if found := pattern.search(text):
+        if found := searched.search(text):
             raise broken_rule("control_character", f"holds the control character U+{ord(found.group()):04X}")
         return text
 
-    return AfterValidator(check)
+    return Rule({"pattern": pattern or f"^[^{forbidden[1:-1]}]*$"}, check)
 
 
 def _address(text: str) -> str:
     """An address that is safe to put behind a link: http(s), or a path of the host's own site."""
-    own_path = text.startswith("/") and not text.startswith("//")
-    if re.search(r"[\s\\]", text) or not (own_path or _is_web_address(text)):
+    if not re.fullmatch(_ADDRESS, text) or not (text.startswith("/") or _is_web_address(text)):
         raise broken_rule("invalid_url", "must be an http(s) address or a path that begins with one slash")
     return text
 
@@ -91,17 +124,40 @@ def _name(limit: int) -> StringConstraints:
     return StringConstraints(min_length=1, max_length=limit)
 
 
-Id = Annotated[str, _name(limits.ID_MAX), _without(_ANY_CONTROL)]
-Topic = Annotated[str, _name(limits.TOPIC_MAX), _without(_ANY_CONTROL)]
-Kind = Annotated[str, _name(limits.KIND_MAX), _without(_ANY_CONTROL)]
-Title = Annotated[str, _name(limits.TITLE_MAX), _without(_CONTROL_IN_LINES)]
-Text = Annotated[str, _name(limits.BODY_MAX), _without(_CONTROL_IN_TEXT)]
-Url = Annotated[str, _name(limits.URL_MAX), _without(_ANY_CONTROL), AfterValidator(_address)]
-Data = Annotated[dict[str, Any], AfterValidator(_small_enough)]
-Timestamp = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
-Seq = Annotated[int, Field(ge=1, le=limits.SEQ_MAX)]
-Version = Annotated[int, Field(ge=0, le=limits.SEQ_MAX)]
-IdempotencyKey = Annotated[str, StringConstraints(pattern=rf"^[\x21-\x7e]{{1,{limits.IDEMPOTENCY_KEY_MAX}}}$")]
+def _example(value: object) -> Rule:
+    return _said(examples=[value])
+
+
+def _said(**words: object) -> Rule:
+    """Words for the document alone."""
+    return Rule(words)
+
+
+Id = Annotated[str, _name(limits.ID_MAX), _without(_CONTROL), _example("bob")]
+Topic = Annotated[str, _name(limits.TOPIC_MAX), _without(_CONTROL), _example("boots")]
+Kind = Annotated[str, _name(limits.KIND_MAX), _without(_CONTROL), _example("order.shipped")]
+Title = Annotated[str, _name(limits.TITLE_MAX), _without(_CONTROL_IN_LINES), _example("Order 41 is on its way")]
+Text = Annotated[str, _name(limits.BODY_MAX), _without(_CONTROL_IN_TEXT, _TEXT), _example("Two parcels, by post.")]
+Url = Annotated[
+    str,
+    _name(limits.URL_MAX),
+    _without(_CONTROL),
+    Rule({"pattern": _ADDRESS, "examples": ["/orders/41"]}, _address),
+]
+Data = Annotated[dict[str, Any], Rule({"examples": [{"order": 41}]}, _small_enough)]
+Timestamp = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-31T09:00:00Z"]}),
+]
+NotificationId = Annotated[UUID, _example("019ac5a7-8c00-7000-8000-0000000000a1")]
+Seq = Annotated[int, Field(ge=1, le=limits.SEQ_MAX), _example(42)]
+Version = Annotated[int, Field(ge=0, le=limits.SEQ_MAX), _example(42)]
+IdempotencyKey = Annotated[
+    str,
+    StringConstraints(pattern=rf"^[\x21-\x7e]{{1,{limits.IDEMPOTENCY_KEY_MAX}}}$"),
+    _example("order-41-shipped"),
+]
 OnlyTrue = Annotated[bool, AfterValidator(_only_true), WithJsonSchema({"type": "boolean", "const": True})]
-NoDuplicates = AfterValidator(_no_duplicates)
+NoDuplicates = Rule({"uniqueItems": True}, _no_duplicates)
 FromQuery = BeforeValidator(_decimal)

@@ -56,6 +56,7 @@ def read_changes(call: Call, query: ChangesQuery) -> Answer:
 
 @endpoint("GET", "/v1/inbox/{seq}", scope=INBOX, answers={200: Item})
 def read_item(call: Call, seq: Seq) -> Answer:
+    """One item."""
     with call.database.read() as session:
         return Answer(_existing(inbox.item(session, call.caller, seq)))
 

@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from typing import Literal
-from uuid import UUID
 
 from api.answers import NotificationAccepted, NotificationsAccepted, PublishedInFull, PublishedPage
 from api.cursors import PUBLISHED
 from api.endpoint import Answer, Call, endpoint
+from api.fields import NotificationId
 from api.headers import LINK, LOCATION, link_to_next
 from api.problems import IDEMPOTENCY_KEY_REUSED, INVALID_CURSOR, NOT_FOUND, Problem
 from api.schemas import Batch, HistoryQuery, Notification
@@ -73,7 +73,7 @@ def read_published(call: Call, query: HistoryQuery) -> Answer:
 
 
 @endpoint("GET", "/v1/notifications/{notification_id}", scope=NOTIFY, answers={200: PublishedInFull})
-def read_one_published(call: Call, notification_id: UUID) -> Answer:
+def read_one_published(call: Call, notification_id: NotificationId) -> Answer:
     """One of the caller's notifications: where it stands, whom it reached, and how many of them saw and read it."""
     with call.database.read() as session:
         found = history.one(session, call.caller, notification_id, call.now)
@@ -83,7 +83,7 @@ def read_one_published(call: Call, notification_id: UUID) -> Answer:
 
 
 @endpoint("DELETE", "/v1/notifications/{notification_id}", scope=NOTIFY, answers={204: None})
-def withdraw(call: Call, notification_id: UUID) -> Answer:
+def withdraw(call: Call, notification_id: NotificationId) -> Answer:
     """Take a notification back: who has not received it never will, and from every inbox that has it it vanishes.
 
     Doing it again changes nothing.

@@ -10,10 +10,12 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from api import answers
 from models.database import DatabaseUnavailable
 from models.inbox import ResyncRequired
 from models.notifications import IdempotencyKeyReused
@@ -98,21 +100,31 @@ def invalid(field: str, code: str, message: str) -> Problem:
     return Problem(INVALID_REQUEST, errors=[FieldError(field, code, message)])
 
 
+def body_of(problem: Problem) -> dict[str, Any]:
+    kind = problem.kind
+    errors = [
+        answers.FieldError(field=_storable(error.field[:NAME_MAX]), code=error.code, message=error.message)
+        for error in problem.errors[:ERRORS_MAX]
+    ]
+    body = answers.Problem(
+        type="about:blank",
+        title=HTTPStatus(kind.status).phrase,
+        status=kind.status,
+        code=kind.code,
+        detail=problem.detail,
+        errors=errors,
+    )
+    return body.model_dump()
+
+
+def _storable(name: str) -> str:
+    """A field's name may hold what UTF-8 cannot: it is the client's own text."""
+    return name.encode("utf-8", "replace").decode()
+
+
 def answer(problem: Problem) -> Response:
     kind = problem.kind
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(kind.status).phrase,
-        "status": kind.status,
-        "code": kind.code,
-        "detail": problem.detail,
-        "errors": [
-            {"field": error.field[:NAME_MAX], "code": error.code, "message": error.message}
-            for error in problem.errors[:ERRORS_MAX]
-        ],
-    }
-    # A field's name may hold what UTF-8 cannot: it is the client's own text.
-    text = (json.dumps(body, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+    text = json.dumps(body_of(problem), ensure_ascii=False) + "\n"
     response = Response(text, kind.status, problem.headers, mimetype=MIMETYPE)
     if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)

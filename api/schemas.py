@@ -1,8 +1,13 @@
-"""What a request may say: bodies and queries. Unknown fields are refused, and no type is bent into another."""
+"""What a request may say: bodies and queries. Unknown fields are refused, and no type is bent into another.
 
-from typing import Annotated, Literal, LiteralString, Self
+The OpenAPI document is made from these: a docstring, also one below a field, is what its reader is told.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, LiteralString, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from api.fields import (
@@ -27,49 +32,91 @@ Severity = Literal["none", "low", "medium", "high"]
 Status = Literal["accepted", "scheduled", "delivering", "delivered", "cancelled"]
 State = Literal["unread", "read", "archived", "all"]
 Ids = Annotated[list[Id], NoDuplicates]
+Limit = Annotated[int, Field(ge=1, le=limits.PAGE_MAX), FromQuery]
+Cursor = Annotated[str, Field(examples=["MuLjAIOCLCvLWzEsIjQyIl0"])]
+
+TARGETS = ("recipients", "topic", "everyone")
+WAYS_TO_MARK = ("seqs", "through")
 
 
 class Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+def _said(example: Mapping[str, Any], exactly_one: tuple[str, ...] = ()) -> ConfigDict:
+    """What the document says of a body beside its fields."""
+    given = [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in exactly_one]
+    words: JsonDict = {"examples": [dict(example)], **({"oneOf": given} if given else {})}  # type: ignore[dict-item]
+    return ConfigDict(json_schema_extra=words)
 
 
 class Follow(Schema):
+    model_config = _said({"target": "bob"})
+
     target: Id
+    """Who is followed."""
 
 
 class Message(Schema):
+    model_config = _said({"to": "bob", "text": "Hello bob!"})
+
     to: Id
+    """Who receives it."""
     text: Text
 
 
 class Notification(Schema):
     """A notification for exactly one of: these `recipients`, the subscribers of a `topic`, `everyone`."""
 
+    model_config = _said(
+        {"recipients": ["bob", "carol"], "kind": "order.shipped", "title": "Order 41 is on its way"}, TARGETS
+    )
+
     recipients: Annotated[list[Id], Field(min_length=1, max_length=limits.RECIPIENTS_MAX), NoDuplicates] | None = None
+    """Who receives it."""
     topic: Topic | None = None
+    """Its subscribers at the time of delivery receive it."""
     everyone: OnlyTrue | None = None
+    """Everyone receives it who ever received something, subscribed, or opened an inbox."""
     kind: Kind
+    """What happened, in a word of your application; inboxes can be filtered by it."""
     title: Title
     body: Text | None = None
     url: Url | None = None
+    """Where the item leads: an http(s) address, or a path of your own site."""
     data: Data | None = None
+    """Whatever your application wants to find in the item; at most 65,536 bytes as JSON."""
     actor: Id | None = None
+    """Who caused it."""
     severity: Severity = "none"
     expires_at: Timestamp | None = None
+    """From then on it is in no inbox any more."""
     deliver_at: Timestamp | None = None
+    """It is delivered then; until then it is `scheduled`."""
 
     @model_validator(mode="after")
     def _has_one_target(self) -> Self:
-        _demand_one_of(self, "recipients", "topic", "everyone")
+        _demand_one_of(self, *TARGETS)
         return self
 
 
 class Batch(Schema):
+    model_config = _said(
+        {
+            "notifications": [
+                {"recipients": ["bob"], "kind": "order.shipped", "title": "Order 41 is on its way"},
+                {"topic": "boots", "kind": "offer", "title": "New boots"},
+            ]
+        }
+    )
+
     notifications: Annotated[list[Notification], Field(min_length=1, max_length=limits.BATCH_MAX)]
 
 
 class Subscribers(Schema):
-    """Who is to receive what is sent to a topic from now on, and who no longer."""
+    """Who is to receive what is sent to a topic from now on, and who no longer: at most 1,000 together, none twice."""
+
+    model_config = _said({"add": ["bob"], "remove": ["carol"]})
 
     add: Ids = Field(default=[])
     remove: Ids = Field(default=[])
@@ -90,6 +137,8 @@ class Subscribers(Schema):
 class ItemPatch(Schema):
     """The state an item is to have. Read implies seen, archived implies read; what was seen stays seen."""
 
+    model_config = _said({"read": True})
+
     read: bool | None = None
     seen: OnlyTrue | None = None
     archived: bool | None = None
@@ -106,46 +155,54 @@ class ItemPatch(Schema):
 class Mark(Schema):
     """Which items: `seqs` names them, or `through` means all up to the version that the device had seen."""
 
+    model_config = _said({"through": 42}, WAYS_TO_MARK)
+
     seqs: Annotated[list[Seq], Field(min_length=1, max_length=limits.SEQS_MAX)] | None = None
     through: Version | None = None
     kind: Kind | None = None
+    """Only those of this kind."""
     topic: Topic | None = None
+    """Only those of this topic."""
 
     @model_validator(mode="after")
     def _names_items_one_way(self) -> Self:
-        _demand_one_of(self, "seqs", "through")
+        _demand_one_of(self, *WAYS_TO_MARK)
         return self
 
 
 class InboxQuery(Schema):
     state: State | None = None
+    """Left out: all that are not archived."""
     kind: Kind | None = None
     topic: Topic | None = None
     severity: Severity | None = None
     actor: Id | None = None
-    limit: Annotated[int, Field(ge=1, le=limits.PAGE_MAX), FromQuery] = limits.PAGE_DEFAULT
-    cursor: str | None = None
+    limit: Limit = limits.PAGE_DEFAULT
+    cursor: Cursor | None = None
+    """The `next_cursor` of the page before."""
 
 
 class HistoryQuery(Schema):
-    """`since` is included, `until` is not."""
-
     kind: Kind | None = None
     topic: Topic | None = None
     recipient: Id | None = None
+    """Those that name this recipient, or are in that inbox."""
     status: Status | None = None
     since: Timestamp | None = None
+    """Accepted at this time or later."""
     until: Timestamp | None = None
-    limit: Annotated[int, Field(ge=1, le=limits.PAGE_MAX), FromQuery] = limits.PAGE_DEFAULT
-    cursor: str | None = None
+    """Accepted before this time."""
+    limit: Limit = limits.PAGE_DEFAULT
+    cursor: Cursor | None = None
+    """The `next_cursor` of the page before."""
 
 
 class ChangesQuery(Schema):
-    """`epoch` is the history that the client knows; when it is another now, its versions mean nothing."""
-
     since: Annotated[Version, FromQuery]
+    """The version that the client is at."""
     limit: Annotated[int, Field(ge=1, le=limits.CHANGES_MAX), FromQuery] = limits.CHANGES_MAX
     epoch: Annotated[str, Field(max_length=100)] | None = None
+    """The history that the client knows; when it is another now, its versions mean nothing: 410."""
 
 
 def _demand_one_of(schema: Schema, *names: str) -> None:

@@ -35,6 +35,9 @@ Belfry is up. Two people are ready (their tokens are good for a day):
   Try    curl -s {api}/v1/messages -H "Authorization: Bearer $ALICE" --json '{{"to": "bob", "text": "Hello bob!"}}'
          curl -s {api}/v1/inbox -H "Authorization: Bearer $BOB"
 
+  Docs   {api}/docs
+         Every call, with a line to paste; in OpenAPI 3.1: {api}/openapi.json
+
   More   make token USER=carol; a producer's: make token USER=shop SCOPE=notify; the rest is in README.md
   Push   {push} (Socket.IO)
   Logs   {logs}

@@ -39,10 +39,3 @@ def test_no_other_origin_may(api: Api, alice: Caller) -> None:
         assert "Access-Control-Allow-Origin" not in answer.headers
         preflight = {"Origin": origin, "Access-Control-Request-Method": "GET"}
         assert "Access-Control-Allow-Origin" not in api.http.options("/v1/inbox", headers=preflight).headers
-
-
-def test_head_answers_as_get_without_a_body(alice: Caller) -> None:
-    get, head = (alice.request(method, "/v1/inbox/summary") for method in ("GET", "HEAD"))
-    assert (head.status_code, head.content) == (200, b"")
-    assert head.headers["ETag"] == get.headers["ETag"]
-    assert head.headers["Content-Length"] == get.headers["Content-Length"]
