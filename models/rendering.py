@@ -30,7 +30,7 @@ class Change:
 
 def timestamp(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC with a `Z`, microseconds always written so that texts compare like times."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def render_content(notification: Row[Any]) -> Rendered:

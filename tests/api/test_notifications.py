@@ -57,6 +57,12 @@ def test_what_is_due_later_is_scheduled_and_what_was_due_is_accepted(shop: Calle
         assert answered(answer, 202)["status"] == status
 
 
+def test_times_long_past_are_still_written_as_rfc_3339_has_them(shop: Caller) -> None:
+    past = {"recipients": ["bob"], "deliver_at": "0327-01-24T13:35:59.3Z"}
+    there = shop.post("/v1/notifications", ORDER | past).headers["Location"]
+    assert answered(shop.get(there), 200)["deliver_at"] == "0327-01-24T13:35:59.300000Z"
+
+
 def test_what_a_field_may_at_most_be_is_accepted(api: Api, shop: Caller) -> None:
     largest = {
         "recipients": [f"{n}-{uuid4()}" for n in range(1000)],
