@@ -40,7 +40,7 @@ def register(app: Flask, endpoints: Sequence[Endpoint]) -> None:
 
     @cache
     def written() -> bytes:
-        return json.dumps(described(), ensure_ascii=False, separators=(",", ":")).encode()
+        return (json.dumps(described(), ensure_ascii=False, separators=(",", ":")) + "\n").encode()
 
     def page() -> Response:
         spec = described()
