@@ -23,6 +23,15 @@ POOL_SIZE = 10
 SQLITE_PATIENCE_SECONDS = 2.0  # for the one write lock; waited for here, since SQLite's own wait stops a whole process
 SQLITE_LOOK_EVERY_SECONDS = 0.01
 
+OPTIONS = " ".join(
+    (
+        "-c timezone=UTC",  # elsewhere the last hours of the year 9999 are no time that Python knows
+        # What is prepared is planned once, not for each parameter: planning a page costs three times what reading it
+        # does, and tests/models/test_plans.py can say which plan it is.
+        "-c plan_cache_mode=force_generic_plan",
+    )
+)
+
 
 class DatabaseUnavailable(Exception):
     """The database cannot be reached or did not answer. Nothing was written, unless it fell silent at the commit."""
@@ -86,7 +95,7 @@ def _postgres_engine(url: str) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "application_name": "belfry",
-            "options": "-c timezone=UTC",  # elsewhere the last hours of the year 9999 are no time that Python knows
+            "options": OPTIONS,
         },
     )
     event.listen(engine, "do_connect", _Connector())

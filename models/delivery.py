@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, case, func, select, update
 from models.database import Session
 from models.notifications import UNDELIVERED, unexpired, until_expiry
 from models.numberline import Step, move_on
+from models.paging import exactly
 from models.rendering import Change, render_added, render_content, render_new_item
 from models.tables import inbox_items, inboxes, notifications, subscriptions
 
@@ -157,4 +158,4 @@ def _next_recipients(session: Session, row: Row[Any], size: int) -> Sequence[str
         query = select(known).where(subscriptions.c.topic == row.topic)
     if row.fanout_cursor is not None:
         query = query.where(known > row.fanout_cursor)
-    return session.scalars(query.order_by(known).limit(size)).all()
+    return session.scalars(query.order_by(known).limit(exactly(size))).all()

@@ -1,13 +1,15 @@
 """A producer's own history: what it published, where it stands, and how it was received."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, literal, or_, select, tuple_
 
 from models.database import Session
+from models.notifications import first_id
+from models.paging import exactly
 from models.rendering import Rendered, render_content, timestamp
 from models.tables import inbox_items, notifications
 
@@ -38,17 +40,23 @@ def page(
 ) -> HistoryPage:
     """Those that fit all the filters; `since` is included, `until` is not."""
     wanted = [notifications.c[name] == value for name, value in (("kind", kind), ("topic", topic)) if value is not None]
+    key = tuple_(notifications.c.producer_id, notifications.c.id)
     if recipient is not None:
         wanted.append(_concerns(session, recipient))
     if status is not None:
         wanted.append(_status(now) == status)
     if since is not None:
-        wanted.append(notifications.c.created_at >= since)
+        wanted += [notifications.c.created_at >= since, key >= tuple_(producer_id, first_id(since))]
     if until is not None:
-        wanted.append(notifications.c.created_at < until)
+        just_after = first_id(until + timedelta(milliseconds=1))
+        wanted += [notifications.c.created_at < until, key < tuple_(producer_id, just_after)]
     if before is not None:
-        wanted.append(notifications.c.id < before)
-    query = _own(producer_id, now).where(*wanted).order_by(notifications.c.id.desc()).limit(limit + 1)
+        wanted.append(key < tuple_(producer_id, before))
+    # Said as a range, the producer is a part of the order, which its own index has alone. (As one value it would be
+    # none, and all producers' notifications be read through for a small one's.)
+    range_of = notifications.c.producer_id.between(producer_id, producer_id)
+    newest = (notifications.c.producer_id.desc(), notifications.c.id.desc())
+    query = _shown(now).where(range_of, *wanted).order_by(*newest).limit(exactly(limit + 1))
     rows = session.execute(query).all()
     next_before = rows[limit - 1].id if len(rows) > limit else None
     return HistoryPage([_render(row) for row in rows[:limit]], next_before)
@@ -56,7 +64,8 @@ def page(
 
 def one(session: Session, producer_id: str, notification_id: UUID, now: datetime) -> Rendered | None:
     """One of this producer's notifications, with its numbers: how many it concerns, reached, were seen and read by."""
-    row = session.execute(_own(producer_id, now).where(notifications.c.id == notification_id)).one_or_none()
+    own = (notifications.c.producer_id == producer_id) & (notifications.c.id == notification_id)
+    row = session.execute(_shown(now).where(own)).one_or_none()
     if row is None:
         return None
     tally = select(func.count(inbox_items.c.seen_at), func.count(inbox_items.c.read_at))
@@ -64,9 +73,8 @@ def one(session: Session, producer_id: str, notification_id: UUID, now: datetime
     return {**_render(row), "seen": seen, "read": read}
 
 
-def _own(producer_id: str, now: datetime) -> Select[Any]:
-    columns = [*notifications.c, _status(now).label("status")]
-    return select(*columns).where(notifications.c.producer_id == producer_id)
+def _shown(now: datetime) -> Select[Any]:
+    return select(*notifications.c, _status(now).label("status"))
 
 
 def _status(now: datetime) -> ColumnElement[str]:

@@ -4,20 +4,20 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, select, true, update
 
 from models.database import Session
-from models.inbox import ARCHIVED, UNREAD, UNSEEN, Condition, Summary, open_inbox, own, present
+from models.inbox import UNREAD, UNSEEN, Condition, Summary, open_inbox, own, own_named, present
 from models.numberline import Step, hold, move_on
 from models.tables import inbox_changes, inbox_items
 
-# Which items each change concerns, and what it does to them. Read implies seen; archived implies read.
-CONCERNS: dict[str, Condition] = {
-    "seen": UNSEEN,
-    "read": UNREAD,
-    "unread": ~UNREAD,
-    "archived": ~ARCHIVED,
-    "unarchived": ARCHIVED,
+# The states whose items each change concerns, and what it does to them. Read implies seen; archived implies read.
+CONCERNS = {
+    "seen": ("unread",),  # of those only what is unseen
+    "read": ("unread",),
+    "unread": ("read", "archived"),
+    "archived": ("unread", "read"),
+    "unarchived": ("archived",),
 }
 SETS = {"seen": ("seen_at",), "read": ("seen_at", "read_at"), "archived": ("seen_at", "read_at", "archived_at")}
 CLEARS = {"unread": ("read_at", "archived_at"), "unarchived": ("archived_at",)}
@@ -32,10 +32,24 @@ class Which:
     kind: str | None = None
     topic: str | None = None
 
-    def condition(self) -> Condition:
-        named = inbox_items.c.seq.in_(self.seqs) if self.seqs is not None else inbox_items.c.seq <= self.through
+    def ranges(self, recipient_id: str, states: Sequence[str]) -> list[Condition]:
+        """Conditions that together hold for these items in these states; each is a range of an index."""
+        if self.seqs is not None:
+            return [own_named(recipient_id, self.seqs) & inbox_items.c.state.in_(states)]
         filters = {"kind": self.kind, "topic": self.topic}
-        return and_(named, *(inbox_items.c[name] == value for name, value in filters.items() if value is not None))
+        narrowed = [inbox_items.c[name] == value for name, value in filters.items() if value is not None]
+        up_to = own(recipient_id) & (inbox_items.c.seq <= self.through)
+        return [and_(up_to, inbox_items.c.state == state, *narrowed) for state in states]
+
+
+@dataclass(frozen=True)
+class Touched:
+    """The items that a change will touch: which, how many, and how many of them are unread and unseen before."""
+
+    which: Which
+    items: int
+    unread: int
+    unseen: int
 
 
 @dataclass(frozen=True)
@@ -103,24 +117,32 @@ def _holds(session: Session, recipient_id: str, seq: int) -> bool:
 
 def _change(session: Session, recipient_id: str, change: str, which: Which, now: datetime) -> tuple[int | None, int]:
     """Apply a change to the items it concerns. Answers the version it took, if any, and how many items it touched."""
-    concerned = own(recipient_id) & which.condition() & CONCERNS[change]
-    tally = select(func.count(), func.count().filter(UNREAD), func.count().filter(UNSEEN), func.max(inbox_items.c.seq))
-    touched, unread, unseen, newest = session.execute(tally.where(concerned)).one()
-    if not touched:
+    only = UNSEEN if change == "seen" else true()
+    concerned = [one & only for one in which.ranges(recipient_id, CONCERNS[change])]
+    touched = _touched(session, which, concerned)
+    if not touched.items:
         return None, 0
-    if which.seqs is not None:
-        which = Which(
-            seqs=list(session.scalars(select(inbox_items.c.seq).where(concerned).order_by(inbox_items.c.seq)))
-        )
-    else:
-        which = Which(through=newest, kind=which.kind, topic=which.topic)
-    more_unread = {"seen": 0, "unread": touched, "unarchived": 0}.get(change, -unread)
-    more_unseen = -unseen if change in SETS else 0
-    version = take_version(session, recipient_id, change, which, now, more_unread, more_unseen)
+    more_unread = {"seen": 0, "unread": touched.items, "unarchived": 0}.get(change, -touched.unread)
+    more_unseen = -touched.unseen if change in SETS else 0
+    version = take_version(session, recipient_id, change, touched.which, now, more_unread, more_unseen)
     sets = {name: func.coalesce(inbox_items.c[name], now) for name in SETS.get(change, ())}
     clears = dict.fromkeys(CLEARS.get(change, ()))
-    session.execute(update(inbox_items).where(concerned).values(version=version, **sets, **clears))
-    return version, int(touched)
+    for one in concerned:
+        session.execute(update(inbox_items).where(one).values(version=version, **sets, **clears))
+    return version, touched.items
+
+
+def _touched(session: Session, which: Which, concerned: Sequence[Condition]) -> Touched:
+    if which.seqs is not None:
+        found = select(inbox_items.c.seq, UNREAD.label("unread"), UNSEEN.label("unseen")).where(*concerned)
+        rows = session.execute(found.order_by(inbox_items.c.seq)).all()
+        named = Which(seqs=[row.seq for row in rows])
+        return Touched(named, len(rows), sum(row.unread for row in rows), sum(row.unseen for row in rows))
+    tally = select(func.count(), func.count().filter(UNREAD), func.count().filter(UNSEEN), func.max(inbox_items.c.seq))
+    rows = [session.execute(tally.where(one)).one() for one in concerned]
+    items, unread, unseen = (sum(row[column] for row in rows) for column in range(3))
+    newest = max((row[3] for row in rows if row[3] is not None), default=None)
+    return Touched(Which(through=newest, kind=which.kind, topic=which.topic), items, unread, unseen)
 
 
 def take_version(

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, bindparam, case, func, select, tuple_, upd
 
 from models.database import Session
 from models.insert import insert_into
+from models.paging import exactly
 from models.tables import notifications
 
 # The API enqueues what it accepts; the relay enqueues again what is still undelivered after this, then after twice
@@ -21,6 +22,7 @@ from models.tables import notifications
 RELAY_AFTER = timedelta(seconds=5)
 RELAY_AFTER_AT_MOST = timedelta(minutes=5)
 
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 UNDELIVERED = notifications.c.delivered_at.is_(None) & notifications.c.cancelled_at.is_(None)
 
@@ -72,7 +74,7 @@ def accept(session: Session, new: Sequence[NewNotification], now: datetime) -> l
     A producer's idempotency key that is known answers the id it had then. Raises `IdempotencyKeyReused` when the
     content differs from what it was.
     """
-    ids = sorted(new_id() for _ in new)  # a batch keeps its order, also where it is sorted by id
+    ids = sorted(new_id(now) for _ in new)  # a batch keeps its order, also where it is sorted by id
     rows = [_row(one, id_, now) for one, id_ in zip(new, ids, strict=True)]
     unless_known = insert_into(session, notifications).on_conflict_do_nothing()
     session.execute(unless_known, rows)
@@ -91,7 +93,7 @@ def due(session: Session, now: datetime, limit: int) -> Due:
         select(*(notifications.c[name] for name in ("id", "enqueued", "expires_at")), deliverable.label("deliverable"))
         .where(notifications.c.enqueue_at <= now)
         .order_by(notifications.c.enqueue_at, notifications.c.id)
-        .limit(limit)
+        .limit(exactly(limit))
         .with_for_update(skip_locked=True)
     )
     taken = session.execute(oldest_due).all()
@@ -137,12 +139,17 @@ def cancel(session: Session, producer_id: str, notification_id: UUID, now: datet
     return session.scalar(select(notifications.c.id).where(own)) is not None
 
 
-def new_id() -> UUID:
-    """A UUIDv7 (RFC 9562): ids made one after another lie side by side in the index."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds << 80) | secrets.randbits(80)
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    return UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62))
+def new_id(now: datetime) -> UUID:
+    """A UUIDv7 (RFC 9562) of this moment; those that one process makes after one another are sorted so."""
+    order = time.time_ns() // 1_000 % 2**42  # microseconds: enough for seven weeks within one moment of `now`
+    tail = order << 32 | secrets.randbits(32)
+    return UUID(int=first_id(now).int | (tail >> 62) << 64 | tail % 2**62)
+
+
+def first_id(moment: datetime) -> UUID:
+    """No notification that was accepted at this moment, to the millisecond, or later has a smaller id."""
+    milliseconds = (moment - UNIX_EPOCH) // timedelta(milliseconds=1)
+    return UUID(int=max(milliseconds, 0) << 80 | 0x7 << 76 | 0x2 << 62)
 
 
 def _row(new: NewNotification, id_: UUID, now: datetime) -> dict[str, Any]:

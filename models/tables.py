@@ -104,7 +104,10 @@ _partial_index(
 )
 _partial_index("ix_notifications_due", notifications.c.enqueue_at, where=notifications.c.enqueue_at.is_not(None))
 Index("ix_notifications_producer_id_id", notifications.c.producer_id, notifications.c.id)
-Index("ix_notifications_created_at", notifications.c.created_at)
+_partial_index("ix_notifications_kept", notifications.c.created_at, where=notifications.c.withdrawn_at.is_(None))
+_partial_index(
+    "ix_notifications_withdrawn", notifications.c.created_at, where=notifications.c.withdrawn_at.is_not(None)
+)
 
 # One row per recipient: the number line of its inbox, and the counts that belong to its present version.
 inboxes = Table(
@@ -139,13 +142,17 @@ inbox_items = Table(
     UniqueConstraint("notification_id", "recipient_id"),
 )
 _items = inbox_items.c
+# Every list is a merge of range scans in the order of `seq`, one for each state that it shows: see `models.inbox.page`.
 Index("ix_inbox_items_state", _items.recipient_id, _items.state, _items.seq)
-Index("ix_inbox_items_kind", _items.recipient_id, _items.kind, _items.seq)
-_partial_index("ix_inbox_items_topic", _items.recipient_id, _items.topic, _items.seq, where=_items.topic.is_not(None))
-_partial_index("ix_inbox_items_actor", _items.recipient_id, _items.actor, _items.seq, where=_items.actor.is_not(None))
-_partial_index(
-    "ix_inbox_items_severity", _items.recipient_id, _items.severity, _items.seq, where=_items.severity != "none"
-)
+Index("ix_inbox_items_kind", _items.recipient_id, _items.kind, _items.state, _items.seq)
+for _column, _where in (
+    (_items.topic, _items.topic.is_not(None)),
+    (_items.actor, _items.actor.is_not(None)),
+    (_items.severity, _items.severity != "none"),  # what most items are; who asks for those reads past the others
+):
+    _partial_index(
+        f"ix_inbox_items_{_column.name}", _items.recipient_id, _column, _items.state, _items.seq, where=_where
+    )
 
 # Every change of state, one row each, a bulk change too. Arrivals need none: an item's seq is its version.
 inbox_changes = Table(

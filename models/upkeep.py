@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, func, select, t
 
 from models.database import Session
 from models.numberline import hold
+from models.paging import exactly
 from models.tables import inbox_changes, inbox_items, inboxes, notifications
 
 
@@ -25,7 +26,7 @@ def expire_old(session: Session, retention: Retention, now: datetime, size: int)
     """
     alive = notifications.c.withdrawn_at.is_(None) & func.coalesce(notifications.c.expires_at > now, True)
     oldest = select(notifications.c.id).where(_old(retention, now), alive).order_by(notifications.c.created_at)
-    ids = session.scalars(oldest.limit(size).with_for_update(skip_locked=True)).all()
+    ids = session.scalars(oldest.limit(exactly(size)).with_for_update(skip_locked=True)).all()
     if ids:
         end = update(notifications).where(notifications.c.id.in_(ids))
         session.execute(end.values(expires_at=now, enqueue_at=now, enqueued=0))
@@ -36,7 +37,9 @@ def delete_old(session: Session, retention: Retention, now: datetime, size: int)
     """Delete old notifications that are in no inbox any more, at most `size`; their idempotency keys go with them."""
     held = exists().where(inbox_items.c.notification_id == notifications.c.id)
     gone = select(notifications.c.id).where(_old(retention, now), notifications.c.withdrawn_at.is_not(None), ~held)
-    ids = session.scalars(gone.order_by(notifications.c.created_at).limit(size).with_for_update(skip_locked=True)).all()
+    ids = session.scalars(
+        gone.order_by(notifications.c.created_at).limit(exactly(size)).with_for_update(skip_locked=True)
+    ).all()
     if ids:
         session.execute(delete(notifications).where(notifications.c.id.in_(ids)))
     return len(ids)
@@ -48,7 +51,12 @@ def forget_changes(session: Session, retention: Retention, now: datetime, size: 
     Inboxes that someone is changing are left for the next time.
     """
     key = (inbox_changes.c.recipient_id, inbox_changes.c.version)
-    oldest = select(*key).where(inbox_changes.c.at < now - retention.changes).order_by(inbox_changes.c.at).limit(size)
+    oldest = (
+        select(*key)
+        .where(inbox_changes.c.at < now - retention.changes)
+        .order_by(inbox_changes.c.at)
+        .limit(exactly(size))
+    )
     found = [(recipient, version) for recipient, version in session.execute(oldest)]
     held = set(hold(session, list({recipient for recipient, _ in found}), skip_held=True))
     forgotten = [(recipient, version) for recipient, version in found if recipient in held]

@@ -11,6 +11,7 @@ from models.database import Session
 from models.delivery import FANOUT_PATIENCE, Chunk
 from models.notifications import UNDELIVERED
 from models.numberline import Step, hold, move_on
+from models.paging import exactly
 from models.rendering import Change, render_change
 from models.tables import inbox_changes, inbox_items, notifications
 
@@ -41,7 +42,7 @@ def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) 
 def _holders(session: Session, notification_id: UUID, size: int) -> Sequence[str]:
     recipient = inbox_items.c.recipient_id
     holding = select(recipient).where(inbox_items.c.notification_id == notification_id)
-    return session.scalars(holding.order_by(recipient).limit(size)).all()
+    return session.scalars(holding.order_by(recipient).limit(exactly(size))).all()
 
 
 def _remove_items(session: Session, notification_id: UUID, recipients: Sequence[str]) -> list[Row[Any]]:
@@ -50,7 +51,8 @@ def _remove_items(session: Session, notification_id: UUID, recipients: Sequence[
         return []
     hold(session, recipients)
     of_it = inbox_items.c.notification_id == notification_id
-    gone = delete(inbox_items).where(of_it, inbox_items.c.recipient_id.in_(recipients))
+    between = inbox_items.c.recipient_id.between(min(recipients), max(recipients))  # a range of the index
+    gone = delete(inbox_items).where(of_it, between, inbox_items.c.recipient_id.in_(recipients))
     columns = (inbox_items.c[name] for name in ("recipient_id", "seq", "read_at", "seen_at"))
     return list(session.execute(gone.returning(*columns)))
 

@@ -27,7 +27,8 @@ def upgrade() -> None:
     )
     _index("ix_notifications_due", "notifications", ["enqueue_at"], "enqueue_at IS NOT NULL")
     op.create_index("ix_notifications_producer_id_id", "notifications", ["producer_id", "id"])
-    op.create_index("ix_notifications_created_at", "notifications", ["created_at"])
+    _index("ix_notifications_kept", "notifications", ["created_at"], "withdrawn_at IS NULL")
+    _index("ix_notifications_withdrawn", "notifications", ["created_at"], "withdrawn_at IS NOT NULL")
 
     op.drop_index("ix_inbox_items_unread", "inbox_items")
     with op.batch_alter_table("inbox_items") as table:
@@ -44,10 +45,10 @@ def upgrade() -> None:
         table.alter_column("severity", existing_type=sa.String(6), nullable=False)
         table.add_column(sa.Column("state", sa.String(8), sa.Computed(STATE, persisted=True), nullable=False))
     op.create_index("ix_inbox_items_state", "inbox_items", ["recipient_id", "state", "seq"])
-    op.create_index("ix_inbox_items_kind", "inbox_items", ["recipient_id", "kind", "seq"])
-    _index("ix_inbox_items_topic", "inbox_items", ["recipient_id", "topic", "seq"], "topic IS NOT NULL")
-    _index("ix_inbox_items_actor", "inbox_items", ["recipient_id", "actor", "seq"], "actor IS NOT NULL")
-    _index("ix_inbox_items_severity", "inbox_items", ["recipient_id", "severity", "seq"], "severity != 'none'")
+    op.create_index("ix_inbox_items_kind", "inbox_items", ["recipient_id", "kind", "state", "seq"])
+    _index("ix_inbox_items_topic", "inbox_items", ["recipient_id", "topic", "state", "seq"], "topic IS NOT NULL")
+    _index("ix_inbox_items_actor", "inbox_items", ["recipient_id", "actor", "state", "seq"], "actor IS NOT NULL")
+    _index("ix_inbox_items_severity", "inbox_items", ["recipient_id", "severity", "state", "seq"], "severity != 'none'")
     op.create_index("ix_inbox_changes_at", "inbox_changes", ["at"])
 
 
@@ -59,7 +60,7 @@ def downgrade() -> None:
         for name in ("state", *COPIED):
             table.drop_column(name)
     _index("ix_inbox_items_unread", "inbox_items", ["recipient_id", "seq"], "read_at IS NULL")
-    for index in ("created_at", "producer_id_id", "due", "undelivered"):
+    for index in ("withdrawn", "kept", "producer_id_id", "due", "undelivered"):
         op.drop_index(f"ix_notifications_{index}", "notifications")
     op.execute("UPDATE notifications SET enqueue_at = created_at WHERE enqueue_at IS NULL")
     with op.batch_alter_table("notifications") as table:

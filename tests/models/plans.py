@@ -1,0 +1,106 @@
+"""What PostgreSQL does for a query: the plan of each statement as the product sends it, with the rows it read."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from sqlalchemy import event
+
+from models.database import Database, Session
+
+PARAMETER = re.compile(r"%\((\w+)\)s")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One statement's plan, carried out."""
+
+    statement: str
+    plan: dict[str, Any]
+
+    @property
+    def nodes(self) -> list[dict[str, Any]]:
+        return list(_walk(self.plan))
+
+    @property
+    def scans(self) -> list[dict[str, Any]]:
+        return [node for node in self.nodes if "Relation Name" in node and "Scan" in node["Node Type"]]
+
+    @property
+    def rows_read(self) -> int:
+        """The most rows that were read of any one table, those that a filter threw away among them."""
+        read: dict[str, int] = {}
+        for scan in self.scans:
+            removed = scan.get("Rows Removed by Filter", 0) + scan.get("Rows Removed by Index Recheck", 0)
+            rows = (scan["Actual Rows"] + removed) * scan["Actual Loops"]
+            read[scan["Relation Name"]] = read.get(scan["Relation Name"], 0) + rows
+        return max(read.values(), default=0)
+
+    @property
+    def rows_sorted(self) -> int:
+        sorts = [node for node in self.nodes if "Sort" in node["Node Type"]]
+        return max((sort["Plans"][0]["Actual Rows"] for sort in sorts), default=0)
+
+    @property
+    def pages_read(self) -> int:
+        """Of indices too: an index that is read for nothing throws no rows away, but has pages."""
+        return int(self.plan["Shared Hit Blocks"] + self.plan["Shared Read Blocks"])
+
+    def __str__(self) -> str:
+        return "\n".join([self.statement, *_lines(self.plan)])
+
+
+def look(database: Database, query: Callable[[Session], object]) -> list[Look]:
+    """The plans of all that this query sends, as PostgreSQL makes them for a prepared statement; nothing is kept."""
+    looks: list[Look] = []
+    with database.engine.connect() as session, _watched(session, looks):
+        query(session)
+        session.rollback()
+    return looks
+
+
+@contextmanager
+def _watched(session: Session, looks: list[Look]) -> Iterator[None]:
+    def explain(_session: Session, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        if not statement.startswith("INSERT"):
+            first = parameters[0] if isinstance(parameters, list) else parameters
+            connection = session.connection.driver_connection
+            assert isinstance(connection, psycopg.Connection)
+            looks.append(Look(statement, _plan(connection, statement, first)))
+
+    event.listen(session, "before_cursor_execute", explain)
+    yield
+
+
+def _plan(connection: psycopg.Connection[Any], statement: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    names = list(dict.fromkeys(PARAMETER.findall(statement)))
+    numbered = PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement).replace("%%", "%")
+    values = psycopg.ClientCursor(connection).mogrify(", ".join(["%s"] * len(names)), [parameters[n] for n in names])
+    with connection.cursor() as cursor:
+        cursor.execute("SAVEPOINT before_look")
+        cursor.execute(f"PREPARE looked_at AS {numbered}".encode())
+        run = f"EXECUTE looked_at({values})" if names else "EXECUTE looked_at"
+        [row] = cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {run}".encode())
+        cursor.execute("ROLLBACK TO before_look")
+        cursor.execute("DEALLOCATE looked_at")
+    plan: dict[str, Any] = row[0][0]["Plan"]
+    return plan
+
+
+def _walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _walk(child)
+
+
+def _lines(node: dict[str, Any], depth: int = 0) -> Iterator[str]:
+    where = node.get("Index Name") or node.get("Relation Name") or ""
+    removed = node.get("Rows Removed by Filter", 0)
+    details = " ".join(f"{name}: {node[name]}" for name in ("Index Cond", "Filter", "Sort Key") if name in node)
+    rows = f"rows={node['Actual Rows']} removed={removed} loops={node['Actual Loops']}"
+    yield f"{'  ' * depth}{node['Node Type']} {where} {rows} {details}"
+    for child in node.get("Plans", ()):
+        yield from _lines(child, depth + 1)

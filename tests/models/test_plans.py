@@ -1,0 +1,236 @@
+"""Every query reads about as many rows as it is about, however many there are: a large PostgreSQL's plans say so.
+
+One recipient has a million items, of which the newer half is archived; a hundred thousand others have a few. What a
+plan does is counted, never timed.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from bench.dataset import END, HEAVY, HEAVY_CHANGES, PRODUCER, Mixture, fill
+from models import delivery, history, inbox, marking, notifications, recount, upkeep, withdrawal
+from models.database import Database, Session
+from models.marking import Which
+from models.tables import inboxes
+from models.upkeep import Retention
+from tests.conftest import demand_service
+from tests.models.conftest import migrate
+from tests.models.plans import Look, look
+from tests.support.fresh import fresh_database
+
+ITEMS = 1_000_000
+OTHERS = 100_000
+VERSION = ITEMS + HEAVY_CHANGES
+STATES = """CASE WHEN seq > 500000 THEN 'archived' WHEN mod(seq, 25) = 0 THEN 'unseen'
+    WHEN mod(seq, 25) = 5 THEN 'seen' WHEN mod(seq, 25) = 10 THEN 'read' ELSE 'archived' END"""
+UNSEEN = range(125, 500_000, 25)
+LISTS = (None, "unread", "read", "archived", "all")
+FILTERS = {"kind": "kind5", "topic": "topic5", "severity": "high", "actor": "actor5"}
+
+# Of the notifications: the first went to everyone and is its producer's only one, the next 100 are withdrawn; the last
+# 100,000 have a next step, for most of them a year away.
+SMALL_PRODUCER = "small"
+AFTERWARDS = (
+    "UPDATE notifications SET producer_id = 'small' WHERE id IN (SELECT id FROM notifications ORDER BY id LIMIT 1)",
+    "UPDATE notifications SET withdrawn_at = created_at"
+    " WHERE id IN (SELECT id FROM notifications ORDER BY id OFFSET 1 LIMIT 100)",
+    "DELETE FROM inbox_items USING notifications WHERE id = notification_id AND withdrawn_at IS NOT NULL",
+    "UPDATE notifications SET enqueue_at = created_at + CASE WHEN nth % 2000 = 0 THEN '0 s' ELSE '1 year' END::interval"
+    " FROM (SELECT id AS last, row_number() OVER () nth FROM notifications ORDER BY id DESC LIMIT 100000) t"
+    " WHERE id = last",
+    "VACUUM (ANALYZE) notifications, inbox_items",
+)
+
+PAGE = 20
+TIMES = 3  # how many rows may be read for each that is wanted: a merge reads one more of each range
+ROWS_BESIDE = 2  # the inbox's own row, and the page's first of the next one
+PAGES_A_ROW = 12  # down an index and to the table, twice: for the item, and for its notification; and past the dead
+PAGES_BESIDE = 30
+
+Query = Callable[[Session], object]
+
+
+@pytest.fixture(scope="session")
+def crowd() -> Iterator[Database]:
+    with fresh_database(demand_service("BELFRY_POSTGRES_URL")) as url:
+        database = Database(url.replace("postgresql:", "postgresql+psycopg:", 1))
+        migrate(database.engine.url.render_as_string(hide_password=False))
+        fill(url, Mixture(ITEMS, STATES, OTHERS, items_each=4))
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in AFTERWARDS:
+                connection.execute(statement.encode())
+        yield database
+        database.dispose()
+
+
+def page(**options: Any) -> Query:
+    return lambda session: inbox.page(session, HEAVY, **{"limit": PAGE, **options})
+
+
+def changes(since: int) -> Query:
+    return lambda session: inbox.changes(session, HEAVY, since, limit=100)
+
+
+def mark(change: str, **which: Any) -> Query:
+    return lambda session: marking.mark(session, HEAVY, change, Which(**which), now=END)
+
+
+def patch(seq: int, **state: bool) -> Query:
+    return lambda session: marking.set_state(session, HEAVY, seq, now=END, **state)
+
+
+def produced(producer: str = PRODUCER, **options: Any) -> Query:
+    return lambda session: history.page(session, producer, now=END, **{"limit": PAGE, **options})
+
+
+def expect_few_rows(looks: list[Look], rows: int) -> None:
+    """No statement reads much more than `rows` of any table, sorts more than it wants, or passes by an index."""
+    assert looks
+    for one in looks:
+        whole = [scan for scan in one.scans if scan["Node Type"] == "Seq Scan" and scan["Relation Name"] != "history"]
+        assert not whole, one
+        assert one.rows_read <= TIMES * rows + ROWS_BESIDE, one
+        assert one.rows_sorted <= TIMES * rows, one
+        if not one.statement.startswith(("UPDATE", "DELETE")):  # they also write, to every index
+            assert one.pages_read <= PAGES_A_ROW * max(rows, one.rows_read) + PAGES_BESIDE, one
+
+
+@pytest.mark.parametrize("state", LISTS)
+@pytest.mark.parametrize("before", [None, 100_000], ids=["newest", "deep"])
+def test_a_list(crowd: Database, state: str | None, before: int | None) -> None:
+    expect_few_rows(look(crowd, page(state=state, before=before)), PAGE)
+
+
+@pytest.mark.parametrize("state", LISTS)
+@pytest.mark.parametrize("filtered", FILTERS)
+def test_a_list_with_one_filter(crowd: Database, state: str | None, filtered: str) -> None:
+    expect_few_rows(look(crowd, page(state=state, **{filtered: FILTERS[filtered]})), PAGE)
+    expect_few_rows(look(crowd, page(state=state, before=100_000, **{filtered: FILTERS[filtered]})), PAGE)
+
+
+@pytest.mark.parametrize("filtered", FILTERS)
+def test_a_filter_that_nothing_fits(crowd: Database, filtered: str) -> None:
+    nothing = "low" if filtered == "severity" else "nothing"  # of the others' few items some are
+    owner = "other4" if filtered == "severity" else HEAVY
+    fits: dict[str, Any] = {filtered: nothing}
+    expect_few_rows(look(crowd, lambda session: inbox.page(session, owner, limit=PAGE, **fits)), 4)
+
+
+def test_a_hundred_items(crowd: Database) -> None:
+    expect_few_rows(look(crowd, page(limit=100)), 100)
+
+
+@pytest.mark.parametrize("since", [VERSION, VERSION - 20, ITEMS - 50, 5], ids=["none", "20", "mixed", "a page"])
+def test_changes(crowd: Database, since: int) -> None:
+    expect_few_rows(look(crowd, changes(since)), min(VERSION - since, 100))
+
+
+def test_the_changes_that_are_announced(crowd: Database) -> None:
+    few = [VERSION - 700, VERSION - 1, VERSION]
+    expect_few_rows(look(crowd, lambda session: inbox.change_log(session, HEAVY, few)), len(few))
+
+
+@pytest.mark.parametrize("query", [inbox.summary, lambda session, owner: inbox.item(session, owner, 125)])
+def test_the_summary_and_one_item(crowd: Database, query: Callable[[Session, str], object]) -> None:
+    expect_few_rows(look(crowd, lambda session: query(session, HEAVY)), 1)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [patch(125, read=True), patch(125, seen=True), patch(125, archived=True), patch(135, read=False)],
+    ids=["read", "seen", "archived", "unread"],
+)
+def test_one_item_changes_its_state(crowd: Database, query: Query) -> None:
+    looks = look(crowd, query)
+    expect_few_rows(looks, 1)
+    assert any(one.statement.startswith("UPDATE inbox_items") for one in looks)
+
+
+def test_one_item_is_deleted(crowd: Database) -> None:
+    expect_few_rows(look(crowd, lambda session: marking.delete_item(session, HEAVY, 125, now=END)), 1)
+
+
+@pytest.mark.parametrize("change", ["seen", "read", "archived"])
+def test_named_items_change_their_state(crowd: Database, change: str) -> None:
+    named = [*UNSEEN[:10], *UNSEEN[-10:]]
+    expect_few_rows(look(crowd, mark(change, seqs=named)), len(named))
+
+
+@pytest.mark.parametrize("change", ["seen", "read", "archived"])
+@pytest.mark.parametrize("narrowed", [{}, {"kind": "kind5"}, {"topic": "topic0"}], ids=["all", "kind", "topic"])
+def test_all_up_to_one_change_their_state(crowd: Database, change: str, narrowed: dict[str, Any]) -> None:
+    through = 10_000 if "topic" in narrowed else 1_000
+    with crowd.write() as session:
+        marked = marking.mark(session, HEAVY, change, Which(through=through, **narrowed), now=END)
+        session.rollback()
+    assert marked.changed >= 10
+    expect_few_rows(look(crowd, mark(change, through=through, **narrowed)), marked.changed)
+
+
+@pytest.mark.parametrize("options", [{}, {"kind": "kind5"}, {"status": "delivered"}], ids=["all", "kind", "status"])
+@pytest.mark.parametrize("depth", ["newest", "since", "until", "deep"])
+def test_a_page_of_a_producers_history(crowd: Database, depth: str, options: dict[str, str]) -> None:
+    days = timedelta(days=1)
+    place: dict[str, dict[str, Any]] = {
+        "newest": {},
+        "since": {"since": END - 9 * days},
+        "until": {"until": END - 9 * days},
+        "deep": {"before": notifications.first_id(END - 9 * days)},
+    }
+    one_in = 10 if "kind" in options else 1  # by kind it is filtered on the way
+    expect_few_rows(look(crowd, produced(**place[depth], **options)), one_in * PAGE)
+
+
+def test_a_page_of_a_small_producers_history_beside_a_large_one(crowd: Database) -> None:
+    looks = look(crowd, produced(SMALL_PRODUCER))
+    expect_few_rows(looks, 1)
+    assert looks[0].plan["Actual Rows"] == 1
+
+
+def test_the_relays_turn(crowd: Database) -> None:
+    expect_few_rows(look(crowd, lambda session: notifications.due(session, END, 5_000)), 50)
+    expect_few_rows(look(crowd, lambda session: notifications.undelivered(session, END)), 0)
+
+
+def test_a_notification_is_cancelled_and_taken_out_of_many_inboxes(crowd: Database) -> None:
+    def recall(session: Session) -> None:
+        notifications.cancel(session, SMALL_PRODUCER, first_notification(session), END)
+        withdrawal.withdraw(session, first_notification(session), 100, END)
+
+    expect_few_rows(look(crowd, recall), 100)
+
+
+def first_notification(session: Session) -> UUID:
+    [of_small] = history.page(session, SMALL_PRODUCER, now=END, limit=1).notifications
+    return UUID(of_small["id"])
+
+
+def test_what_is_old_is_forgotten_batch_by_batch(crowd: Database) -> None:
+    old = Retention(timedelta(seconds=ITEMS - 1_000), timedelta(seconds=HEAVY_CHANGES - 500))
+    for step in (upkeep.expire_old, upkeep.delete_old, upkeep.forget_changes):
+        looks = look(crowd, partial(step, retention=old, now=END, size=50))
+        expect_few_rows(looks, 50)
+        assert looks[0].plan["Actual Rows"] == 50
+
+
+def test_a_batch_of_inboxes_is_recounted(crowd: Database) -> None:
+    """The heavy one is not among them: its unread items are counted one by one, the only way."""
+    query = recount._counted().where(inboxes.c.recipient_id > "other").limit(100)
+    expect_few_rows(look(crowd, lambda session: session.execute(query).all()), 2 * 100)
+
+
+def test_a_fan_out_goes_on_where_it_was(crowd: Database) -> None:
+    everyone = notifications.NewNotification(PRODUCER, "offer", "Boots", everyone=True)
+
+    def two_chunks(session: Session) -> None:
+        [id_] = notifications.accept(session, [everyone], END)
+        for _ in range(2):
+            delivery.fan_out(session, id_, 100, END)
+
+    expect_few_rows(look(crowd, two_chunks), 100)
