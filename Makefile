@@ -8,7 +8,7 @@ WEB := $(if $(wildcard web/package.json),web/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup services lint test test-browser up demo token lock clean tools
+.PHONY: help setup services lint test test-browser bench-read up demo token lock clean tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -38,6 +38,9 @@ test: tools $(WEB) ## Run all tests on real, private services; installs what the
 
 test-browser: tools $(WEB) ## The part of `make test` that drives a real Chromium
 	@$(IN) -m pytest tests/browser $(ARGS)
+
+bench-read: tools ## Measure what reading an inbox costs, among five million items (four minutes)
+	@$(IN) -m bench.read
 
 lock: .venv/.dev ## Write requirements/*.txt anew from pyproject.toml [UPGRADE=--upgrade]
 	$(IN) -m pip install --quiet --disable-pip-version-check uv

@@ -15,6 +15,7 @@ from psycopg import sql
 
 HEAVY = "heavy"
 HEAVY_CHANGES = 1_000  # the heavy inbox's latest versions; in the others the latest one is a change, too
+FULL_ITEMS = 1_000
 PRODUCER = "shop"
 END = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)  # when the last of it happened; notifications are a second apart
 FILLED = ("notifications", "inbox_items")
@@ -37,7 +38,8 @@ FROM generate_series(1, %(notifications)s) n
 
 _INBOXES = """
 INSERT INTO inboxes VALUES (%(heavy)s, %(heavy_items)s + %(changes)s, 0, 0, 0, %(end)s);
-INSERT INTO inboxes SELECT 'other' || n, %(items_each)s + 1, 0, 0, 0, %(end)s FROM generate_series(1, %(others)s) n
+INSERT INTO inboxes SELECT 'other' || n, %(items_each)s + 1, 0, 0, 0, %(end)s FROM generate_series(1, %(others)s) n;
+INSERT INTO inboxes SELECT 'full' || n, %(full_items)s, 0, 0, 0, %(end)s FROM generate_series(1, %(full)s) n
 """
 
 _CHANGES = """
@@ -66,6 +68,11 @@ SELECT 'other' || r recipient, seq,
 FROM generate_series(1, %(others)s) r, generate_series(1, %(items_each)s) seq
 """
 
+_FULL_ITEMS = """
+SELECT 'full' || r recipient, seq, (r * 37 + seq * 7) %% (%(notifications)s - 1) + 2 n, 'unseen' state
+FROM generate_series(1, %(full)s) r, generate_series(1, %(full_items)s) seq
+"""
+
 _COUNTS = """
 UPDATE inboxes SET unread = counted.unread, unseen = counted.unseen FROM (
     SELECT recipient_id, count(*) FILTER (WHERE read_at IS NULL) unread, count(*) FILTER (WHERE seen_at IS NULL) unseen
@@ -85,6 +92,7 @@ class Mixture:
     heavy_state: str
     others: int
     items_each: int
+    full: int = 0  # recipients with a thousand unread items each
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -95,6 +103,8 @@ class Mixture:
             "items_each": self.items_each,
             "notifications": self.heavy_items,
             "producer": PRODUCER,
+            "full": self.full,
+            "full_items": FULL_ITEMS,
             "changes": HEAVY_CHANGES,
             "end": END,
         }
@@ -108,7 +118,7 @@ def fill(url: str, mixture: Mixture) -> None:
         connection.execute("SET session_replication_role = replica")  # foreign keys are right by construction
         with _without_indices(connection):
             heavy_items = _HEAVY_ITEMS.format(state=mixture.heavy_state)
-            items = (_ITEMS.format(items=one) for one in (heavy_items, _OTHER_ITEMS))
+            items = (_ITEMS.format(items=one) for one in (heavy_items, _OTHER_ITEMS, _FULL_ITEMS))
             for statement in (_NOTIFICATIONS, _INBOXES, _CHANGES, *items):
                 connection.execute(statement.encode(), mixture.parameters)
         connection.execute(_COUNTS)
