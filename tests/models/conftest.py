@@ -37,6 +37,15 @@ def database(empty_database: Database) -> Database:
 
 
 @pytest.fixture
+def postgres(postgres_url: str) -> Iterator[Database]:
+    """A migrated one, where writers do not lock each other out."""
+    database = Database(postgres_url)
+    migrate(postgres_url)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
 def accept(database: Database) -> Callable[..., UUID]:
     """Accept one notification from the shop, by keywords."""
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select
 
-from client.replica import Answer, Replica, ResyncRequired
+from client.replica import REMOVALS, Answer, Replica, ResyncRequired
 from models import delivery, inbox, marking, notifications, upkeep, withdrawal
 from models.database import Database
 from models.inbox import Summary
@@ -39,11 +39,12 @@ class Device(Replica):
     PAGE, CHANGES = 4, 3
 
     def __init__(self, database: Database, owner: str) -> None:
-        super().__init__()
+        super().__init__(self._see)
         self.owner = owner
         self.online = False
         self.under_way: list[str] = []  # announcements that it has not heard yet
         self._database = database
+        self._seen = 0
 
     def fetch_page(self, cursor: str | None) -> Answer:
         with self._database.read() as session:
@@ -62,7 +63,13 @@ class Device(Replica):
         return _over_the_wire({**_counts(found.summary), **answer})
 
     def take(self, announcement: str) -> None:
+        before = self.version
         self.hear(json.loads(announcement))
+        assert self.version >= before, "it went back"
+
+    def _see(self, change: Rendered) -> None:
+        assert change["version"] > self._seen, "it was told the same change twice"
+        self._seen = change["version"]
 
     def expect_the_same_as(self, fresh: inbox.Page) -> None:
         """It shows what a fresh page shows, in every field, as deep as it was loaded; and the counts."""
@@ -157,8 +164,11 @@ class World:
         self._announce_versions(owner, versions or [])
 
     def mark(self, owner: str, change: str, which: Which) -> None:
+        before = {item["seq"]: item for item in self.fresh(owner).items}
         with self.database.write() as session:
             marked = marking.mark(session, owner, change, which, now=self.now)
+        for item in self.fresh(owner).items:
+            assert item[f"{change}_at"] if _fits(item, which) else item == before[item["seq"]]
         self._announce_versions(owner, [] if marked.version is None else [marked.version])
 
     def delete(self, owner: str, seq: int) -> None:
@@ -211,8 +221,8 @@ class World:
         """What must hold whenever nothing is under way."""
         for owner in RECIPIENTS:
             self._expect_the_right_items(owner)
-            self._expect_a_whole_log(owner)
-        assert [miscount for _, found in recount(self.database, repair=False) for miscount in found] == []
+            assert expect_a_whole_log(self.database, owner) == self.floors[owner]
+        expect_exact_counts(self.database)
         with self.database.read() as session:
             later = func.coalesce(notification_rows.c.deliver_at > self.now, False)
             alive = func.coalesce(notification_rows.c.expires_at > self.now, False)
@@ -230,21 +240,6 @@ class World:
                 assert one.id not in shown
             elif one.delivered_from <= self.now and owner in one.audience:
                 assert (owner, one.id) in self.arrived
-
-    def _expect_a_whole_log(self, owner: str) -> None:
-        """Every version since the floor is there once: as a change, or as the arrival of what was removed later."""
-        with self.database.read() as session:
-            floor = session.scalars(select(inboxes.c.changes_since).where(inboxes.c.recipient_id == owner)).one()
-            log = inbox.changes(session, owner, floor, ALL)
-        assert floor == self.floors[owner]
-        removed = [
-            seq for change in log.changes if change["change"] in REMOVALS for seq in change["seqs"] if seq > floor
-        ]
-        versions = sorted([change["version"] for change in log.changes] + removed)
-        assert versions == list(range(floor + 1, log.summary.version + 1))
-        assert all((change.get("through") or 0) < change["version"] for change in log.changes), (
-            "it marked what came later"
-        )
 
     def _arrive(self, arrivals: Sequence[Change]) -> None:
         for change in arrivals:
@@ -267,7 +262,29 @@ class World:
             return {(row.recipient_id, row.version) for row in rows}
 
 
-REMOVALS = ("deleted", "recalled", "expired")
+def expect_exact_counts(database: Database) -> None:
+    assert [miscount for _, found in recount(database, repair=False) for miscount in found] == []
+
+
+def expect_a_whole_log(database: Database, owner: str) -> int:
+    """Every version since the floor is there once: as a change, or as the arrival of what was removed later.
+
+    Answers the floor: the newest change that is forgotten.
+    """
+    with database.read() as session:
+        floor = session.scalars(select(inboxes.c.changes_since).where(inboxes.c.recipient_id == owner)).one()
+        log = inbox.changes(session, owner, floor, ALL)
+    removed = [seq for change in log.changes if change["change"] in REMOVALS for seq in change["seqs"]]
+    versions = [change["version"] for change in log.changes] + [seq for seq in removed if seq > floor]
+    assert sorted(versions) == list(range(floor + 1, log.summary.version + 1))
+    for change in log.changes:
+        assert (change.get("through") or 0) < change["version"], "it speaks of what came later"
+    return int(floor)
+
+
+def _fits(item: Rendered, which: Which) -> bool:
+    named = item["seq"] in which.seqs if which.seqs is not None else item["seq"] <= (which.through or 0)
+    return named and item["kind"] == (which.kind or item["kind"]) and item["topic"] == (which.topic or item["topic"])
 
 
 def _counts(summary: Summary) -> Rendered:

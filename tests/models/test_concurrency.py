@@ -1,0 +1,217 @@
+"""Eight writers at once on PostgreSQL, doing all there is to do: no deadlock, no gap, no double, exact counts."""
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from models import delivery, inbox, marking, notifications, upkeep, withdrawal
+from models.database import Database, Session
+from models.marking import Which
+from models.notifications import RELAY_AFTER, RELAY_AFTER_AT_MOST, NewNotification
+from models.rendering import Change
+from models.subscriptions import subscribe, unsubscribe
+from models.tables import inbox_items
+from models.tables import notifications as notification_rows
+from models.upkeep import Retention
+from tests.models.world import ALL, Device, expect_a_whole_log, expect_exact_counts
+
+WRITERS = 8
+TURNS = 25  # of each
+RETENTION = Retention(notifications=timedelta(seconds=1.5), changes=timedelta(seconds=0.5))
+SEED = 20261122
+
+
+class Crowd:
+    """What the writers share: the people, what was published, and every version that was taken, by whom."""
+
+    def __init__(self, database: Database, size: int) -> None:
+        self.database = database
+        self.people = [f"person {n:02}" for n in range(size)]
+        self.published: list[UUID] = []
+        self.taken: list[tuple[str, int]] = []
+        self.arrived: list[tuple[str, str]] = []
+        with database.write() as session:
+            inbox.open_inboxes(session, self.people, datetime.now(UTC))
+            subscribe(session, "boots", self.people[::2], datetime.now(UTC))
+
+    def note(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self.taken.append((change.recipient_id, change.rendered["version"]))
+            if change.rendered["change"] == "added":
+                self.arrived.append((change.recipient_id, change.rendered["item"]["id"]))
+
+    def deliver(self, ids: Sequence[UUID], now: datetime) -> None:
+        with self.database.write() as session:
+            delivered = delivery.deliver(session, ids, now)
+        self.note(delivered.changes)
+
+    def fan_out(self, id_: UUID, size: int, now: datetime) -> bool:
+        with self.database.write() as session:
+            chunk = delivery.fan_out(session, id_, size, now)
+        self.note(chunk.changes)
+        return chunk.finished
+
+    def withdraw(self, id_: UUID, size: int, now: datetime) -> bool:
+        with self.database.write() as session:
+            chunk = withdrawal.withdraw(session, id_, size, now)
+        self.note(chunk.changes)
+        return chunk.finished
+
+    def relay(self, now: datetime, size: int) -> bool:
+        with self.database.write() as session:
+            due = notifications.due(session, now, 50)
+        self.deliver(due.deliver, now)
+        for id_ in due.deliver:
+            while not self.fan_out(id_, size, now):
+                pass
+        for id_ in due.withdraw:
+            while not self.withdraw(id_, size, now):
+                pass
+        return bool(due.deliver or due.withdraw)
+
+
+class Writer:
+    """One of the eight: at each turn it does something, to someone, with a connection of its own."""
+
+    def __init__(self, crowd: Crowd, number: int) -> None:
+        self.crowd = crowd
+        self.chance = random.Random(SEED + number)
+
+    def work(self) -> None:
+        turns: list[Callable[[datetime], None]] = [self.publish, self.publish, self.publish, self.redeliver, self.mark]
+        turns += [self.mark, self.set_state, self.set_state, self.delete, self.cancel, self.withdraw, self.relay]
+        turns += [self.upkeep, self.subscribe]
+        for _ in range(TURNS):
+            self.chance.choice(turns)(datetime.now(UTC))
+
+    def publish(self, now: datetime) -> None:
+        people = self.chance.sample(self.crowd.people, min(len(self.crowd.people), self.chance.randint(1, 8)))
+        target = self.chance.choice([{"recipients": tuple(people)}] * 4 + [{"topic": "boots"}, {"everyone": True}])
+        end = now + timedelta(milliseconds=self.chance.randint(1, 400)) if self.chance.random() < 0.3 else None
+        new = NewNotification("shop", "offer", "News", expires_at=end, **target)  # type: ignore[arg-type]
+        with self.crowd.database.write() as session:
+            ids = notifications.accept(session, [new] * self.chance.randint(1, 3), now)
+        self.crowd.published += ids
+        self.crowd.deliver(ids, now)
+        for id_ in ids:
+            self.crowd.fan_out(id_, self.chance.randint(1, 5), now)
+
+    def redeliver(self, now: datetime) -> None:
+        ids = self.some_published(4)
+        self.crowd.deliver(ids, now)
+        for id_ in ids:
+            self.crowd.fan_out(id_, 3, now - timedelta(milliseconds=200))  # a worker whose clock is behind
+
+    def mark(self, now: datetime) -> None:
+        owner, change = self.someone(), self.chance.choice(["seen", "read", "archived"])
+        with self.crowd.database.write() as session:
+            through = self.chance.randint(0, inbox.present(session, owner).version + 1)
+            marked = marking.mark(session, owner, change, Which(through=through), now=now)
+        if marked.version is not None:
+            self.crowd.taken.append((owner, marked.version))
+
+    def set_state(self, now: datetime) -> None:
+        owner, value = self.someone(), self.chance.random() < 0.5
+        state = {self.chance.choice(["read", "archived"]): value}
+        with self.crowd.database.write() as session:
+            versions = marking.set_state(session, owner, self.some_seq(session, owner), now=now, **state)
+        self.crowd.taken += [(owner, version) for version in versions or []]
+
+    def delete(self, now: datetime) -> None:
+        owner = self.someone()
+        with self.crowd.database.write() as session:
+            version = marking.delete_item(session, owner, self.some_seq(session, owner), now=now)
+        self.crowd.taken += [(owner, version)] if version is not None else []
+
+    def cancel(self, now: datetime) -> None:
+        for id_ in self.some_published(2):
+            with self.crowd.database.write() as session:
+                notifications.cancel(session, "shop", id_, now)
+
+    def withdraw(self, now: datetime) -> None:
+        for id_ in self.some_published(6):
+            self.crowd.withdraw(id_, self.chance.randint(1, 4), now)
+
+    def relay(self, now: datetime) -> None:
+        self.crowd.relay(now + RELAY_AFTER * self.chance.randint(0, 1), size=3)
+
+    def upkeep(self, now: datetime) -> None:
+        step = self.chance.choice([upkeep.expire_old, upkeep.delete_old, upkeep.forget_changes])
+        with self.crowd.database.write() as session:
+            step(session, RETENTION, now, self.chance.randint(1, 30))
+
+    def subscribe(self, now: datetime) -> None:
+        people = self.chance.sample(self.crowd.people, min(len(self.crowd.people), 5))
+        with self.crowd.database.write() as session:
+            unsubscribe(session, "boots", people[:2])
+            subscribe(session, "boots", people, now)
+
+    def someone(self) -> str:
+        return self.chance.choice(self.crowd.people)
+
+    def some_published(self, count: int) -> list[UUID]:
+        recent = self.crowd.published[-40:]
+        return self.chance.sample(recent, min(count, len(recent)))
+
+    def some_seq(self, session: Session, owner: str) -> int:
+        return max(0, inbox.present(session, owner).version - self.chance.randint(0, 10))
+
+
+@pytest.mark.parametrize("people", [1, 20])
+def test_eight_writers_at_once_leave_every_inbox_whole_and_every_device_right(postgres: Database, people: int) -> None:
+    crowd = Crowd(postgres, people)
+    devices = [Device(postgres, crowd.people[n]) for n in (0, -1)]
+    writing = threading.Event()
+    writing.set()
+
+    def follow(device: Device) -> None:
+        while writing.is_set():
+            device.sync()
+
+    with ThreadPoolExecutor(WRITERS + len(devices)) as pool:
+        following = [pool.submit(follow, device) for device in devices]
+        writers = [pool.submit(Writer(crowd, number).work) for number in range(WRITERS)]
+        try:
+            for writer in writers:
+                writer.result()
+        finally:
+            writing.clear()
+        for one in following:
+            one.result()
+    while crowd.relay(datetime.now(UTC) + RELAY_AFTER_AT_MOST, size=3):
+        pass
+
+    expect_every_version_once(crowd)
+    assert [place for place, times in Counter(crowd.arrived).items() if times > 1] == []
+    expect_exact_counts(postgres)
+    expect_nothing_that_ended(postgres)
+    for device in devices:
+        device.sync()
+        with postgres.read() as session:
+            device.expect_the_same_as(inbox.page(session, device.owner, state="all", limit=ALL))
+
+
+def expect_every_version_once(crowd: Crowd) -> None:
+    """Who took a version was told which: together they are the whole number line."""
+    for person in crowd.people:
+        with crowd.database.read() as session:
+            last = inbox.present(session, person).version
+        assert sorted(version for owner, version in crowd.taken if owner == person) == list(range(1, last + 1))
+        expect_a_whole_log(crowd.database, person)
+
+
+def expect_nothing_that_ended(database: Database) -> None:
+    """What is cancelled or has expired is in no inbox, and nothing waits for the relay for ever."""
+    ended = notification_rows.c.cancelled_at.is_not(None) | (notification_rows.c.expires_at <= datetime.now(UTC))
+    with database.read() as session:
+        left = select(inbox_items).join_from(inbox_items, notification_rows).where(ended)
+        assert session.execute(left).all() == []
+        endless = select(notification_rows.c.id).where(notification_rows.c.enqueue_at.is_not(None))
+        assert session.scalars(endless).all() == []

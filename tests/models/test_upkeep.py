@@ -1,0 +1,172 @@
+"""What is older than its retention is forgotten, in batches; who was away longer loads the inbox anew, nobody else."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from models import delivery, inbox, marking, notifications, upkeep, withdrawal
+from models.database import Database, Session
+from models.inbox import ResyncRequired
+from models.numberline import hold
+from models.rendering import Change, Rendered
+from models.subscriptions import subscribe
+from models.tables import notifications as notification_rows
+from models.upkeep import Retention
+from tests.models.conftest import NOW
+
+Accept = Callable[..., UUID]
+Deliver = Callable[..., list[Change]]
+Items = Callable[..., list[Rendered]]
+Step = Callable[[Session, Retention, datetime, int], int]
+
+A_DAY = timedelta(days=1)
+RETENTION = Retention(notifications=30 * A_DAY, changes=10 * A_DAY)
+A_MOMENT = timedelta(microseconds=1)
+
+
+def run(database: Database, step: Step, now: datetime, size: int = 10) -> int:
+    with database.write() as session:
+        return step(session, RETENTION, now, size)
+
+
+def relay(database: Database, now: datetime) -> None:
+    with database.write() as session:
+        due = notifications.due(session, now, 10)
+        delivery.deliver(session, due.deliver, now)
+        for id_ in due.withdraw:
+            withdrawal.withdraw(session, id_, 10, now)
+
+
+def stored(database: Database) -> set[UUID]:
+    with database.read() as session:
+        return set(session.scalars(select(notification_rows.c.id)))
+
+
+def read(database: Database, seq: int, now: datetime, owner: str = "bob", *, value: bool = True) -> None:
+    with database.write() as session:
+        marking.set_state(session, owner, seq, now=now, read=value)
+
+
+def test_an_old_notification_leaves_the_inbox_by_a_change_and_is_deleted_then(
+    database: Database, accept: Accept, deliver: Deliver, items_of: Items
+) -> None:
+    old = accept(recipients=("bob",))
+    deliver(old)
+    assert run(database, upkeep.expire_old, NOW + 30 * A_DAY) == 0
+    limit = NOW + 30 * A_DAY + A_MOMENT
+    assert run(database, upkeep.expire_old, limit) == 1
+    assert run(database, upkeep.delete_old, limit) == 0
+    relay(database, limit)
+    assert items_of("bob") == []
+    with database.read() as session:
+        [change] = inbox.changes(session, "bob", 1, 10).changes
+    assert (change["change"], change["seqs"]) == ("expired", [1])
+    assert run(database, upkeep.expire_old, limit) == 0
+    assert run(database, upkeep.delete_old, limit) == 1
+    assert stored(database) == set()
+
+
+def test_what_is_scheduled_beyond_the_retention_is_delivered_first_and_kept_as_long(
+    database: Database, accept: Accept, items_of: Items
+) -> None:
+    delivered_at = NOW + 45 * A_DAY
+    accept(recipients=("bob",), deliver_at=delivered_at)
+    assert run(database, upkeep.expire_old, delivered_at) == 0
+    relay(database, delivered_at)
+    assert run(database, upkeep.expire_old, delivered_at + 30 * A_DAY) == 0
+    assert len(items_of("bob")) == 1
+    assert run(database, upkeep.expire_old, delivered_at + 30 * A_DAY + A_MOMENT) == 1
+
+
+def test_what_was_cancelled_or_expired_undelivered_is_deleted_when_it_is_old(
+    database: Database, accept: Accept
+) -> None:
+    cancelled, _expired = accept(recipients=("bob",)), accept(everyone=True, expires_at=NOW + A_DAY)
+    with database.write() as session:
+        notifications.cancel(session, "shop", cancelled, NOW)
+    relay(database, NOW + A_DAY)
+    assert run(database, upkeep.delete_old, NOW + 30 * A_DAY) == 0
+    assert run(database, upkeep.delete_old, NOW + 31 * A_DAY) == 2
+    assert stored(database) == set()
+
+
+def test_a_key_is_free_again_when_its_notification_is_deleted_and_not_before(
+    database: Database, accept: Accept, deliver: Deliver
+) -> None:
+    first = accept(recipients=("bob",), idempotency_key="order 41")
+    deliver(first)
+    late = NOW + 31 * A_DAY
+    run(database, upkeep.expire_old, late)
+    relay(database, late)
+    assert accept(recipients=("bob",), idempotency_key="order 41") == first
+    run(database, upkeep.delete_old, late)
+    assert accept(recipients=("bob",), idempotency_key="order 41") != first
+
+
+def test_what_is_in_an_inbox_or_on_its_way_is_not_deleted(database: Database, accept: Accept, deliver: Deliver) -> None:
+    held, waiting = accept(recipients=("bob",)), accept(recipients=("bob",))
+    deliver(held)
+    assert run(database, upkeep.delete_old, NOW + 31 * A_DAY) == 0
+    assert stored(database) == {held, waiting}
+
+
+def test_forgetting_sends_back_who_is_older_than_the_newest_forgotten_change_and_nobody_else(
+    database: Database, receive: Deliver
+) -> None:
+    receive("bob")
+    read(database, 1, NOW)  # version 2
+    read(database, 1, NOW + 5 * A_DAY, value=False)  # version 3
+    assert run(database, upkeep.forget_changes, NOW + 10 * A_DAY) == 0
+    assert run(database, upkeep.forget_changes, NOW + 11 * A_DAY) == 1
+    with database.read() as session:
+        for since in (0, 1):
+            with pytest.raises(ResyncRequired):
+                inbox.changes(session, "bob", since, 10)
+        assert [change["version"] for change in inbox.changes(session, "bob", 2, 10).changes] == [3]
+        assert inbox.changes(session, "bob", 3, 10).changes == []
+
+
+def test_arrivals_are_never_forgotten(database: Database, receive: Deliver) -> None:
+    for _ in range(3):
+        receive("bob")
+    assert run(database, upkeep.forget_changes, NOW + 20 * A_DAY) == 0
+    with database.read() as session:
+        assert len(inbox.changes(session, "bob", 0, 10).changes) == 3
+
+
+def test_it_goes_batch_by_batch_through_many_inboxes(database: Database, receive: Deliver) -> None:
+    people = [f"{n:02}" for n in range(7)]
+    receive(*people)
+    for n, person in enumerate(people):
+        read(database, 1, NOW + n * timedelta(seconds=1), person)
+        read(database, 1, NOW + n * timedelta(seconds=1), person, value=False)
+    batches = [run(database, upkeep.forget_changes, NOW + 20 * A_DAY, size=5) for _ in range(4)]
+    assert batches == [5, 5, 4, 0]
+    with database.read() as session:
+        for person in people:
+            assert inbox.changes(session, person, 3, 10).changes == []
+            with pytest.raises(ResyncRequired):
+                inbox.changes(session, person, 2, 10)
+
+
+def test_who_is_at_work_is_not_waited_for(postgres: Database) -> None:
+    """An inbox that is being changed keeps its changes, a notification that is being fanned out is left: for now."""
+    new = notifications.NewNotification("shop", "offer", "News", recipients=("alice", "bob"))
+    wide = notifications.NewNotification("shop", "offer", "News", topic="boots")
+    with postgres.write() as session:
+        named, to_topic = notifications.accept(session, [new, wide], NOW)
+        delivery.deliver(session, [named], NOW)
+        subscribe(session, "boots", ["alice", "bob"], NOW)
+    for owner in ("alice", "bob"):
+        read(postgres, 1, NOW, owner)
+    late = NOW + 31 * A_DAY
+    with postgres.write() as busy:
+        assert hold(busy, ["alice"]) == ["alice"]
+        delivery.fan_out(busy, to_topic, 1, NOW)
+        assert run(postgres, upkeep.forget_changes, late) == 1
+        assert run(postgres, upkeep.expire_old, late) == 1
+    assert run(postgres, upkeep.forget_changes, late) == 1
+    assert run(postgres, upkeep.expire_old, late) == 1
