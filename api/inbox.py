@@ -23,7 +23,7 @@ def read_inbox(call: Call, query: InboxQuery) -> Answer:
     """Items newest first, all that are not archived unless `state` says otherwise; filters combine."""
     before = INBOX_ITEMS.place(call.caller, query.cursor)
     filters = query.model_dump(exclude={"cursor"})
-    with call.database.read() as session:
+    with call.database.glance() as session:
         page = inbox.page(session, call.caller, before=before, **filters)
     _make_known(call, page.summary)
     next_cursor = None if page.next_before is None else INBOX_ITEMS.cursor(call.caller, page.next_before)
@@ -34,7 +34,7 @@ def read_inbox(call: Call, query: InboxQuery) -> Answer:
 @endpoint("GET", "/v1/inbox/summary", scope=INBOX, answers={200: Summary, 304: None}, headers=(ETAG,))
 def read_summary(call: Call) -> Answer:
     """The counts at the present version."""
-    with call.database.read() as session:
+    with call.database.glance() as session:
         summary = inbox.summary(session, call.caller)
     if summary is None:
         summary = _open(call)
@@ -57,7 +57,7 @@ def read_changes(call: Call, query: ChangesQuery) -> Answer:
 @endpoint("GET", "/v1/inbox/{seq}", scope=INBOX, answers={200: Item})
 def read_item(call: Call, seq: Seq) -> Answer:
     """One item."""
-    with call.database.read() as session:
+    with call.database.glance() as session:
         return Answer(_existing(inbox.item(session, call.caller, seq)))
 
 

@@ -81,7 +81,11 @@ def summary(session: Session, recipient_id: str) -> Summary | None:
 
 def present(session: Session, recipient_id: str) -> Summary:
     """Like `summary`, with an empty one for an inbox that was never opened."""
-    return summary(session, recipient_id) or Summary(0, 0, 0, session.scalars(select(EPOCH)).one())
+    return summary(session, recipient_id) or _never_opened(session)
+
+
+def _never_opened(session: Session) -> Summary:
+    return Summary(0, 0, 0, session.scalars(select(EPOCH)).one())
 
 
 def page(
@@ -104,7 +108,7 @@ def page(
     rows = session.execute(query, {"owner": recipient_id, "before": before, **asked}).all()
     found = [row for row in rows if row.seq is not None]
     next_before = found[limit - 1].seq if len(found) > limit else None
-    summary = _summary(rows[0]) if rows else present(session, recipient_id)
+    summary = _summary(rows[0]) if rows else _never_opened(session)  # asked again, it might be open by now
     return Page([render_item(row) for row in found[:limit]], next_before, summary)
 
 
