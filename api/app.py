@@ -22,6 +22,7 @@ from api import (
     subscriptions,
     topics,
 )
+from api.auth import Remembering
 from api.endpoint import Endpoint, Services, serve
 from api.enqueue import Enqueuer
 from api.json_body import READ_MAX_BYTES
@@ -88,7 +89,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = READ_MAX_BYTES
     app.url_map.merge_slashes = False  # a path that is not ours is not found, never led elsewhere
     app.url_map.converters.update(anything=Anything, number=Number)
-    services = Services(database, verifier, enqueuer)
+    services = Services(database, Remembering(verifier), enqueuer)
     for endpoint in ENDPOINTS:
         app.add_url_rule(_rule(endpoint), _name(endpoint), _view(endpoint, services), methods=[endpoint.method])
     app.before_request(_demand_readable_path)

@@ -22,7 +22,7 @@ from flask import Request, Response
 from pydantic import BaseModel, TypeAdapter
 from werkzeug.datastructures import Headers
 
-from api.auth import authenticate, demand_scope
+from api.auth import Verifier, authenticate, demand_scope
 from api.enqueue import Enqueuer
 from api.fields import IdempotencyKey
 from api.headers import Header
@@ -30,7 +30,6 @@ from api.json_body import read_json
 from api.problems import MALFORMED_REQUEST, Problem, ProblemKind, invalid
 from api.validation import validate
 from models.database import Database
-from push.tokens import TokenVerifier
 
 QUERY_FIELDS_MAX = 50
 
@@ -46,7 +45,7 @@ class Services:
     """What endpoints work with; made once for a process."""
 
     database: Database
-    verifier: TokenVerifier
+    verifier: Verifier
     enqueuer: Enqueuer
     clock: Callable[[], datetime] = utc_now
 

@@ -1,6 +1,5 @@
 """The caller's own inbox: reading it, following its changes, changing it. Nobody can name another's."""
 
-from dataclasses import asdict
 from typing import Any
 
 from werkzeug.http import parse_etags
@@ -142,4 +141,4 @@ def _existing(item: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _counts(summary: inbox.Summary) -> dict[str, Any]:
-    return {**asdict(summary), "epoch": str(summary.epoch)}
+    return {**vars(summary), "epoch": str(summary.epoch)}

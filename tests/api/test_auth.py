@@ -5,7 +5,9 @@ import time
 import jwt
 import pytest
 
-from push.tokens import issue
+from api import auth
+from api.auth import Remembering
+from push.tokens import InvalidToken, SharedSecret, TokenVerifier, issue
 from tests.api.running import SECRET, Api, Caller, answered, problem
 
 NOW = int(time.time())
@@ -84,3 +86,57 @@ def test_the_token_never_reaches_the_log(api: Api) -> None:
 def test_health_metrics_and_the_page_ask_for_no_token(api: Api) -> None:
     for path in ("/healthz", "/metrics", "/config.json"):
         assert api.http.get(path).status_code == 200
+
+
+def test_a_token_that_was_good_is_refused_from_its_expiry_on(api: Api) -> None:
+    expiry = int(time.time()) + 2
+    headers = {"Authorization": f"Bearer {signed(exp=expiry)}"}
+    while (answer := api.http.get("/v1/inbox/summary", headers=headers)).status_code == 200:
+        assert time.time() < expiry + 5
+    problem(answer, 401, "unauthorized")
+    assert time.time() >= expiry
+
+
+class CountingKey(SharedSecret):
+    """A key that knows how often it was asked for."""
+
+    asked = 0
+
+    def key_for(self, token: str) -> str:
+        self.asked += 1
+        return super().key_for(token)
+
+
+@pytest.fixture
+def key() -> CountingKey:
+    return CountingKey(SECRET)
+
+
+@pytest.fixture
+def remembering(key: CountingKey) -> Remembering:
+    return Remembering(TokenVerifier(key, None, None))
+
+
+def test_a_token_is_verified_once_and_never_taken_for_another(remembering: Remembering, key: CountingKey) -> None:
+    ours = [issue(SECRET, name, ["inbox"], 600) for name in ("alice", "bob")]
+    for _ in range(3):
+        assert [remembering.verify(token).sub for token in ours] == ["alice", "bob"]
+    assert key.asked == 2
+
+
+def test_a_refusal_is_not_remembered_and_changes_nothing_for_others(remembering: Remembering, key: CountingKey) -> None:
+    good = issue(SECRET, "alice", ["inbox"], 600)
+    remembering.verify(good)
+    for _ in range(2):
+        with pytest.raises(InvalidToken):
+            remembering.verify(good[:-3] + "AAA")
+    assert remembering.verify(good).sub == "alice"
+    assert key.asked == 3
+
+
+def test_no_more_tokens_are_remembered_than_fit(remembering: Remembering, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "KNOWN_MAX", 3)
+    tokens = [issue(SECRET, f"user {n}", ["inbox"], 600) for n in range(20)]
+    for _ in range(2):
+        assert [remembering.verify(token).sub for token in tokens] == [f"user {n}" for n in range(20)]
+        assert len(remembering._known) <= 3

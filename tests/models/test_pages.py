@@ -1,0 +1,57 @@
+from collections.abc import Callable
+from threading import Event, Thread
+
+from models import inbox
+from models.database import Database
+from models.inbox import Page
+from models.rendering import Change
+from tests.models.conftest import NOW
+
+ARRIVALS = 80
+
+
+def page(database: Database, **asked: object) -> Page:
+    with database.glance() as session:
+        return inbox.page(session, "bob", **{"limit": 100, **asked})  # type: ignore[arg-type]
+
+
+def test_a_page_and_its_counts_are_of_one_moment(database: Database, receive: Callable[..., list[Change]]) -> None:
+    receive("bob")
+    done = Event()
+
+    def keep_arriving() -> None:
+        for _ in range(ARRIVALS):
+            receive("bob")
+        done.set()
+
+    writer = Thread(target=keep_arriving)
+    writer.start()
+    seen = set()
+    while not done.is_set():
+        found = page(database)
+        counts = found.summary
+        assert len(found.items) == counts.unread == counts.unseen == counts.version == found.items[0]["version"]
+        seen.add(counts.version)
+    writer.join()
+    assert len(seen) > 3, "read while it was written"
+
+
+def test_an_empty_page_still_has_the_counts(database: Database, receive: Callable[..., list[Change]]) -> None:
+    assert page(database).summary.version == 0
+    with database.write() as session:
+        inbox.open_inbox(session, "bob", NOW)
+    assert (page(database).items, page(database).next_before) == ([], None)
+    receive("bob")
+    for nothing in ({"state": "archived"}, {"kind": "other"}, {"before": 1}):
+        found = page(database, **nothing)
+        assert (found.items, found.next_before, found.summary.unread) == ([], None, 1)
+
+
+def test_a_glance_leaves_no_transaction_and_the_next_reads_what_was_written_since(
+    database: Database, receive: Callable[..., list[Change]]
+) -> None:
+    for n in range(1, 4):
+        receive("bob")
+        assert page(database).summary.version == n
+        with database.read() as session:
+            assert inbox.present(session, "bob").version == n
