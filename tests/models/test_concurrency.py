@@ -150,8 +150,8 @@ class Writer:
     def subscribe(self, now: datetime) -> None:
         people = self.chance.sample(self.crowd.people, min(len(self.crowd.people), 5))
         with self.crowd.database.write() as session:
+            subscribe(session, "boots", people[2:], now)
             unsubscribe(session, "boots", people[:2])
-            subscribe(session, "boots", people, now)
 
     def someone(self) -> str:
         return self.chance.choice(self.crowd.people)
