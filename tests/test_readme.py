@@ -10,12 +10,10 @@ import pytest
 
 from ops.install import find_node
 from ops.processes import Process, wait_for
-from ops.redis import EmbeddedRedis
-from ops.services import temporary_folder
 from ops.stack import ROOT, Stack
 from tests.support.needs import do_without
 from tests.support.people import Person
-from tests.support.stack import start_stack, token_for
+from tests.support.stack import embedded_stack, token_for
 
 README = (ROOT / "README.md").read_text()
 
@@ -23,11 +21,7 @@ README = (ROOT / "README.md").read_text()
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     """A system of its own, as new as the reader's: the README's numbers are those of a first try."""
-    with (
-        temporary_folder() as folder,
-        EmbeddedRedis(folder / "redis.log") as broker,
-        start_stack(folder, f"sqlite:///{folder}/belfry.db", broker.url) as running,
-    ):
+    with embedded_stack() as running:
         yield running
 
 

@@ -6,22 +6,16 @@ import pytest
 
 from client.inbox import Inbox
 from ops.processes import wait_for
-from ops.redis import EmbeddedRedis
-from ops.services import temporary_folder
 from ops.stack import Stack
 from tests.support.people import PATIENCE, Person
-from tests.support.stack import start_stack, token_for
+from tests.support.stack import embedded_stack, token_for
 
 TOKEN_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with (
-        temporary_folder() as folder,
-        EmbeddedRedis(folder / "redis.log") as broker,
-        start_stack(folder, f"sqlite:///{folder}/belfry.db", broker.url) as running,
-    ):
+    with embedded_stack() as running:
         yield running
 
 

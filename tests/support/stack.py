@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ops.embedded import migrate
 from ops.processes import free_port
+from ops.redis import EmbeddedRedis
+from ops.services import temporary_folder
 from ops.stack import Stack
 from push.tokens import issue
 
@@ -36,6 +38,17 @@ def start_stack(
     }
     migrate(settings)
     with Stack(folder, settings, more) as stack:
+        yield stack
+
+
+@contextmanager
+def embedded_stack() -> Iterator[Stack]:
+    """A system of its own on SQLite and the embedded broker, in a folder that goes with it."""
+    with (
+        temporary_folder() as folder,
+        EmbeddedRedis(folder / "redis.log") as broker,
+        start_stack(folder, f"sqlite:///{folder}/belfry.db", broker.url) as stack,
+    ):
         yield stack
 
 
