@@ -13,6 +13,7 @@ JWT_SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key must be at least as lo
 PORT_MAX = 65_535
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 DAYS_MAX = 36_500
+FAILPOINTS = ("accepted", "enqueued", "delivered", "announced")  # models/failpoints.py says what they are
 DATABASE_SCHEMES = {"postgresql", "postgresql+psycopg", "postgres", "sqlite"}
 BROKER_SCHEMES = {"amqp", "amqps", "redis", "rediss", "redis+socket"}
 
@@ -37,6 +38,8 @@ class Settings:
     log_level: str
     retention_days: int
     changes_retention_days: int
+    development: bool
+    failpoint: str | None
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -61,8 +64,11 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         retention_days=reader.number("RETENTION_DAYS", 90, DAYS_MAX, "number of days"),
         changes_retention_days=reader.number("CHANGES_RETENTION_DAYS", 30, DAYS_MAX, "number of days"),
+        development=environ.get("DEVELOPMENT") == "yes",
+        failpoint=environ.get("FAILPOINT") or None,
     )
     problems += _token_problems(settings.jwt_secret, settings.jwt_jwks_url)
+    problems += _failpoint_problems(settings.failpoint, settings.development)
     if api_port == push_port:
         problems.append(f"API_PORT and PUSH_PORT are both {api_port}; set two different ports")
     if problems:
@@ -151,6 +157,14 @@ def _token_problems(secret: str | None, jwks_url: str | None) -> list[str]:
         return ["JWT_SECRET is not set; set a random one, such as the output of: openssl rand -base64 32"]
     if len(secret.encode(errors="replace")) < JWT_SECRET_MIN_BYTES:
         return [f"JWT_SECRET is shorter than {JWT_SECRET_MIN_BYTES} bytes; set one such as: openssl rand -base64 32"]
+    return []
+
+
+def _failpoint_problems(failpoint: str | None, development: bool) -> list[str]:
+    if failpoint and failpoint not in FAILPOINTS:
+        return [f"FAILPOINT is {failpoint!r}; set none, or one of {', '.join(FAILPOINTS)}"]
+    if failpoint and not development:
+        return ["FAILPOINT is set, which kills processes; set it only in tests, with DEVELOPMENT=yes"]
     return []
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from models import failpoints
 from workers.queues import ANNOUNCE, DELIVER, WITHDRAW, make_celery
 
 WAIT_SECONDS = 1.0  # how long a request waits for the broker: its answer is due within two seconds
@@ -53,7 +54,10 @@ class Enqueuer:
 
     def deliver(self, ids: Sequence[UUID]) -> bool:
         """Have these notifications delivered. False: the broker did not take it within a second."""
-        return self._enqueue(DELIVER, [[str(id_) for id_ in ids]])
+        failpoints.reached(failpoints.ACCEPTED)
+        enqueued = self._enqueue(DELIVER, [[str(id_) for id_ in ids]])
+        failpoints.reached(failpoints.ENQUEUED)
+        return enqueued
 
     def withdraw(self, notification_id: UUID) -> bool:
         """Have this notification taken out of every inbox. False: as above; the relay sees to it."""

@@ -14,6 +14,7 @@ from api.app import create_app
 from api.enqueue import Enqueuer
 from api.problems import places
 from logs import configure_logging
+from models import failpoints
 from models.database import Database
 from push.tokens import make_verifier
 from settings import Settings, SettingsError, load_settings
@@ -59,6 +60,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 
 def make_app(settings: Settings) -> Flask:
+    failpoints.arm(settings.failpoint)
     verifier = make_verifier(
         secret=settings.jwt_secret,
         jwks_url=settings.jwt_jwks_url,

@@ -40,6 +40,9 @@ REFUSED = [
     ({"API_PORT": "9000", "PUSH_PORT": "9000"}, "API_PORT and PUSH_PORT are both 9000"),
     ({"RETENTION_DAYS": "0"}, "RETENTION_DAYS is '0'"),
     ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is 'LOUD'"),
+    ({"FAILPOINT": "delivered"}, "FAILPOINT is set, which kills processes"),
+    ({"FAILPOINT": "delivered", "DEVELOPMENT": "no"}, "FAILPOINT is set, which kills processes"),
+    ({"FAILPOINT": "nowhere", "DEVELOPMENT": "yes"}, "FAILPOINT is 'nowhere'"),
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from celery.signals import setup_logging
 
 from logs import configure_logging
+from models import failpoints
 from models.database import Database
 from models.upkeep import Retention
 from push.announcer import Announcer
@@ -19,6 +20,7 @@ try:
 except SettingsError as error:
     sys.exit(str(error))
 
+failpoints.arm(settings.failpoint)
 app = make_celery(settings.broker_url)
 database = Database(settings.database_url)
 announcer = Announcer(settings.broker_url)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from models import delivery, inbox, notifications, upkeep, withdrawal
+from models import delivery, failpoints, inbox, notifications, upkeep, withdrawal
 from models.database import DatabaseUnavailable, Session
 from models.delivery import Chunk
 from models.rendering import Change
@@ -87,7 +87,9 @@ def _deliver(ids: list[UUID]) -> None:
     while left:
         with database.write() as session:
             delivered = delivery.deliver(session, left, datetime.now(UTC))
+        failpoints.reached(failpoints.DELIVERED)
         tell(delivered.changes)
+        failpoints.reached(failpoints.ANNOUNCED)
         for notification_id in delivered.wide:
             fan_out.delay(str(notification_id))
         left = delivered.left
