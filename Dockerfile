@@ -4,6 +4,8 @@ FROM node:24-slim AS web
 WORKDIR /web
 COPY web/package.json web/package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+COPY web ./
+RUN npm run build
 
 FROM python:3.12-slim AS packages
 COPY requirements/runtime.txt .
@@ -22,6 +24,6 @@ COPY push push/
 COPY workers workers/
 COPY api api/
 COPY web/demo web/demo/
-COPY --from=web /web/node_modules/socket.io-client/dist web/node_modules/socket.io-client/dist/
+COPY --from=web /web/dist web/dist/
 USER belfry
 CMD ["python", "-m", "api"]

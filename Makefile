@@ -1,10 +1,11 @@
-# `make` lists the targets. Everything happens in this folder: .venv, web/node_modules, var.
+# `make` lists the targets. Everything happens in this folder: .venv, web/node_modules, web/dist, var.
 
 PYTHON ?= python3
 IN := .venv/bin/python
 INSTALL := $(IN) -m pip install --quiet --disable-pip-version-check --require-hashes
+NPM_CI := $(IN) -m ops.install npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
-WEB := $(if $(wildcard web/package.json),web/node_modules/.package-lock.json)
+WEB_SOURCES := web/build.mjs $(wildcard web/client/*.ts web/inbox/*.ts web/demo/*.ts)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -13,7 +14,7 @@ WEB := $(if $(wildcard web/package.json),web/node_modules/.package-lock.json)
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-setup: .venv/.embedded $(WEB) ## Make .venv with all that `make up` needs, and install the browser's side
+setup: .venv/.embedded web/dist/.built ## Make .venv with all that `make up` needs, and build the browser's side
 
 up: setup ## Run the whole system here: embedded broker, SQLite in var/; Ctrl-C ends it
 	@$(IN) -m ops.up
@@ -28,15 +29,16 @@ token: .venv/.embedded ## Print a token: make token USER=alice [SCOPE=notify]
 services: tools ## Run private PostgreSQL, RabbitMQ, Redis for development and print their URLs [FOLDER=var/services]
 	@$(IN) -m ops.services $(FOLDER)
 
-lint: .venv/.dev ## Check style, format and types
+lint: .venv/.dev web/node_modules/.dev ## Check style, format and types
 	.venv/bin/ruff check --no-cache .  # a cached verdict on imports forgets that a room was added since
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	@$(IN) -m ops.install npm run --silent --prefix web lint
 
-test: tools $(WEB) ## Run all tests on real, private services; installs what they need [ARGS="-k inbox"]
+test: tools web/node_modules/.dev web/dist/.built ## Run all tests on real, private services; installs what they need [ARGS="-k inbox"]
 	@$(IN) -m ops.services run -- $(IN) -m pytest $(ARGS)
 
-test-browser: tools $(WEB) ## The part of `make test` that drives a real Chromium
+test-browser: tools web/node_modules/.dev web/dist/.built ## The part of `make test` that drives a real Chromium
 	@$(IN) -m pytest tests/browser $(ARGS)
 
 bench-read: tools ## Measure what reading an inbox costs, among five million items (four minutes)
@@ -71,6 +73,15 @@ tools: .venv/.dev
 	@touch .venv/.embedded $@
 
 web/node_modules/.package-lock.json: web/package-lock.json | .venv/bin/python
-	@echo "Installing the browser's packages into web/node_modules"
-	@$(IN) -m ops.install npm ci --prefix web --no-audit --no-fund --loglevel=error
+	@echo "Installing what builds the browser's side into web/node_modules"
+	@$(NPM_CI) --omit=dev
+	@touch $@
+
+web/node_modules/.dev: web/package-lock.json | .venv/bin/python
+	@echo "Installing the browser's packages and those of its tests into web/node_modules"
+	@$(NPM_CI)
+	@touch web/node_modules/.package-lock.json $@
+
+web/dist/.built: $(WEB_SOURCES) web/node_modules/.package-lock.json
+	@$(IN) -m ops.install npm run --silent --prefix web build
 	@touch $@

@@ -1,4 +1,4 @@
-"""The demo page and what it needs, for the embedded run. The API itself needs none of it."""
+"""The browser's side: the demo page, and the scripts that any page may load. The API itself needs none of it."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from api.endpoint import Answer, respond
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 PAGES = WEB / "demo"
+BUILT = WEB / "dist"
 SOCKET_IO = WEB / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
 SERVED = {".js", ".css", ".svg", ".png", ".ico"}
 
@@ -25,7 +26,8 @@ def register(app: Flask, public_push_url: str) -> None:
     def static(name: str) -> Response:
         if Path(name).suffix not in SERVED:
             raise NotFound
-        return _guarded(send_from_directory(PAGES, name), policy)
+        folder = BUILT if (BUILT / Path(name).name).is_file() else PAGES
+        return _guarded(send_from_directory(folder, name), policy)
 
     app.add_url_rule("/", "page", page)
     app.add_url_rule("/static/<path:name>", "static", static)

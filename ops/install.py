@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 POSTGRESQL_MIN = 13  # DROP DATABASE … WITH (FORCE)
-NODE_MIN = 18
+NODE_MIN = 20
 POLICY = Path("/usr/sbin/policy-rc.d")  # Debian asks it before it starts a service
 
 
@@ -73,7 +73,7 @@ class Node:
 
 
 def find_node() -> Node | None:
-    """Node.js 18 or newer with npm: the machine's, else that of the wheel in this Python's environment."""
+    """Node.js 20 or newer with npm: the machine's, else that of the wheel in this Python's environment."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _major(Path(node)) >= NODE_MIN:
         return Node(Path(node), (npm,))

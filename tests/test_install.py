@@ -60,9 +60,9 @@ def test_someone_who_is_not_root_is_told_to_use_sudo(monkeypatch: pytest.MonkeyP
 def test_an_old_node_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_program(tmp_path, "npm", "10.0.0")
     monkeypatch.setenv("PATH", str(tmp_path))
-    put_program(tmp_path, "node", "v16.20.2")
+    put_program(tmp_path, "node", "v18.20.4")
     assert (found := install.find_node()) is None or found.program.parent != tmp_path
-    put_program(tmp_path, "node", "v18.0.0")
+    put_program(tmp_path, "node", "v20.0.0")
     assert (found := install.find_node()) is not None
     assert found.program == tmp_path / "node"
 

@@ -1,0 +1,20 @@
+/**
+ * Belfry for the browser.
+ *
+ *     const inbox = connect({ api: "https://belfry.example.com", push: "https://push.example.com", token });
+ *     inbox.subscribe(({ items, unread, status }) => { … });
+ *     await inbox.markRead(items[0].seq);
+ */
+
+import { Inbox, type Options } from "./inbox.ts";
+
+export type { Mark, Patch } from "./api.ts";
+export { BelfryError, type ProblemCode } from "./errors.ts";
+export { Inbox, type List, type Options, type State, type Status } from "./inbox.ts";
+export { claimsOf, type GetToken } from "./tokens.ts";
+export type * from "./types.ts";
+
+/** An inbox that keeps itself up to date from now on, until its `close()`. */
+export function connect(options: Options): Inbox {
+  return new Inbox(options);
+}

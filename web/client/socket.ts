@@ -1,0 +1,137 @@
+/** The socket: hints of what changed. What it loses, the rule finds. */
+
+import { io } from "socket.io-client";
+import type { Tokens } from "./tokens.ts";
+import type { Announcement } from "./types.ts";
+
+/** Of socket.io-client's socket, what is used here. */
+export interface ClientSocket {
+  /** Whether it is connected, or tries to be by itself. */
+  readonly active: boolean;
+  on(event: string, handler: (told: never) => void): unknown;
+  emit(event: string, payload: unknown, acknowledged: (answer: { ok: boolean }) => void): unknown;
+  connect(): unknown;
+  disconnect(): unknown;
+}
+
+export type OpenSocket = (url: string, options: object) => ClientSocket;
+
+const SOON = 1_000; // milliseconds before it is tried again
+const LATE = 30_000;
+
+export interface SocketListener {
+  connected(): void;
+  /** It is tried again by itself. */
+  lost(): void;
+  /** The server takes no token of ours. */
+  refused(): void;
+  heard(told: Announcement): void;
+  /** Something may have been missed. */
+  sync(): void;
+  expiring(at: string | null): void;
+}
+
+/** Connected from its making to `close()`, with pauses; after one it comes back at a moment of its own. */
+export class Link {
+  readonly #tokens: Tokens;
+  readonly #listener: SocketListener;
+  readonly #socket: ClientSocket;
+  #attempts = 0;
+  #renewed = false;
+  #closed = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(push: string, tokens: Tokens, listener: SocketListener, open: OpenSocket = io as unknown as OpenSocket) {
+    this.#tokens = tokens;
+    this.#listener = listener;
+    const auth = (give: (auth: object) => void): void => void this.#authenticate(give);
+    const pace = { reconnectionDelay: SOON, reconnectionDelayMax: LATE, randomizationFactor: 0.5 };
+    this.#socket = open(push, { auth, ...pace, transports: ["websocket"], forceNew: true });
+    this.#listen();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#socket.disconnect();
+  }
+
+  /** There is a new token: show it, or try again with it. */
+  renewed(): void {
+    this.#renewed = false;
+    if (this.#socket.active) void this.#show();
+    else this.#socket.connect();
+  }
+
+  /** Try now instead of later. */
+  hurry(): void {
+    if (this.#closed || this.#socket.active) return;
+    clearTimeout(this.#timer);
+    this.#socket.connect();
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    const listener = this.#listener;
+    socket.on("connect", () => {
+      this.#attempts = 0;
+      this.#renewed = false;
+      listener.connected();
+    });
+    socket.on("notification", (told: Announcement) => listener.heard(told));
+    socket.on("inbox", (told: Announcement) => listener.heard(told));
+    socket.on("sync", () => listener.sync());
+    socket.on("token_expiring", (told: { expires_at: string }) => {
+      if (this.#tokens.renews) void this.#renew();
+      else listener.expiring(told.expires_at);
+    });
+    socket.on("connect_error", (error: Error & { data?: { code?: string } }) => {
+      if (error.data?.code === "unauthorized") void this.#tryAnotherToken();
+      else this.#again();
+    });
+    socket.on("disconnect", () => this.#again());
+  }
+
+  async #authenticate(give: (auth: object) => void): Promise<void> {
+    const token = await this.#tokens.current().catch(() => null);
+    if (token !== null) return give({ token });
+    this.#socket.disconnect();
+    this.#again();
+  }
+
+  async #tryAnotherToken(): Promise<void> {
+    if (this.#closed) return;
+    if (!this.#tokens.renews || this.#renewed) {
+      this.#listener.refused();
+      if (this.#tokens.renews) this.#again();
+      return;
+    }
+    this.#renewed = true;
+    await this.#tokens.renew().catch(() => {});
+    if (!this.#closed) this.#socket.connect();
+  }
+
+  async #renew(): Promise<void> {
+    await this.#tokens.renew().then(
+      () => this.#show(),
+      () => {},
+    ); // at its end the server hangs up, and it is asked again
+  }
+
+  async #show(): Promise<void> {
+    const token = await this.#tokens.current();
+    this.#socket.emit("authenticate", { token }, (answer: { ok: boolean }) => {
+      if (answer.ok) this.#listener.expiring(null);
+    });
+  }
+
+  /** Socket.IO comes back by itself, but for where the server hung up or refused. */
+  #again(): void {
+    if (this.#closed) return;
+    this.#listener.lost();
+    if (this.#socket.active) return;
+    clearTimeout(this.#timer);
+    const delay = Math.min(LATE, SOON * 2 ** this.#attempts++) * (0.5 + Math.random());
+    this.#timer = setTimeout(() => this.#closed || this.#socket.connect(), delay);
+  }
+}

@@ -1,0 +1,202 @@
+import { describe, expect, it, vi } from "vitest";
+import type { BelfryError, Status } from "../client/index.ts";
+import { tokenOf } from "./server.ts";
+import { eventually, open, openOnline, server, titles } from "./support.ts";
+
+describe("an inbox", () => {
+  it("shows what was there, then what arrives, and says what arrived", async () => {
+    server.add("before");
+    const inbox = await openOnline();
+    const arrived: string[] = [];
+    inbox.onArrival((items) => arrived.push(...items.map((item) => item.title)));
+    server.add("after");
+    expect(titles(inbox)).toEqual(["after", "before"]);
+    expect(arrived).toEqual(["after"]);
+    expect(inbox.state.unread).toBe(2);
+  });
+
+  it("keeps its state until something changes", async () => {
+    const inbox = await openOnline();
+    expect(inbox.state).toBe(inbox.state);
+    const before = inbox.state;
+    server.add("new");
+    expect(inbox.state).not.toBe(before);
+  });
+
+  it("fetches what the socket lost, in order", async () => {
+    const inbox = await openOnline();
+    server.add("one", { lost: true });
+    server.add("two", { lost: true });
+    server.add("three");
+    await eventually(() => expect(titles(inbox)).toEqual(["three", "two", "one"]));
+  });
+
+  it("asks for what it may lack when it is told to sync", async () => {
+    const inbox = await openOnline();
+    server.add("lost", { lost: true });
+    server.say("sync", { reason: "broker" });
+    await eventually(() => expect(titles(inbox)).toEqual(["lost"]));
+  });
+
+  it("loads anew when the changes since its version are not kept", async () => {
+    const inbox = await openOnline();
+    for (const title of ["one", "two"]) server.add(title, { lost: true });
+    server.keptSince = 2;
+    server.say("sync");
+    await eventually(() => expect(titles(inbox)).toEqual(["two", "one"]));
+  });
+
+  it("loads its other lists page by page, and anew when what was archived is not held", async () => {
+    for (let number = 1; number <= 120; number += 1) server.add(`number ${number}`);
+    const inbox = await openOnline();
+    expect(inbox.list("all").items).toHaveLength(50);
+    await inbox.loadMore("all");
+    expect(inbox.list("all").items).toHaveLength(100);
+    await inbox.loadMore("archived");
+    expect(inbox.list("archived")).toMatchObject({ items: [], hasMore: false, begun: true });
+    await inbox.archiveAll();
+    await eventually(() => expect(inbox.list("archived").items).toHaveLength(50));
+    expect(inbox.list("archived").hasMore).toBe(true);
+  });
+
+  it("polls while there is no push server", async () => {
+    const inbox = open({ push: null, pollSeconds: 0.02 });
+    await eventually(() => expect(inbox.state.status).toBe("polling"));
+    server.add("polled");
+    await eventually(() => expect(titles(inbox)).toEqual(["polled"]));
+  });
+
+  it("goes offline and comes back, caught up", async () => {
+    const inbox = await openOnline();
+    inbox.pause();
+    expect(inbox.state.status).toBe("offline");
+    server.add("meanwhile");
+    expect(titles(inbox)).toEqual([]);
+    inbox.resume();
+    await eventually(() => expect(inbox.state.status).toBe("online"));
+    expect(titles(inbox)).toEqual(["meanwhile"]);
+  });
+});
+
+describe("what the user does", () => {
+  it("is shown at once and stays when the server has done it", async () => {
+    const { seq } = server.add("one");
+    const inbox = await openOnline();
+    const done = inbox.markRead(seq);
+    expect(inbox.state.unread).toBe(0);
+    expect(inbox.state.items[0]?.read_at).toBeTruthy();
+    expect(server.counts.unread).toBe(1);
+    await done;
+    await eventually(() => expect(server.counts.unread).toBe(0));
+    expect(inbox.state.unread).toBe(0);
+  });
+
+  it.each(["markRead", "archive", "delete"] as const)("%s is taken back when the server refuses it", async (act) => {
+    const { seq } = server.add("one");
+    const inbox = await openOnline();
+    server.refuses = { path: /^(POST|PATCH|DELETE)/, status: 422 };
+    const done = inbox[act](seq);
+    expect(inbox.state.unread).toBe(0);
+    await expect(done).rejects.toMatchObject({ code: "refused" });
+    expect(inbox.state.unread).toBe(1);
+    expect(titles(inbox)).toEqual(["one"]);
+    expect(inbox.state.items[0]?.read_at).toBeNull();
+  });
+
+  it("is taken back when nobody can be reached", async () => {
+    const { seq } = server.add("one");
+    const inbox = await openOnline();
+    server.unreachable = true;
+    await expect(inbox.archive(seq)).rejects.toMatchObject({ code: "unreachable" });
+    expect(titles(inbox)).toEqual(["one"]);
+  });
+
+  it("marks all that was there, and not what arrives meanwhile", async () => {
+    for (let number = 1; number <= 120; number += 1) server.add(`number ${number}`);
+    const inbox = await openOnline();
+    const done = inbox.markAllRead();
+    expect(inbox.state.unread).toBe(0);
+    server.add("meanwhile");
+    expect(inbox.state.unread).toBe(1);
+    await done;
+    await eventually(() => expect(server.counts.unread).toBe(1));
+    expect(inbox.state.unread).toBe(1);
+  });
+
+  it("is known to it even when the socket does not say so", async () => {
+    const { seq } = server.add("one");
+    const inbox = open({ push: null, pollSeconds: 3600 });
+    await eventually(() => expect(inbox.state.status).toBe("polling"));
+    await inbox.delete(seq);
+    await eventually(() => expect(inbox.state.version).toBe(server.version));
+    expect(titles(inbox)).toEqual([]);
+    await expect(inbox.markUnread(seq)).rejects.toMatchObject({ status: 404 });
+  });
+});
+
+describe("a token", () => {
+  it("that ends is renewed, and what was asked for succeeds", async () => {
+    const tokens = [tokenOf("bob"), `${tokenOf("bob")}2`];
+    server.validTokens = tokens.slice(0, 1);
+    const getToken = vi.fn(() => tokens[Math.min(getToken.mock.calls.length, 2) - 1] ?? "");
+    const inbox = await openOnline({ getToken });
+    server.validTokens = tokens.slice(1);
+    const { seq } = server.add("one");
+    await inbox.markRead(seq);
+    expect(getToken).toHaveBeenCalledTimes(2);
+    expect(inbox.state.problem).toBeNull();
+  });
+
+  it("that ends soon is replaced on the socket before it does", async () => {
+    const inbox = await openOnline({ getToken: () => tokenOf("bob") });
+    server.say("token_expiring", { expires_at: "2030-01-31T10:00:00Z" });
+    const [socket] = server.sockets;
+    await eventually(() => expect(socket?.emitted.map(({ event }) => event)).toEqual(["authenticate"]));
+    expect(inbox.state.expiresAt).toBeNull();
+  });
+
+  it("that is refused is said, not tried for ever, and replaced by a good one", async () => {
+    server.validTokens = [];
+    const inbox = open();
+    await eventually(() =>
+      expect(inbox.state).toMatchObject({ status: "refused", problem: { code: "token_refused" } }),
+    );
+    const asked = server.asked.length;
+    server.validTokens = [tokenOf("bob")];
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(server.asked).toHaveLength(asked);
+    inbox.setToken(tokenOf("bob"));
+    await eventually(() => expect(inbox.state.status).toBe("online"));
+    expect(() => inbox.setToken(tokenOf("carol"))).toThrow("somebody else's");
+  });
+});
+
+describe("what cannot work", () => {
+  it.each([
+    [{ token: "" }, "no_token"],
+    [{ token: "open sesame" }, "bad_token"],
+    [{ api: "ftp://api.example" }, "bad_address"],
+  ])("%o is said at once", (options, code) => {
+    expect(() => open(options)).toThrow(expect.objectContaining({ code }));
+  });
+
+  it.each<[number, string, Status]>([
+    [401, "token_refused", "refused"],
+    [403, "no_scope", "refused"],
+    [503, "unavailable", "offline"],
+  ])("an answer of %i is said as %s", async (status, code, shown) => {
+    server.refuses = { path: /GET/, status };
+    const inbox = open({ push: null });
+    await eventually(() => expect(inbox.state).toMatchObject({ status: shown, problem: { code } }));
+    expect((inbox.state.problem as BelfryError).advice).not.toBe("");
+  });
+
+  it("a server of another version is said, and one that is no Belfry is", async () => {
+    vi.stubGlobal("fetch", async () => new Response(JSON.stringify({ items: [] })));
+    const older = open({ push: null });
+    await eventually(() => expect(older.state.problem?.code).toBe("incompatible"));
+    vi.stubGlobal("fetch", async () => new Response("<!doctype html>"));
+    const other = open({ push: null });
+    await eventually(() => expect(other.state.problem?.code).toBe("not_belfry"));
+  });
+});
