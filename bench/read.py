@@ -1,35 +1,28 @@
 """`make bench-read`: what reading an inbox costs, the API's CPU and PostgreSQL's, among five million items.
 
-Starts a private PostgreSQL and RabbitMQ, fills the database, starts one API process, and asks it from a process apart.
+Starts a private PostgreSQL and RabbitMQ, fills a database, starts one API process, and asks it.
 Takes about four minutes, ends by itself, and leaves nothing but bench/results/.
 """
 
-import json
-import os
-import platform
-import secrets
-import signal
-import subprocess
-import sys
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from types import FrameType
-from typing import Any
+from itertools import cycle
 
 from bench.dataset import Mixture, fill
+from bench.house import Ground, end_when_told, prepared_ground, token
+from bench.http import Sent, drive, get
 from bench.meter import cpu_ms
+from bench.report import percentile, remember, say
 from bench.scenes import Scene, scenes
+from ops.embedded import migrate
 from ops.processes import Process, free_port
-from ops.services import Services, running, temporary_folder
-from ops.stack import answers, command_environment
-from push.tokens import issue
+from ops.stack import ROOT, answers, command_environment, procfile
+from tests.support.fresh import fresh_database, fresh_vhost
+from tests.support.stack import SECRET
 
-ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "bench" / "results"
 AT_MOST_SECONDS = 900  # then something is stuck
 STATES = "CASE WHEN seq > 980000 THEN 'unseen' WHEN mod(seq, 10) = 0 THEN 'archived' ELSE 'read' END"
 MIXTURE = Mixture(heavy_items=1_000_000, heavy_state=STATES, others=100_000, items_each=40, full=160)
@@ -52,88 +45,62 @@ class Row:
     postgresql_ms: float
 
 
-class Bench:
-    """A filled database and one API process over it, with a bare Flask application beside them."""
+@dataclass(frozen=True)
+class Asked:
+    """A server, and the processes whose CPU is counted: it and PostgreSQL."""
 
-    def __init__(self, folder: Path, services: Services) -> None:
-        self._secret = secrets.token_hex(32)
-        self.postgresql = services.postgresql
-        self.port, self.bare_port = free_port(), free_port()
-        environ = {
-            "DATABASE_URL": services.postgresql.url,
-            "BROKER_URL": services.rabbitmq.url,
-            "JWT_SECRET": self._secret,
-            "API_PORT": str(self.port),
-        }
-        self._environ = command_environment(environ)
-        self.api = self._process("api", folder, "-m", "api", port=self.port, ready="/healthz")
-        self.bare = self._process("bare", folder, "-m", "bench.bare", str(self.bare_port), port=self.bare_port)
+    port: int
+    pids: dict[str, int]
 
-    def migrate(self) -> None:
-        command = [sys.executable, "-m", "alembic", "upgrade", "head"]
-        subprocess.run(command, env=self._environ, cwd=ROOT, check=True, capture_output=True)
-
-    def token(self, user: str) -> str:
-        return issue(self._secret, user, ["inbox"], 3600)
-
-    def calibrate(self) -> Row:
-        bare = Scene("a bare Flask answer", ["GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"])
-        return self.measure(bare, self.bare, self.bare_port)
-
-    def measure(self, scene: Scene, server: Process, port: int) -> Row:
+    async def measure(self, scene: Scene) -> Row:
         requests = scene.requests
         warming = round(len(requests) * WARM_UP_SHARE) if scene.once else len(requests)
-        _load(port, requests[:warming], scene.once, WARM_UP_SECONDS)
-        before = cpu_ms(server.pid), cpu_ms(self.postgresql.pid)
-        found = _load(port, requests[warming:] if scene.once else requests, scene.once, SECONDS)
-        api, postgresql = cpu_ms(server.pid) - before[0], cpu_ms(self.postgresql.pid) - before[1]
-        if set(found["statuses"]) != {"200"}:
-            raise SystemExit(f"{scene.name}: not all were answered with 200, but {found['statuses']}")
-        count = found["requests"]
-        rate = count / found["seconds"]
-        return Row(scene.name, rate, found["p50_ms"], found["p99_ms"], api / count, postgresql / count)
+        await self._drive(requests[:warming], scene.once, WARM_UP_SECONDS)
+        before = cpu_ms(self.pids)
+        sent = await self._drive(requests[warming:] if scene.once else requests, scene.once, SECONDS)
+        after = cpu_ms(self.pids)
+        if {one.status for one in sent} != {200}:
+            raise SystemExit(f"{scene.name}: not all were answered with 200")
+        seconds = max(one.answered for one in sent) - min(one.at for one in sent)
+        p50, p99 = (percentile([one.answered - one.at for one in sent], rank) * 1000 for rank in (50, 99))
+        api, postgresql = ((after[name] - before[name]) / len(sent) for name in self.pids)
+        return Row(scene.name, len(sent) / seconds, p50, p99, api, postgresql)
 
-    def _process(self, name: str, folder: Path, *arguments: str, port: int, ready: str = "/") -> Process:
-        def is_ready() -> bool:
-            return answers(f"http://127.0.0.1:{port}{ready}")
-
-        command = [sys.executable, *arguments]
-        return Process(name, command, folder / f"{name}.log", port=port, ready=is_ready, env=self._environ, cwd=ROOT)
-
-
-def _load(port: int, requests: list[str], once: bool, seconds: float) -> dict[str, Any]:
-    order = {"port": port, "requests": requests, "once": once, "connections": CONNECTIONS, "seconds": seconds}
-    command = [sys.executable, "-I", str(ROOT / "bench" / "load.py")]
-    done = subprocess.run(
-        command, input=json.dumps(order), capture_output=True, text=True, check=False, timeout=60 + seconds
-    )
-    if done.returncode:
-        raise SystemExit(f"The load failed:\n{done.stderr}")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    async def _drive(self, requests: list[bytes], once: bool, seconds: float) -> list[Sent]:
+        return await drive(self.port, requests if once else cycle(requests), CONNECTIONS, seconds)
 
 
 @contextmanager
-def _bench() -> Iterator[Bench]:
-    with temporary_folder() as folder:
-        _say("Starting PostgreSQL and RabbitMQ (ten seconds)")
-        with running(folder, fsync=True) as services:
-            bench = Bench(folder, services)
-            bench.migrate()
-            _say("Filling the database with five million items (one to two minutes)")
-            fill(services.postgresql.url, MIXTURE)
-            with bench.api, bench.bare:
-                yield bench
+def filled_api(ground: Ground) -> Iterator[Asked]:
+    """One API process over five million items."""
+    port = free_port()
+    with fresh_database(ground.postgresql_url) as database_url, fresh_vhost(ground.rabbitmq) as broker_url:
+        settings = {
+            "DATABASE_URL": database_url,
+            "BROKER_URL": broker_url,
+            "JWT_SECRET": SECRET,
+            "API_PORT": str(port),
+        }
+        migrate(settings)
+        say("Filling the database with five million items (one to two minutes)")
+        fill(database_url, MIXTURE)
+
+        def ready() -> bool:
+            return answers(f"http://127.0.0.1:{port}/healthz")
+
+        env = command_environment(settings)
+        with Process("api", procfile()["api"], ground.folder / "api.log", ready=ready, env=env, cwd=ROOT) as api:
+            yield Asked(port, {"api": api.pid, "PostgreSQL": ground.pids["PostgreSQL"]})
 
 
-def run() -> list[Row]:
-    rows = []
-    with _bench() as bench:
-        _say("a bare Flask answer")
-        rows.append(bench.calibrate())
-        for scene in scenes(MIXTURE, bench.port, bench.token):
-            _say(scene.name)
-            rows.append(bench.measure(scene, bench.api, bench.port))
+async def run() -> list[Row]:
+    say("Starting PostgreSQL and RabbitMQ (ten seconds)")
+    with prepared_ground() as ground, filled_api(ground) as api:
+        bare = Asked(ground.bare_port, {"bare": ground.bare.pid, "PostgreSQL": ground.pids["PostgreSQL"]})
+        rows = [await bare.measure(Scene("a bare Flask answer", [get("/")]))]
+        for scene in scenes(MIXTURE, api.port, token):
+            say(scene.name)
+            rows.append(await api.measure(scene))
     return rows
 
 
@@ -150,40 +117,14 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def remember(rows: list[Row], seconds: float) -> Path:
-    """Keep the numbers, with what is needed to read them later."""
-    now = datetime.now(UTC)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    about = {
-        "at": now.isoformat(timespec="seconds"),
-        "commit": commit.stdout.strip(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "seconds": round(seconds),
-    }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"read-{now:%Y%m%dT%H%M%S}.json"
-    path.write_text(json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=1))
-    return path
-
-
 def main() -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
-        signal.signal(number, _stop)
-    signal.alarm(AT_MOST_SECONDS)
+    end_when_told(AT_MOST_SECONDS)
     started = time.monotonic()
-    rows = run()
+    rows = asyncio.run(run())
     seconds = time.monotonic() - started
     print(table(rows))
-    _say(f"{seconds:.0f} seconds; the numbers are in {remember(rows, seconds).relative_to(ROOT)}")
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(f"stopped by {signal.Signals(number).name}")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    path = remember("read", {"seconds": round(seconds), "rows": [asdict(row) for row in rows]})
+    say(f"{seconds:.0f} seconds; the numbers are in {path}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bench.dataset import FULL_ITEMS, HEAVY, Mixture
+from bench.http import get, send
 
 USERS = 500  # who ask for pages and changes, in turns
 MARKING_USERS = 4_000  # each has two unread items
@@ -18,7 +19,7 @@ class Scene:
     """Requests of one kind. `once`: each can be sent only once, as it changes what it finds."""
 
     name: str
-    requests: list[str]
+    requests: list[bytes]
     once: bool = False
 
 
@@ -28,22 +29,22 @@ def scenes(mixture: Mixture, port: int, token: Callable[[str], str]) -> Iterable
     heavy = token(HEAVY)
     version = mixture.items_each + 1  # of each user's inbox
 
-    def of_users(path: str) -> list[str]:
-        return [_get(path, one) for _, one in users]
+    def of_users(path: str) -> list[bytes]:
+        return [get(path, one) for _, one in users]
 
     yield Scene("newest page of 20", of_users("/v1/inbox?limit=20"))
-    yield Scene("newest page of 20 of a million", [_get("/v1/inbox?limit=20", heavy)])
-    yield Scene("page of 20 at depth 100,000", [_get(_place_at_depth(port, heavy), heavy)])
-    yield Scene("unread page of 20 of 20,000", [_get("/v1/inbox?state=unread&limit=20", heavy)])
-    yield Scene("summary, 20,000 unread", [_get("/v1/inbox/summary", heavy)])
+    yield Scene("newest page of 20 of a million", [get("/v1/inbox?limit=20", heavy)])
+    yield Scene("page of 20 at depth 100,000", [get(_place_at_depth(port, heavy), heavy)])
+    yield Scene("unread page of 20 of 20,000", [get("/v1/inbox?state=unread&limit=20", heavy)])
+    yield Scene("summary, 20,000 unread", [get("/v1/inbox/summary", heavy)])
     yield Scene("changes, nothing new", of_users(f"/v1/inbox/changes?since={version}"))
     yield Scene("changes, 20 new", of_users(f"/v1/inbox/changes?since={version - 20}"))
     marking = [token(f"other{mixture.others - n}") for n in range(MARKING_USERS)]
     unread = (mixture.items_each - 1, mixture.items_each)
-    one_read = [_send("PATCH", f"/v1/inbox/{seq}", one, {"read": True}) for seq in unread for one in marking]
+    one_read = [send("PATCH", f"/v1/inbox/{seq}", one, {"read": True}) for seq in unread for one in marking]
     yield Scene("mark one read", one_read, once=True)
     full = [token(f"full{n}") for n in range(1, mixture.full + 1)]
-    all_read = [_send("POST", "/v1/inbox/read", one, {"through": FULL_ITEMS}) for one in full]
+    all_read = [send("POST", "/v1/inbox/read", one, {"through": FULL_ITEMS}) for one in full]
     yield Scene("mark all of 1,000 read", all_read, once=True)
 
 
@@ -56,13 +57,3 @@ def _place_at_depth(port: int, token: str) -> str:
         cursor = "&cursor=" + json.load(connection.getresponse())["next_cursor"]
     connection.close()
     return f"/v1/inbox?limit=20{cursor}"
-
-
-def _get(path: str, token: str) -> str:
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n"
-
-
-def _send(method: str, path: str, token: str, body: object) -> str:
-    text = json.dumps(body)
-    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
-    return f"{head}Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n{text}"

@@ -1,0 +1,170 @@
+"""Who is online, what reached each of them, and whether it was all of it, once, and in order.
+
+Notifications carry a number in `data.n`.
+"""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Self
+
+from bench.house import House, token
+from bench.http import Pool, get
+from bench.report import Figure, say
+from bench.socketio_client import Client
+
+AT_ONCE = 32  # who connect, or catch up
+PATIENCE = 20.0  # seconds without any arrival, after which the rest is asked for: the relay has had its turns
+POLL = 0.05
+SAY_EVERY = 5.0
+
+
+class Person:
+    """One recipient: what arrived, by its number, and the version up to which nothing is missing."""
+
+    def __init__(self, name: str, token: str) -> None:
+        self.name = name
+        self.token = token
+        self.client: Client | None = None
+        self.arrived: dict[int, float] = {}  # number -> moment
+        self.fetched = 0  # of these, how many the socket had not brought
+        self.repeated = self.disordered = self.doubled = 0
+        self.whole = self._latest = 0
+        self._ahead: set[int] = set()
+
+    def hear(self, event: bytes) -> None:
+        """An event of the socket, as JSON text."""
+        name, payload = json.loads(event)
+        if name == "notification":
+            version = payload["version"]
+            self.repeated += self._knows(version)
+            self.disordered += self.whole < version < self._latest and version not in self._ahead
+            self._note(payload)
+
+    async def catch_up(self, pool: Pool) -> None:
+        """Ask for all changes since `whole`. Raises `OSError` when the API is not there."""
+        more = True
+        while more:
+            answer = await pool.ask(get(f"/v1/inbox/changes?since={self.whole}", self.token))
+            if answer.status != 200:
+                raise ConnectionError(f"the changes of {self.name}: {answer.status} {answer.body!r}")
+            found = json.loads(answer.body)
+            known = len(self.arrived)
+            for change in found["changes"]:
+                self._note(change)
+            self.fetched += len(self.arrived) - known
+            more = found["more"]
+
+    def _knows(self, version: int) -> bool:
+        return version <= self.whole or version in self._ahead
+
+    def _note(self, change: dict[str, Any]) -> None:
+        version, number = change["version"], change["item"]["data"]["n"]
+        if self._knows(version):
+            return
+        self.doubled += number in self.arrived
+        self.arrived.setdefault(number, perf_counter())
+        self._latest = max(self._latest, version)
+        self._ahead.add(version)
+        while self.whole + 1 in self._ahead:
+            self.whole += 1
+            self._ahead.discard(self.whole)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of notifications that were accepted: how many never arrived, and when the last one did."""
+
+    lost: int
+    last: float
+
+
+class Crowd:
+    """All who are online, from the beginning of the `async with` block to its end."""
+
+    def __init__(self, house: House, names: Iterable[str]) -> None:
+        self.people = {name: Person(name, token(name)) for name in names}
+        self._house = house
+
+    async def __aenter__(self) -> Self:
+        say(f"{len(self.people):,} people connect")
+        await in_turns(self._connect(person) for person in self.people.values())
+        self._saying = asyncio.create_task(self._say_what_arrived())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._saying.cancel()
+        for person in self.people.values():
+            if person.client:
+                person.client.close()
+
+    @property
+    def arrivals(self) -> int:
+        return sum(len(person.arrived) for person in self.people.values())
+
+    async def expect(self, wanted: Mapping[int, str]) -> Outcome:
+        """Wait until each number has reached its recipient.
+
+        What the sockets do not bring within a while is asked for at the API, and is lost if that has it neither.
+        """
+        await self._wait(wanted)
+        missing = {name for number, name in wanted.items() if number not in self.people[name].arrived}
+        if missing:
+            say(f"{len(missing):,} people miss something and ask the API")
+            await self.catch_up(missing)
+        found = [self.people[name].arrived.get(number) for number, name in wanted.items()]
+        return Outcome(found.count(None), max((at for at in found if at is not None), default=perf_counter()))
+
+    async def catch_up(self, names: Iterable[str]) -> None:
+        pool = Pool(self._house.api_port, AT_ONCE)
+        await in_turns(self.people[name].catch_up(pool) for name in names)
+        pool.close()
+
+    def faults(self, lost: int) -> list[Figure]:
+        """What went wrong; all but the first two do no harm to a client that asks for what a gap shows is missing."""
+        people = self.people.values()
+        return [
+            Figure("lost", lost),
+            Figure("doubled", sum(one.doubled for one in people)),
+            Figure("out of order at the socket", sum(one.disordered for one in people)),
+            Figure("announced twice", sum(one.repeated for one in people)),
+            Figure("not announced, found in the inbox", sum(one.fetched for one in people)),
+        ]
+
+    async def _connect(self, person: Person) -> None:
+        person.client = await Client.connect(self._house.push_port, person.token, person.hear)
+
+    async def _wait(self, wanted: Mapping[int, str]) -> None:
+        missing = sorted(wanted.items(), reverse=True)
+        arrivals, until = -1, 0.0
+        while missing:
+            if perf_counter() > until:
+                if self.arrivals == arrivals:
+                    break
+                arrivals, until = self.arrivals, perf_counter() + PATIENCE
+            await asyncio.sleep(POLL)
+            while missing and missing[-1][0] in self.people[missing[-1][1]].arrived:
+                missing.pop()
+
+    async def _say_what_arrived(self) -> None:
+        said = 0
+        while True:
+            await asyncio.sleep(SAY_EVERY)
+            if self.arrivals != said:
+                said = self.arrivals
+                say(f"{said:,} have arrived")
+
+
+async def in_turns(steps: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Do all of them, a few at a time. The first that fails ends it."""
+    waiting = iter(steps)
+
+    async def one_after_another() -> None:
+        for step in waiting:
+            await step
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(AT_ONCE):
+            group.create_task(one_after_another())
