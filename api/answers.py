@@ -150,6 +150,15 @@ class SubscribersChanged(Shape):
     removed: int
 
 
+class TokensRevoked(Shape):
+    """Those of the user that were issued up to then are refused."""
+
+    model_config = _shown({"user": "mallory", "revoked_before": "2030-01-31T09:00:00.000000Z"})
+
+    user: str
+    revoked_before: Time
+
+
 class Item(Content):
     """One recipient's copy of a notification, with its state. Times are RFC 3339 UTC."""
 

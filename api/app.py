@@ -19,6 +19,7 @@ from api import (
     notifications,
     pages,
     problems,
+    revocations,
     subscriptions,
     topics,
 )
@@ -26,7 +27,9 @@ from api.auth import Remembering
 from api.endpoint import Endpoint, Services, serve
 from api.enqueue import Enqueuer
 from api.json_body import READ_MAX_BYTES
+from api.revoked import RevokedTokens
 from models.database import Database
+from push.announcer import Announcer
 from push.tokens import TokenVerifier
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -51,6 +54,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     subscriptions.subscribe,
     subscriptions.unsubscribe,
     topics.change_subscribers,
+    revocations.revoke_tokens,
     health.live,
     health.ready,
 )
@@ -80,6 +84,7 @@ def create_app(
     database: Database,
     verifier: TokenVerifier,
     enqueuer: Enqueuer,
+    announcer: Announcer,
     *,
     public_push_url: str,
     cors_origins: Sequence[str],
@@ -89,7 +94,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = READ_MAX_BYTES
     app.url_map.merge_slashes = False  # a path that is not ours is not found, never led elsewhere
     app.url_map.converters.update(anything=Anything, number=Number)
-    services = Services(database, Remembering(verifier), enqueuer)
+    services = Services(database, Remembering(verifier), RevokedTokens(database), enqueuer, announcer)
     for endpoint in ENDPOINTS:
         app.add_url_rule(_rule(endpoint), _name(endpoint), _view(endpoint, services), methods=[endpoint.method])
     app.before_request(_demand_readable_path)

@@ -41,16 +41,24 @@ class Remembering:
         self._known[token] = claims, good_until
 
 
-def authenticate(verifier: Verifier, authorization: str | None) -> Claims:
+class Revoked(Protocol):
+    def covers(self, claims: Claims) -> bool:
+        """Whether this token was taken back."""
+
+
+def authenticate(verifier: Verifier, revoked: Revoked, authorization: str | None) -> Claims:
     """The claims of the bearer token. Raises `Problem`, the same for every token that is not good."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer":
         raise Problem(UNAUTHORIZED, headers=CHALLENGE)
     try:
-        return verifier.verify(token.strip())
+        claims = verifier.verify(token.strip())
+        if revoked.covers(claims):
+            raise InvalidToken("revoked")
     except InvalidToken as refusal:
         log.info("token_refused reason=%s", refusal)
         raise Problem(UNAUTHORIZED, headers=CHALLENGE) from None
+    return claims
 
 
 def demand_scope(caller: Claims, scope: str) -> None:

@@ -28,8 +28,10 @@ from api.fields import IdempotencyKey
 from api.headers import Header
 from api.json_body import read_json
 from api.problems import MALFORMED_REQUEST, Problem, ProblemKind, invalid
+from api.revoked import RevokedTokens
 from api.validation import validate
 from models.database import Database
+from push.announcer import Announcer
 
 QUERY_FIELDS_MAX = 50
 
@@ -46,7 +48,9 @@ class Services:
 
     database: Database
     verifier: Verifier
+    revoked: RevokedTokens
     enqueuer: Enqueuer
+    announcer: Announcer
     clock: Callable[[], datetime] = utc_now
 
 
@@ -127,7 +131,7 @@ def serve(endpoint: Endpoint, services: Services, request: Request, path: Mappin
     """Answer one request. Raises `Problem`; whatever the endpoint did in its transaction is rolled back by then."""
     caller = ""
     if endpoint.scope is not None:
-        claims = authenticate(services.verifier, request.headers.get("Authorization"))
+        claims = authenticate(services.verifier, services.revoked, request.headers.get("Authorization"))
         demand_scope(claims, endpoint.scope)
         caller = claims.sub
     arguments = _arguments(endpoint, request, path)

@@ -134,6 +134,13 @@ class Subscribers(Schema):
         return self
 
 
+class Revoke(Schema):
+    model_config = _said({"user": "mallory"})
+
+    user: Id
+    """Whose tokens: their `sub`."""
+
+
 class ItemPatch(Schema):
     """The state an item is to have. Read implies seen, archived implies read; what was seen stays seen."""
 

@@ -16,6 +16,7 @@ from api.problems import places
 from logs import configure_logging
 from models import failpoints
 from models.database import Database
+from push.announcer import Announcer
 from push.tokens import make_verifier
 from settings import Settings, SettingsError, load_settings
 
@@ -71,6 +72,7 @@ def make_app(settings: Settings) -> Flask:
         Database(settings.database_url),
         verifier,
         Enqueuer(settings.broker_url),
+        Announcer(settings.broker_url),
         public_push_url=settings.public_push_url,
         cors_origins=settings.cors_origins,
     )

@@ -181,3 +181,13 @@ subscriptions = Table(
     Column("created_at", Moment, nullable=False),
 )
 Index("ix_subscriptions_recipient_id", subscriptions.c.recipient_id)
+
+# Whose tokens are refused, and up to when they were issued. One row a user; a later revocation takes the place of an
+# earlier one.
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("revoked_before", Moment, nullable=False),
+)
+Index("ix_revocations_revoked_before", revocations.c.revoked_before)

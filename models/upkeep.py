@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, func, select, t
 from models.database import Session
 from models.numberline import hold
 from models.paging import exactly
-from models.tables import inbox_changes, inbox_items, inboxes, notifications
+from models.revocations import KEPT as REVOCATIONS_KEPT
+from models.tables import inbox_changes, inbox_items, inboxes, notifications, revocations
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ def forget_changes(session: Session, retention: Retention, now: datetime, size: 
         _raise_floors(session, dict(sorted(forgotten)))  # sorted, the highest version of each recipient comes last
         session.execute(delete(inbox_changes).where(tuple_(*key).in_(forgotten)))
     return len(forgotten)
+
+
+def forget_revocations(session: Session, _retention: Retention, now: datetime, size: int) -> int:
+    """Forget revocations that no token is old enough for any more, at most `size`."""
+    old = select(revocations.c.user_id).where(revocations.c.revoked_before < now - REVOCATIONS_KEPT)
+    return session.execute(delete(revocations).where(revocations.c.user_id.in_(old.limit(exactly(size))))).rowcount
 
 
 def _raise_floors(session: Session, floors: dict[str, int]) -> None:

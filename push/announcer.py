@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import kombu
@@ -49,6 +50,10 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
         """Hand the announcements to the broker, in order. Raises `AnnounceFailed`; some may have gone out by then."""
         for message in wire.encode(announcements):
             self._send(message)
+
+    def revoke(self, user_id: str, revoked_before: datetime) -> None:
+        """Have every push server refuse this user's tokens issued before that moment. Raises `AnnounceFailed`."""
+        self._send(wire.encode_revocation(wire.Revocation(user_id, revoked_before)))
 
     def close(self) -> None:
         """Drop the connection; the next announcement opens a new one."""

@@ -39,6 +39,13 @@ class Claims:
     expires_at: datetime
     issued_at: datetime | None
 
+    def issued_before(self, moment: datetime) -> bool:
+        """Whether a revocation at this moment covers the token; one that does not say when it was issued, any does.
+
+        Most issuers say it in whole seconds, so a token of that very second is covered as well.
+        """
+        return self.issued_at is None or self.issued_at <= moment
+
 
 class KeySource(Protocol):
     algorithms: tuple[str, ...]

@@ -1,17 +1,20 @@
 """What crosses the exchange and the socket: names, rooms, and the announcement, for the announcer and the server alike.
 
 A message on the exchange is the JSON text `{"method": "announce", "announcements": [[recipient_id, payload], …]}`.
-Beside it the server understands the stock messages of `socketio.KombuManager` (`{"method": "emit", …}` and so on).
+A revocation is `{"method": "revoke", "user_id": …, "revoked_before": seconds since 1970}`.
+Beside them the server understands the stock messages of `socketio.KombuManager` (`{"method": "emit", …}` and so on).
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 EXCHANGE = "belfry"
 NAMESPACE = "/"
 ANNOUNCE = "announce"
+REVOKE = "revoke"
 
 # A push server handles one message at a time between two looks at its sockets: a few milliseconds each, not more.
 MESSAGE_MAX_ANNOUNCEMENTS = 500
@@ -28,6 +31,14 @@ class Announcement:
     @property
     def event(self) -> str:
         return event_of(self.payload["change"])
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """Every token of this user that was issued before this moment is refused."""
+
+    user_id: str
+    revoked_before: datetime
 
 
 def room_of(recipient_id: str) -> str:
@@ -67,6 +78,23 @@ def decode(message: Mapping[str, Any]) -> Iterator[Announcement]:
                 yield Announcement(recipient_id, payload)
             case _:
                 raise ValueError("an announcement is not [recipient_id, payload with a change]")
+
+
+def encode_revocation(revocation: Revocation) -> str:
+    """One message."""
+    moment = revocation.revoked_before.timestamp()
+    return json.dumps({"method": REVOKE, "user_id": revocation.user_id, "revoked_before": moment})
+
+
+def decode_revocation(message: Mapping[str, Any]) -> Revocation:
+    """The revocation of a parsed message. Raises `ValueError` when it is none."""
+    match message:
+        case {"user_id": str(user_id), "revoked_before": int() | float() as seconds}:
+            try:
+                return Revocation(user_id, datetime.fromtimestamp(seconds, UTC))
+            except (OverflowError, OSError) as error:
+                raise ValueError("revoked_before is no time") from error
+    raise ValueError("a revocation lacks its user_id or its revoked_before")
 
 
 def _message(entries: list[str]) -> str:

@@ -16,7 +16,7 @@ ARROWS: dict[str, set[str]] = {
     "models": set(),
     "push": set(),
     "workers": {"models", "push.announcer", "push.wire"},
-    "api": {"models", "push.tokens"},
+    "api": {"models", "push.tokens", "push.announcer"},
     "migrations": {"models"},
 }
 

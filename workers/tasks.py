@@ -75,7 +75,7 @@ def relay() -> None:
 @app.task(name=UPKEEP)
 def forget() -> None:
     """Forget what is older than its retention, a batch at a time."""
-    for step in (upkeep.expire_old, upkeep.delete_old, upkeep.forget_changes):
+    for step in (upkeep.expire_old, upkeep.delete_old, upkeep.forget_changes, upkeep.forget_revocations):
         forgotten = UPKEEP_BATCH
         while forgotten == UPKEEP_BATCH:
             with database.write() as session:

@@ -113,7 +113,7 @@ def test_an_unforeseen_error_says_nothing_to_the_caller_and_where_it_was_to_the_
         assert "notifications" not in body["detail"]
         log = api.process.output()
         assert "request_failed method=POST route=/v1/messages error=ProgrammingError" in log
-        assert "messages.py" in log
+        assert "revocations.py" in log
         assert "my secret" not in log
         answered(api.http.get("/healthz"), 200)
 

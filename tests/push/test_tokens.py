@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -141,3 +141,13 @@ def test_the_reason_for_a_refusal_repeats_nothing_of_the_token() -> None:
 def test_a_verifier_trusts_exactly_one_family_of_algorithms(sources: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="exactly one"):
         make_verifier(**sources)
+
+
+def test_a_revocation_covers_what_was_issued_before_it_in_its_second_and_who_knows_when() -> None:
+    moment = datetime.fromtimestamp(int(time.time()), UTC)
+    covered = {
+        iat: VERIFIER.verify(signed(claims(iat=iat and int(moment.timestamp()) + iat))).issued_before(moment)
+        for iat in (-1, None, 1)
+    }
+    assert covered == {-1: True, None: True, 1: False}
+    assert VERIFIER.verify(signed(claims(iat=int(moment.timestamp())))).issued_before(moment + timedelta(seconds=0.9))

@@ -1,12 +1,13 @@
 """What crosses the exchange, packed and unpacked."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from push import wire
-from push.wire import Announcement
+from push.wire import Announcement, Revocation
 
 
 def added(recipient_id: str, version: int, body: str = "") -> Announcement:
@@ -77,3 +78,26 @@ def test_no_announcements_are_no_message() -> None:
 def test_what_is_no_announcement_is_refused(message: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="announcement"):
         list(wire.decode(message))
+
+
+def test_a_revocation_arrives_as_it_was_sent() -> None:
+    moment = datetime(2026, 11, 22, 12, 0, 0, 123_457, tzinfo=UTC)
+    for user_id in ("bob", "1,2", "zoë ☂", "__proto__"):
+        sent = Revocation(user_id, moment)
+        assert wire.decode_revocation(json.loads(wire.encode_revocation(sent))) == sent
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"user_id": "bob"},
+        {"user_id": 7, "revoked_before": 1},
+        {"user_id": "bob", "revoked_before": "2026-11-22T12:00:00Z"},
+        {"user_id": "bob", "revoked_before": 1e300},
+        {"user_id": "bob", "revoked_before": float("nan")},
+    ],
+)
+def test_what_is_no_revocation_is_refused(message: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"revo|NaN|convert"):
+        wire.decode_revocation(message)

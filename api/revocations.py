@@ -1,0 +1,29 @@
+"""A user's tokens taken back: after a theft, a change of password, a farewell."""
+
+import logging
+
+from api.answers import TokensRevoked
+from api.endpoint import Answer, Call, endpoint
+from api.schemas import Revoke
+from api.scopes import NOTIFY
+from models.rendering import timestamp
+from models.revocations import revoke
+from push.announcer import AnnounceFailed
+
+log = logging.getLogger(__name__)
+
+
+@endpoint("POST", "/v1/tokens/revoke", scope=NOTIFY, answers={200: TokensRevoked})
+def revoke_tokens(call: Call, body: Revoke) -> Answer:
+    """Refuse every token of a user that was issued before now, and close the sockets that they opened.
+
+    It holds in every process within five seconds. A token that does not say when it was issued (`iat`) is refused
+    from then on; so is one of the same second, since most issuers count in whole seconds.
+    """
+    with call.database.write() as session:
+        revoke(session, body.user, call.now)
+    try:
+        call.services.announcer.revoke(body.user, call.now)
+    except AnnounceFailed as error:
+        log.warning("revocation_not_announced reason=%s", error)
+    return Answer({"user": body.user, "revoked_before": timestamp(call.now)})

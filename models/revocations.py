@@ -1,0 +1,31 @@
+"""Whose tokens are revoked: every token of a user that was issued before a moment, and none issued after it."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from models.database import Session
+from models.insert import insert_into
+from models.tables import revocations
+
+KEPT = timedelta(days=400)  # no token lives longer, so none outlives its revocation
+
+
+def revoke(session: Session, user_id: str, now: datetime) -> None:
+    """Refuse this user's tokens issued before `now`; what was refused before stays refused."""
+    insert = insert_into(session, revocations).values(user_id=user_id, revoked_before=now)
+    session.execute(
+        insert.on_conflict_do_update(
+            index_elements=[revocations.c.user_id],
+            set_={"revoked_before": insert.excluded.revoked_before},
+            where=revocations.c.revoked_before < insert.excluded.revoked_before,
+        )
+    )
+
+
+def all_revocations(session: Session, since: datetime | None = None) -> dict[str, datetime]:
+    """Up to when each revoked user's tokens are refused; with `since`, of those who were revoked at or after it."""
+    query = select(revocations.c.user_id, revocations.c.revoked_before)
+    if since is not None:
+        query = query.where(revocations.c.revoked_before >= since)
+    return {user_id: revoked_before for user_id, revoked_before in session.execute(query)}
