@@ -22,6 +22,7 @@ from flask import Request, Response
 from pydantic import BaseModel, TypeAdapter
 from werkzeug.datastructures import Headers
 
+from api.accept import Acceptor
 from api.auth import Verifier, authenticate, demand_scope
 from api.enqueue import Enqueuer
 from api.fields import IdempotencyKey
@@ -53,6 +54,10 @@ class Services:
     announcer: Announcer
     clock: Callable[[], datetime] = utc_now
 
+    @cached_property
+    def acceptor(self) -> Acceptor:
+        return Acceptor(self.database, self.enqueuer, self.clock)
+
 
 @dataclass(frozen=True)
 class Call:
@@ -71,6 +76,10 @@ class Call:
     @property
     def enqueuer(self) -> Enqueuer:
         return self.services.enqueuer
+
+    @property
+    def acceptor(self) -> Acceptor:
+        return self.services.acceptor
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from api.answers import Accepted
 from api.endpoint import Answer, Call, endpoint
-from api.problems import IDEMPOTENCY_KEY_REUSED
+from api.problems import IDEMPOTENCY_KEY_REUSED, OVERLOADED
 from api.schemas import Message
 from api.scopes import INBOX
-from models.notifications import NewNotification, accept
+from models.notifications import NewNotification
 
 
 @endpoint(
@@ -13,7 +13,7 @@ from models.notifications import NewNotification, accept
     "/v1/messages",
     scope=INBOX,
     answers={202: Accepted},
-    problems=(IDEMPOTENCY_KEY_REUSED,),
+    problems=(IDEMPOTENCY_KEY_REUSED, OVERLOADED),
     keyed=True,
 )
 def send_message(call: Call, body: Message) -> Answer:
@@ -27,7 +27,4 @@ def send_message(call: Call, body: Message) -> Answer:
         recipients=(body.to,),
         idempotency_key=call.idempotency_key,
     )
-    with call.database.write() as session:
-        [id_] = accept(session, [message], call.now)
-    call.enqueuer.deliver([id_])
-    return Answer(Accepted(id=str(id_)))
+    return Answer(Accepted(id=str(call.acceptor.accept(message))))

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from typing import Literal
 
 from api.answers import NotificationAccepted, NotificationsAccepted, PublishedInFull, PublishedPage
@@ -10,7 +9,7 @@ from api.cursors import PUBLISHED
 from api.endpoint import Answer, Call, endpoint
 from api.fields import NotificationId
 from api.headers import LINK, LOCATION, link_to_next
-from api.problems import IDEMPOTENCY_KEY_REUSED, INVALID_CURSOR, NOT_FOUND, Problem
+from api.problems import IDEMPOTENCY_KEY_REUSED, INVALID_CURSOR, NOT_FOUND, OVERLOADED, Problem
 from api.schemas import Batch, HistoryQuery, Notification
 from api.scopes import NOTIFY
 from models import history, notifications
@@ -22,13 +21,14 @@ from models.notifications import NewNotification
     "/v1/notifications",
     scope=NOTIFY,
     answers={202: NotificationAccepted},
-    problems=(IDEMPOTENCY_KEY_REUSED,),
+    problems=(IDEMPOTENCY_KEY_REUSED, OVERLOADED),
     keyed=True,
     headers=(LOCATION,),
 )
 def notify(call: Call, body: Notification) -> Answer:
     """Publish a notification to recipients, to the subscribers of a topic, or to everyone."""
-    [accepted] = _accept(call, [_new(call, body, key=call.idempotency_key)])
+    new = _new(call, body, key=call.idempotency_key)
+    accepted = NotificationAccepted(id=str(call.acceptor.accept(new)), status=_status(call, new))
     return Answer(accepted, headers={"Location": f"/v1/notifications/{accepted.id}"})
 
 
@@ -50,7 +50,13 @@ def notify_many(call: Call, body: Batch) -> Answer:
     whole = hashlib.sha256(json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
     keys = _keys_of_batch(call.idempotency_key, len(body.notifications))
     new = [_new(call, one, key, batch=whole) for one, key in zip(body.notifications, keys, strict=True)]
-    return Answer(NotificationsAccepted(notifications=_accept(call, new)))
+    with call.database.write() as session:
+        ids = notifications.accept(session, new, call.now)
+    due = [id_ for id_, one in zip(ids, new, strict=True) if notifications.is_due(one, call.now)]
+    if due:
+        call.enqueuer.deliver(due)
+    accepted = [NotificationAccepted(id=str(id_), status=_status(call, one)) for id_, one in zip(ids, new, strict=True)]
+    return Answer(NotificationsAccepted(notifications=accepted))
 
 
 @endpoint(
@@ -96,19 +102,8 @@ def withdraw(call: Call, notification_id: NotificationId) -> Answer:
     return Answer()
 
 
-def _accept(call: Call, new: Sequence[NewNotification]) -> list[NotificationAccepted]:
-    """Store them, commit, and enqueue what is due in one task, which keeps their order."""
-    with call.database.write() as session:
-        ids = notifications.accept(session, new, call.now)
-    accepted = [NotificationAccepted(id=str(id_), status=_status(call, one)) for id_, one in zip(ids, new, strict=True)]
-    due = [id_ for id_, one in zip(ids, accepted, strict=True) if one.status == "accepted"]
-    if due:
-        call.enqueuer.deliver(due)
-    return accepted
-
-
 def _status(call: Call, new: NewNotification) -> Literal["accepted", "scheduled"]:
-    return "scheduled" if new.deliver_at is not None and new.deliver_at > call.now else "accepted"
+    return "accepted" if notifications.is_due(new, call.now) else "scheduled"
 
 
 def _keys_of_batch(key: str | None, size: int) -> list[str | None]:

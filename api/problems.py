@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from api import answers
 from models.database import DatabaseUnavailable
+from models.grouping import Crowded
 from models.inbox import ResyncRequired
 from models.notifications import IdempotencyKeyReused
 from push.tokens import KeysUnavailable
@@ -83,10 +84,12 @@ IDEMPOTENCY_KEY_REUSED = ProblemKind(
 INTERNAL_ERROR = ProblemKind(500, "internal_error", "Something went wrong here; it was logged.")
 DATABASE_UNAVAILABLE = ProblemKind(503, "database_unavailable", "The database cannot be reached; try again.")
 KEYS_UNAVAILABLE = ProblemKind(503, "keys_unavailable", "The keys that judge tokens cannot be fetched; try again.")
+OVERLOADED = ProblemKind(503, "overloaded", "More arrives than can be stored; try again.")
 NOT_READY = ProblemKind(503, "not_ready", "This process cannot serve now; see errors.")
 
 # What the other rooms raise, and what the caller is told. Their own words stay in the log.
 FOREIGN: Mapping[type[Exception], ProblemKind] = {
+    Crowded: OVERLOADED,
     DatabaseUnavailable: DATABASE_UNAVAILABLE,
     IdempotencyKeyReused: IDEMPOTENCY_KEY_REUSED,
     KeysUnavailable: KEYS_UNAVAILABLE,

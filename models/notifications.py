@@ -5,15 +5,15 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, case, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, bindparam, case, func, select, tuple_, update
 
 from models.database import Session
-from models.insert import insert_into
+from models.insert import insert_unless_there
 from models.paging import exactly
 from models.tables import notifications
 
@@ -52,6 +52,10 @@ class NewNotification:
     batch: str | None = None  # a digest of the whole batch it came in; its key was then used for that batch
 
 
+def is_due(new: NewNotification, now: datetime) -> bool:
+    return new.deliver_at is None or new.deliver_at <= now
+
+
 @dataclass(frozen=True)
 class Due:
     """What the relay should enqueue: to deliver, and to withdraw."""
@@ -69,18 +73,27 @@ class Undelivered:
 
 
 def accept(session: Session, new: Sequence[NewNotification], now: datetime) -> list[UUID]:
-    """Store notifications; the commit makes them a promise. Answers their ids in order.
+    """Store notifications, all or none; the commit makes them a promise. Answers their ids in order.
 
     A producer's idempotency key that is known answers the id it had then. Raises `IdempotencyKeyReused` when the
     content differs from what it was.
     """
+    accepted = accept_each(session, new, now)
+    ids = [one for one in accepted if isinstance(one, UUID)]
+    if len(ids) < len(accepted):
+        raise IdempotencyKeyReused
+    return ids
+
+
+def accept_each(session: Session, new: Sequence[NewNotification], now: datetime) -> list[UUID | IdempotencyKeyReused]:
+    """As `accept`, but each for itself: what reuses a key is left out, and nothing else."""
     ids = sorted(new_id(now) for _ in new)  # a batch keeps its order, also where it is sorted by id
     rows = [_row(one, id_, now) for one, id_ in zip(new, ids, strict=True)]
-    unless_known = insert_into(session, notifications).on_conflict_do_nothing()
-    session.execute(unless_known, rows)
+    # In the order of keys, so that two transactions with the same ones wait for each other instead of deadlocking.
+    insert_unless_there(session, notifications, sorted(rows, key=_key))
     keyed = [row for row in rows if row["idempotency_key"] is not None]
-    first_ids = _ids_by_key(session, keyed) if keyed else {}
-    return [first_ids.get((row["producer_id"], row["idempotency_key"]), row["id"]) for row in rows]
+    known = _known(session, keyed) if keyed else {}
+    return [_first_id(row, known.get(_key(row))) for row in rows]
 
 
 def due(session: Session, now: datetime, limit: int) -> Due:
@@ -153,16 +166,17 @@ def first_id(moment: datetime) -> UUID:
 
 
 def _row(new: NewNotification, id_: UUID, now: datetime) -> dict[str, Any]:
-    content = asdict(new)
-    fingerprint = _fingerprint(content)
-    del content["batch"]
-    progress = {
+    row = {
+        **vars(new),
+        "id": id_,
         "created_at": now,
         "recipient_count": 0,
         "enqueued": 0,
         "enqueue_at": new.deliver_at or now + RELAY_AFTER,
+        "fingerprint": "" if new.idempotency_key is None else _fingerprint(vars(new)),
     }
-    return {**content, **progress, "id": id_, "fingerprint": fingerprint}
+    del row["batch"]
+    return row
 
 
 def _fingerprint(content: dict[str, Any]) -> str:
@@ -170,16 +184,24 @@ def _fingerprint(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=datetime.isoformat).encode()).hexdigest()
 
 
-def _ids_by_key(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], UUID]:
-    key = (notifications.c.producer_id, notifications.c.idempotency_key)
-    stored = select(*key, notifications.c.id, notifications.c.fingerprint).where(
-        tuple_(*key).in_([(row["producer_id"], row["idempotency_key"]) for row in rows])
-    )
-    found = {(row[0], row[1]): row for row in session.execute(stored)}
-    for row in rows:
-        if found[row["producer_id"], row["idempotency_key"]].fingerprint != row["fingerprint"]:
-            raise IdempotencyKeyReused
-    return {key: row.id for key, row in found.items()}
+def _key(row: dict[str, Any]) -> tuple[str, str]:
+    return row["producer_id"], row["idempotency_key"] or ""
+
+
+def _first_id(row: dict[str, Any], known: Row[Any] | None) -> UUID | IdempotencyKeyReused:
+    """The id under which this was accepted first."""
+    if known is not None and known.fingerprint != row["fingerprint"]:
+        return IdempotencyKeyReused()
+    id_: UUID = row["id"] if known is None else known.id
+    return id_
+
+
+def _known(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], Row[Any]]:
+    """What is stored under the keys of these rows."""
+    key = tuple_(notifications.c.producer_id, notifications.c.idempotency_key)
+    shown = (notifications.c[name] for name in ("producer_id", "idempotency_key", "id", "fingerprint"))
+    stored = session.execute(select(*shown).where(key.in_([_key(row) for row in rows])))
+    return {(row.producer_id, row.idempotency_key): row for row in stored}
 
 
 def _patience(times_enqueued: int) -> timedelta:

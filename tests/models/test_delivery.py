@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -231,3 +232,36 @@ def test_the_end_of_the_year_9999_is_a_time_like_any_other(accept: Accept, deliv
     end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
     [change] = deliver(accept(recipients=("bob",), expires_at=end))
     assert change.rendered["item"]["expires_at"] == "9999-12-31T23:59:59.000000Z"
+
+
+def test_of_many_accepted_together_each_has_its_own_answer(database: Database, accept: Accept) -> None:
+    first = accept(recipients=("bob",), idempotency_key="known", data={"a": ["☂", None, 1.5]})
+    said = NewNotification("shop", "offer", "New boots", recipients=("bob",))
+    known = replace(said, idempotency_key="known", data={"a": ["☂", None, 1.5]})
+    twice = replace(said, idempotency_key="twice", title="Twice")
+    with database.write() as session:
+        answers = notifications.accept_each(
+            session, [said, known, replace(known, body="other"), twice, twice, replace(twice, title="Other")], NOW
+        )
+    assert answers[1] == first
+    assert answers[3] == answers[4]
+    refused = [place for place, one in enumerate(answers) if isinstance(one, notifications.IdempotencyKeyReused)]
+    assert refused == [2, 5]
+    with database.read() as session:
+        assert notifications.undelivered(session, NOW).count == 3
+
+
+def test_batches_with_the_same_keys_in_another_order_never_deadlock(postgres: Database) -> None:
+    titles = [str(n) for n in range(1_000)]
+    new = [NewNotification("shop", "offer", one, recipients=("bob",), idempotency_key=one) for one in titles]
+    together = threading.Barrier(4)
+
+    def post(turn: int) -> list[Any]:
+        mine = new[::turn]
+        together.wait()
+        with postgres.write() as session:
+            return notifications.accept_each(session, mine, NOW)[::turn]
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(post, [1, -1] * 2))
+    assert answers[0] == answers[1] == answers[2] == answers[3]
