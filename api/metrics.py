@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from api.endpoint import Services
-from models import notifications
+from models import notifications, parking
 from models.database import DatabaseUnavailable
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -27,14 +27,16 @@ class Undelivered(Collector):
         try:
             with self._services.database.read() as session:
                 stuck = notifications.undelivered(session, self._services.clock())
+                parked = parking.count(session)
         except DatabaseUnavailable:
             return
         yield GaugeMetricFamily(
-            "belfry_undelivered_notifications", "Accepted, due, and not in every inbox yet", stuck.count
+            "belfry_undelivered_notifications", "Accepted, due, not parked, and not in every inbox yet", stuck.count
         )
         yield GaugeMetricFamily(
             "belfry_undelivered_oldest_seconds", "How long the oldest of them has waited", stuck.oldest_seconds
         )
+        yield GaugeMetricFamily("belfry_parked_notifications", "Given up until a person says otherwise", parked)
 
 
 def register(app: Flask, services: Services) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, case, func, select, update
 
 from models.database import Session
-from models.notifications import UNDELIVERED, unexpired, until_expiry
+from models.notifications import NEW_START, WAITING, unexpired, until_expiry
 from models.numberline import Step, move_on
 from models.paging import exactly
 from models.rendering import Change, render_added, render_content, render_new_item
@@ -60,7 +60,7 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
     It ends where it is when the notification is cancelled or expires: from then on it is only withdrawn.
     """
     one = (notifications.c.id == notification_id) & notifications.c.recipients.is_(None)
-    waiting = select(notifications).where(one, UNDELIVERED, _is_due(now), unexpired(now))
+    waiting = select(notifications).where(one, WAITING, _is_due(now), unexpired(now))
     row = session.execute(waiting.with_for_update()).one_or_none()
     if row is None:
         return Chunk([], finished=True)
@@ -76,7 +76,7 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
             delivered_at=now if finished else None,
             recipient_count=row.recipient_count + len(arrivals),
             enqueue_at=row.expires_at if finished else until_expiry(now + FANOUT_PATIENCE, row.expires_at, now),
-            enqueued=0,
+            **NEW_START,
         )
     )
     return Chunk(arrivals, finished)
@@ -109,7 +109,7 @@ def _lock(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]
     They are locked in the order of ids, so that two workers with the same ones wait for each other instead of
     deadlocking.
     """
-    waiting = notifications.c.id.in_(ids), UNDELIVERED, _is_due(now)
+    waiting = notifications.c.id.in_(ids), WAITING, _is_due(now)
     size = func.json_array_length(notifications.c.recipients).label("size")
     locked = select(notifications.c.id, size).where(*waiting).order_by(notifications.c.id).with_for_update()
     return _in_order(session.execute(locked), ids)
@@ -134,7 +134,7 @@ def _claim(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any
             delivered_at=now,
             recipient_count=case((notifications.c.expires_at <= now, 0), else_=size),
             enqueue_at=notifications.c.expires_at,
-            enqueued=0,
+            **NEW_START,
         )
         .returning(*notifications.c)
     )

@@ -17,3 +17,4 @@ SEQS_MAX = 1_000
 PAGE_DEFAULT = 20
 PAGE_MAX = 100
 CHANGES_MAX = 500
+ERROR_MAX = 200  # what is kept of why an attempt failed

@@ -5,7 +5,7 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,9 @@ RELAY_AFTER_AT_MOST = timedelta(minutes=5)
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 UNDELIVERED = notifications.c.delivered_at.is_(None) & notifications.c.cancelled_at.is_(None)
+WAITING = UNDELIVERED & notifications.c.parked_at.is_(None)
+
+NEW_START: dict[str, Any] = {"enqueued": 0, "attempts": 0, "parked_at": None}  # at the next step, or after some of it
 
 
 class IdempotencyKeyReused(Exception):
@@ -58,15 +61,20 @@ def is_due(new: NewNotification, now: datetime) -> bool:
 
 @dataclass(frozen=True)
 class Due:
-    """What the relay should enqueue: to deliver, and to withdraw."""
+    """What the relay should enqueue: to deliver, and to withdraw.
+
+    Of these, `wide` are for a topic or for everyone; and `again` had a turn before, or an attempt that failed.
+    """
 
     deliver: list[UUID]
     withdraw: list[UUID]
+    wide: frozenset[UUID] = field(default=frozenset(), compare=False)
+    again: frozenset[UUID] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True)
 class Undelivered:
-    """What was accepted, is due and is in no inbox yet."""
+    """What was accepted, is due, is in no inbox yet, and is not parked."""
 
     count: int
     oldest_seconds: float
@@ -99,11 +107,14 @@ def accept_each(session: Session, new: Sequence[NewNotification], now: datetime)
 def due(session: Session, now: datetime, limit: int) -> Due:
     """Take what has a step to be done now, oldest first, and put off its next turn, longer each time.
 
-    What has expired is withdrawn, whether it was delivered or not; its turn is never put off beyond that moment.
+    What has expired is withdrawn, whether it was delivered, parked or neither; its turn is never put off beyond that
+    moment.
     """
+    columns = (notifications.c[name] for name in ("id", "enqueued", "attempts", "expires_at"))
     deliverable = UNDELIVERED & unexpired(now)
+    wide = notifications.c.recipients.is_(None)
     oldest_due = (
-        select(*(notifications.c[name] for name in ("id", "enqueued", "expires_at")), deliverable.label("deliverable"))
+        select(*columns, deliverable.label("deliverable"), wide.label("wide"))
         .where(notifications.c.enqueue_at <= now)
         .order_by(notifications.c.enqueue_at, notifications.c.id)
         .limit(exactly(limit))
@@ -113,12 +124,22 @@ def due(session: Session, now: datetime, limit: int) -> Due:
     put_off = (
         update(notifications)
         .where(notifications.c.id == bindparam("due_id"))
-        .values(enqueue_at=bindparam("next_turn"), enqueued=notifications.c.enqueued + 1)
+        .values(
+            enqueue_at=bindparam("next_turn"),
+            enqueued=notifications.c.enqueued + 1,
+            attempts=case((notifications.c.parked_at.is_(None), notifications.c.attempts), else_=0),
+            parked_at=None,  # what was parked and has its turn has expired: that is another step
+        )
     )
     if taken:
         turns = [(row.id, until_expiry(now + _patience(row.enqueued), row.expires_at, now)) for row in taken]
         session.execute(put_off, [{"due_id": id_, "next_turn": turn} for id_, turn in turns])
-    return Due([row.id for row in taken if row.deliverable], [row.id for row in taken if not row.deliverable])
+    return Due(
+        [row.id for row in taken if row.deliverable],
+        [row.id for row in taken if not row.deliverable],
+        wide=frozenset(row.id for row in taken if row.wide),
+        again=frozenset(row.id for row in taken if row.enqueued or row.attempts),
+    )
 
 
 def unexpired(now: datetime) -> ColumnElement[bool]:
@@ -133,7 +154,7 @@ def until_expiry(turn: datetime, expires_at: datetime | None, now: datetime) -> 
 def undelivered(session: Session, now: datetime) -> Undelivered:
     """How much is stuck at the moment."""
     waiting_since = func.coalesce(notifications.c.deliver_at, notifications.c.created_at)
-    overdue = UNDELIVERED & (waiting_since <= now)
+    overdue = WAITING & (waiting_since <= now)
     count, oldest = session.execute(select(func.count(), func.min(waiting_since)).where(overdue)).one()
     return Undelivered(count, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
 
@@ -147,7 +168,7 @@ def cancel(session: Session, producer_id: str, notification_id: UUID, now: datet
     stop = update(notifications).where(own, notifications.c.cancelled_at.is_(None))
     gone_already = notifications.c.withdrawn_at.is_not(None)
     turn = case((gone_already, None), else_=now + RELAY_AFTER)
-    if session.execute(stop.values(cancelled_at=now, enqueue_at=turn, enqueued=0)).rowcount:
+    if session.execute(stop.values(cancelled_at=now, enqueue_at=turn, **NEW_START)).rowcount:
         return True
     return session.scalar(select(notifications.c.id).where(own)) is not None
 

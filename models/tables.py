@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from models.limits import ID_MAX, IDEMPOTENCY_KEY_MAX, KIND_MAX, URL_MAX
+from models.limits import ERROR_MAX, ID_MAX, IDEMPOTENCY_KEY_MAX, KIND_MAX, URL_MAX
 
 # Ids are compared by code point on every database, as Python does: keyset paging and the order of locks depend on it.
 Id = String(ID_MAX).with_variant(String(ID_MAX, collation="C"), "postgresql")
@@ -87,6 +87,9 @@ notifications = Table(
     Column("withdrawn_at", Moment),  # recalled or expired, and gone from every inbox
     Column("enqueue_at", Moment),  # when the relay enqueues its next step (again); NULL when nothing is left to do
     Column("enqueued", Integer, nullable=False),  # how often the relay did
+    Column("attempts", Integer, nullable=False, server_default="0"),  # at this step, that did not end well
+    Column("parked_at", Moment),  # given up until a person says otherwise
+    Column("last_error", String(ERROR_MAX)),  # why the last attempt that failed did
     Column("idempotency_key", String(IDEMPOTENCY_KEY_MAX)),
     Column("fingerprint", String(64), nullable=False),  # SHA-256 of the content, to tell a retry from a reused key
     UniqueConstraint("producer_id", "idempotency_key"),
@@ -103,6 +106,12 @@ _partial_index(
     where=notifications.c.delivered_at.is_(None) & notifications.c.cancelled_at.is_(None),
 )
 _partial_index("ix_notifications_due", notifications.c.enqueue_at, where=notifications.c.enqueue_at.is_not(None))
+_partial_index(
+    "ix_notifications_parked",
+    notifications.c.parked_at,
+    notifications.c.id,
+    where=notifications.c.parked_at.is_not(None),
+)
 Index("ix_notifications_producer_id_id", notifications.c.producer_id, notifications.c.id)
 _partial_index("ix_notifications_kept", notifications.c.created_at, where=notifications.c.withdrawn_at.is_(None))
 _partial_index(

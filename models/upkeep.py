@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, bindparam, delete, exists, func, select, tuple_, update
 
 from models.database import Session
+from models.notifications import NEW_START
 from models.numberline import hold
 from models.paging import exactly
 from models.revocations import KEPT as REVOCATIONS_KEPT
@@ -30,7 +31,7 @@ def expire_old(session: Session, retention: Retention, now: datetime, size: int)
     ids = session.scalars(oldest.limit(exactly(size)).with_for_update(skip_locked=True)).all()
     if ids:
         end = update(notifications).where(notifications.c.id.in_(ids))
-        session.execute(end.values(expires_at=now, enqueue_at=now, enqueued=0))
+        session.execute(end.values(expires_at=now, enqueue_at=now, **NEW_START))
     return len(ids)
 
 

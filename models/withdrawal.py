@@ -9,7 +9,7 @@ from sqlalchemy import Row, case, delete, or_, select, update
 
 from models.database import Session
 from models.delivery import FANOUT_PATIENCE, Chunk
-from models.notifications import UNDELIVERED
+from models.notifications import NEW_START, UNDELIVERED
 from models.numberline import Step, hold, move_on
 from models.paging import exactly
 from models.rendering import Change, render_change
@@ -23,7 +23,8 @@ def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) 
     even for a worker whose clock is behind.
     """
     ended = or_(notifications.c.cancelled_at.is_not(None), notifications.c.expires_at <= now)
-    waiting = notifications.c.id == notification_id, notifications.c.withdrawn_at.is_(None), ended
+    left = notifications.c.withdrawn_at.is_(None) & notifications.c.parked_at.is_(None)
+    waiting = notifications.c.id == notification_id, left, ended
     row = session.execute(select(notifications).where(*waiting).with_for_update()).one_or_none()
     if row is None:
         return Chunk([], finished=True)
@@ -31,10 +32,10 @@ def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) 
     holders = _holders(session, notification_id, size)
     changes = _remember(session, _remove_items(session, notification_id, holders), change, now)
     finished = len(holders) < size
-    progress: dict[str, Any] = {"enqueue_at": now + FANOUT_PATIENCE, "enqueued": 0}
+    progress: dict[str, Any] = {"enqueue_at": now + FANOUT_PATIENCE, **NEW_START}
     if finished:
         delivered_at = case((UNDELIVERED, now), else_=notifications.c.delivered_at)
-        progress = {"withdrawn_at": now, "enqueue_at": None, "delivered_at": delivered_at}
+        progress = {"withdrawn_at": now, "enqueue_at": None, "delivered_at": delivered_at, "attempts": 0}
     session.execute(update(notifications).where(notifications.c.id == notification_id).values(progress))
     return Chunk(changes, finished)
 

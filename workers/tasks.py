@@ -2,10 +2,14 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
-from models import delivery, failpoints, inbox, notifications, upkeep, withdrawal
+from celery import Task
+
+from models import delivery, failpoints, inbox, notifications, parking, upkeep, withdrawal
+from models.blame import Unfit, blaming
 from models.database import DatabaseUnavailable, Session
 from models.delivery import Chunk
 from models.rendering import Change
@@ -22,32 +26,31 @@ RELAY_TOGETHER = 200  # notifications a task
 UPKEEP_BATCH = 500  # rows in one transaction
 
 
-@app.task(name=DELIVER)
-def deliver(ids: list[str]) -> None:
-    """Write the items of these notifications and announce them; what is for many is left to fan-outs."""
-    try:
-        _deliver([UUID(one) for one in ids])
-    except DatabaseUnavailable:
-        raise
-    except Exception:
-        if len(ids) == 1:
-            raise
-        log.exception("batch_failed count=%d", len(ids))
-        for one in ids:  # what is wrong with one of them must not hold up the others
-            deliver.delay([one])
+@app.task(name=DELIVER, bind=True)
+def deliver(self: Task, ids: list[str], again: bool = False) -> None:
+    """Write the items of these notifications and announce them; what is for many is left to fan-outs.
+
+    `again` says of these three tasks that it was enqueued before: then each attempt is counted before it is made.
+    """
+    wanted = [UUID(one) for one in ids]
+    if not (again or _came_back(self)):
+        _attempt(wanted, counted=False)
+        return
+    for portion in _begin(wanted):
+        _attempt(portion, counted=True)
 
 
-@app.task(name=FAN_OUT)
-def fan_out(notification_id: str) -> None:
+@app.task(name=FAN_OUT, bind=True)
+def fan_out(self: Task, notification_id: str, again: bool = False) -> None:
     """Deliver to the next of a topic's recipients, or of all; after a kill it goes on where it was."""
-    if not _one_chunk(delivery.fan_out, notification_id):
+    if not _one_chunk(delivery.fan_out, UUID(notification_id), counted=again or _came_back(self)):
         fan_out.delay(notification_id)
 
 
-@app.task(name=WITHDRAW)
-def withdraw(notification_id: str) -> None:
+@app.task(name=WITHDRAW, bind=True)
+def withdraw(self: Task, notification_id: str, again: bool = False) -> None:
     """Take what is recalled or expired out of the next inboxes that hold it."""
-    if not _one_chunk(withdrawal.withdraw, notification_id):
+    if not _one_chunk(withdrawal.withdraw, UUID(notification_id), counted=again or _came_back(self)):
         withdraw.delay(notification_id)
 
 
@@ -64,10 +67,15 @@ def relay() -> None:
     """Enqueue what was accepted and is not delivered, what has become due, and what has expired."""
     with database.write() as session:
         due = notifications.due(session, datetime.now(UTC), RELAY_AT_MOST)
-    for start in range(0, len(due.deliver), RELAY_TOGETHER):
-        deliver.delay([str(one) for one in due.deliver[start : start + RELAY_TOGETHER]])
+    for again in (False, True):
+        narrow = [str(one) for one in due.deliver if one not in due.wide and (one in due.again) is again]
+        for start in range(0, len(narrow), RELAY_TOGETHER):
+            deliver.delay(narrow[start : start + RELAY_TOGETHER], again=again)
+    for one in due.deliver:
+        if one in due.wide:
+            fan_out.delay(str(one), again=one in due.again)
     for one in due.withdraw:
-        withdraw.delay(str(one))
+        withdraw.delay(str(one), again=one in due.again)
     if due.deliver or due.withdraw:
         log.info("relayed deliver=%d withdraw=%d", len(due.deliver), len(due.withdraw))
 
@@ -82,10 +90,31 @@ def forget() -> None:
                 forgotten = step(session, retention, datetime.now(UTC), UPKEEP_BATCH)
 
 
+def _came_back(task: Task) -> bool:
+    """Whether a worker that had this message died or went away: the message may be what it died of."""
+    return bool((task.request.delivery_info or {}).get("redelivered"))
+
+
+def _attempt(ids: list[UUID], *, counted: bool) -> None:
+    """Deliver them; what is wrong with one of them does not hold up the others."""
+    try:
+        _deliver(ids)
+    except Unfit as error:
+        if len(ids) == 1:
+            _fail(ids[0], error, counted=counted)
+            return
+        for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
+            _attempt(half, counted=counted)
+    except Exception:
+        if counted:
+            _forgive(ids)
+        raise
+
+
 def _deliver(ids: list[UUID]) -> None:
     left = ids
     while left:
-        with database.write() as session:
+        with blaming(), database.write() as session:
             delivered = delivery.deliver(session, left, datetime.now(UTC))
         failpoints.reached(failpoints.DELIVERED)
         tell(delivered.changes)
@@ -95,12 +124,39 @@ def _deliver(ids: list[UUID]) -> None:
         left = delivered.left
 
 
-def _one_chunk(step: Callable[[Session, UUID, int, datetime], Chunk], notification_id: str) -> bool:
-    """Whether it was the last. A task takes one, so that single notifications never wait behind many."""
-    with database.write() as session:
-        chunk = step(session, UUID(notification_id), CHUNK, datetime.now(UTC))
+def _one_chunk(step: Callable[[Session, UUID, int, datetime], Chunk], notification_id: UUID, *, counted: bool) -> bool:
+    """Whether no other is wanted now. A task takes one, so that single notifications never wait behind many."""
+    if counted and not _begin([notification_id]):
+        return True
+    try:
+        with blaming(), database.write() as session:
+            chunk = step(session, notification_id, CHUNK, datetime.now(UTC))
+    except Unfit as error:
+        _fail(notification_id, error, counted=counted)
+        return True
+    except Exception:
+        if counted:
+            _forgive([notification_id])
+        raise
     tell(chunk.changes)
     return chunk.finished
+
+
+def _begin(ids: list[UUID]) -> list[list[UUID]]:
+    with database.write() as session:
+        return parking.begin(session, ids, datetime.now(UTC))
+
+
+def _fail(notification_id: UUID, error: Unfit, *, counted: bool) -> None:
+    with database.write() as session:
+        parked = parking.fail(session, notification_id, error, datetime.now(UTC), counted=counted)
+    log.error("%s id=%s error=%s", "parked" if parked else "attempt_failed", notification_id, error)
+
+
+def _forgive(ids: list[UUID]) -> None:
+    """Where the database is gone as well the count stays: then the attempt ended like one that took it along."""
+    with suppress(DatabaseUnavailable), database.write() as session:
+        parking.forgive(session, ids)
 
 
 def tell(changes: Sequence[Change]) -> None:
