@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench import single
+from bench import fanout, hold, reconnect, single
 from bench.house import Ground, House, end_when_told, new_house, prepared_ground
 from bench.options import add_arguments, given, whole_number
 from bench.report import RESULTS, Figure, Run, as_json, remember, say, table
@@ -36,7 +36,12 @@ class Workload:
     quick: Any
 
 
-WORKLOADS = {"single": Workload(single.measure, single.Options(), single.QUICK)}
+WORKLOADS = {
+    "single": Workload(single.measure, single.Options(), single.QUICK),
+    "fanout": Workload(fanout.measure, fanout.Options(), fanout.QUICK),
+    "hold": Workload(hold.measure, hold.Options(), hold.QUICK),
+    "reconnect": Workload(reconnect.measure, reconnect.Options(), reconnect.QUICK),
+}
 
 
 def main(words: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
@@ -115,17 +115,21 @@ def new_house(ground: Ground) -> Iterator[House]:
 
 
 class Costs:
-    """The CPU that a house has used since this was made."""
+    """The CPU that a house has used since this was made; of processes that started `anew` since, all that they used."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, anew: Sequence[str] = ()) -> None:
         self._house = house
-        self._before = house.cpu()
+        self._before = {name: 0 if name in anew else used for name, used in house.cpu().items()}
 
-    def each(self, count: int, of: str) -> list[Figure]:
-        """Shared among so many of something: all processes together, each, and the load generator (not in the sum)."""
+    def each(self, count: int, of: str, concerned: Sequence[str] = ()) -> list[Figure]:
+        """Shared among so many of something: all processes together, each (or those `concerned`), the load generator.
+
+        The generator is not in the sum.
+        """
         used = {name: (now - self._before[name]) / max(1, count) for name, now in self._house.cpu().items()}
         generator = used.pop(GENERATOR)
-        rows = {"all processes": sum(used.values()), **used, f"({GENERATOR})": generator}
+        shown = {name: used[name] for name in concerned} if concerned else used
+        rows = {"all processes": sum(used.values()), **shown, f"({GENERATOR})": generator}
         return [Figure(f"CPU of a {of}: {name}", value, "ms") for name, value in rows.items()]
 
 

@@ -5,8 +5,9 @@ Notifications carry a number in `data.n`.
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, Self
 
@@ -24,9 +25,10 @@ SAY_EVERY = 5.0
 class Person:
     """One recipient: what arrived, by its number, and the version up to which nothing is missing."""
 
-    def __init__(self, name: str, token: str) -> None:
+    def __init__(self, name: str, on_sync: "Callable[[Person], None]") -> None:
         self.name = name
-        self.token = token
+        self.token = token(name)
+        self.on_sync = on_sync
         self.client: Client | None = None
         self.arrived: dict[int, float] = {}  # number -> moment
         self.fetched = 0  # of these, how many the socket had not brought
@@ -42,6 +44,8 @@ class Person:
             self.repeated += self._knows(version)
             self.disordered += self.whole < version < self._latest and version not in self._ahead
             self._note(payload)
+        elif name == "sync":
+            self.on_sync(self)
 
     async def catch_up(self, pool: Pool) -> None:
         """Ask for all changes since `whole`. Raises `OSError` when the API is not there."""
@@ -82,15 +86,25 @@ class Outcome:
 
 
 class Crowd:
-    """All who are online, from the beginning of the `async with` block to its end."""
+    """All who are online, from the beginning of the `async with` block to its end.
 
-    def __init__(self, house: House, names: Iterable[str]) -> None:
-        self.people = {name: Person(name, token(name)) for name in names}
+    `on_loss` and `on_sync` are told of whom the server hung up on, and whom it told to sync.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        names: Iterable[str],
+        on_loss: Callable[[Person], None] = lambda _: None,
+        on_sync: Callable[[Person], None] = lambda _: None,
+    ) -> None:
+        self.people = {name: Person(name, on_sync) for name in names}
         self._house = house
+        self._on_loss = on_loss
 
     async def __aenter__(self) -> Self:
         say(f"{len(self.people):,} people connect")
-        await in_turns(self._connect(person) for person in self.people.values())
+        await in_turns(self.connect(person) for person in self.people.values())
         self._saying = asyncio.create_task(self._say_what_arrived())
         return self
 
@@ -104,17 +118,17 @@ class Crowd:
     def arrivals(self) -> int:
         return sum(len(person.arrived) for person in self.people.values())
 
-    async def expect(self, wanted: Mapping[int, str]) -> Outcome:
-        """Wait until each number has reached its recipient.
+    async def expect(self, wanted: Sequence[tuple[int, str]]) -> Outcome:
+        """Wait until the notification of each number has reached this person.
 
         What the sockets do not bring within a while is asked for at the API, and is lost if that has it neither.
         """
         await self._wait(wanted)
-        missing = {name for number, name in wanted.items() if number not in self.people[name].arrived}
+        missing = {name for number, name in wanted if number not in self.people[name].arrived}
         if missing:
             say(f"{len(missing):,} people miss something and ask the API")
             await self.catch_up(missing)
-        found = [self.people[name].arrived.get(number) for number, name in wanted.items()]
+        found = [self.people[name].arrived.get(number) for number, name in wanted]
         return Outcome(found.count(None), max((at for at in found if at is not None), default=perf_counter()))
 
     async def catch_up(self, names: Iterable[str]) -> None:
@@ -122,22 +136,24 @@ class Crowd:
         await in_turns(self.people[name].catch_up(pool) for name in names)
         pool.close()
 
-    def faults(self, lost: int) -> list[Figure]:
+    def faults(self, lost: int, of: str = "") -> list[Figure]:
         """What went wrong; all but the first two do no harm to a client that asks for what a gap shows is missing."""
         people = self.people.values()
         return [
-            Figure("lost", lost),
-            Figure("doubled", sum(one.doubled for one in people)),
-            Figure("out of order at the socket", sum(one.disordered for one in people)),
-            Figure("announced twice", sum(one.repeated for one in people)),
-            Figure("not announced, found in the inbox", sum(one.fetched for one in people)),
+            Figure(f"{of}lost", lost),
+            Figure(f"{of}doubled", sum(one.doubled for one in people)),
+            Figure(f"{of}out of order at the socket", sum(one.disordered for one in people)),
+            Figure(f"{of}announced twice", sum(one.repeated for one in people)),
+            Figure(f"{of}not announced, found in the inbox", sum(one.fetched for one in people)),
         ]
 
-    async def _connect(self, person: Person) -> None:
-        person.client = await Client.connect(self._house.push_port, person.token, person.hear)
+    async def connect(self, person: Person) -> None:
+        """Raises `OSError` when the server is not there, or refuses."""
+        lost = partial(self._on_loss, person)
+        person.client = await Client.connect(self._house.push_port, person.token, person.hear, lost)
 
-    async def _wait(self, wanted: Mapping[int, str]) -> None:
-        missing = sorted(wanted.items(), reverse=True)
+    async def _wait(self, wanted: Sequence[tuple[int, str]]) -> None:
+        missing = sorted(wanted, reverse=True)
         arrivals, until = -1, 0.0
         while missing:
             if perf_counter() > until:

@@ -1,11 +1,15 @@
 """What is posted: numbered notifications of the usual size."""
 
-from collections.abc import Mapping, Sequence
-from itertools import count, islice
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count, islice, takewhile
 
-from bench.http import Sent, send
+from bench.http import Pool, Sent, pace, send
 
 ACCEPTED = 202
+CONNECTIONS = 32
 
 
 def content(n: int) -> dict[str, object]:
@@ -31,12 +35,45 @@ class Posts:
         """So many more, by number."""
         return {n: self._request(n) for n in islice(self._numbers, many)}
 
+    def endless(self, taken: dict[int, bytes]) -> Iterator[bytes]:
+        """More and more; each is noted in `taken` when its turn comes."""
+        for n in self._numbers:
+            taken[n] = self._request(n)
+            yield taken[n]
+
     def recipient(self, n: int) -> str:
         return self._recipients[n % len(self._recipients)]
 
     def _request(self, n: int) -> bytes:
         body = {"recipients": [self.recipient(n)], **content(n)}
         return send("POST", "/v1/notifications", self._token, body)
+
+
+@dataclass
+class Posting:
+    """What was posted at a steady rate; complete when the posting has ended."""
+
+    accepted: dict[int, Sent] = field(default_factory=dict)  # by number
+    refused: int = 0
+
+
+@asynccontextmanager
+async def posting(port: int, posts: Posts, per_second: float) -> AsyncIterator[Posting]:
+    """Post at this rate for as long as the block lasts."""
+    taken: dict[int, bytes] = {}
+    posted = Posting()
+    stop = asyncio.Event()
+    pool = Pool(port, CONNECTIONS)
+    requests = takewhile(lambda _: not stop.is_set(), posts.endless(taken))
+    pacing = asyncio.create_task(pace(pool, requests, per_second))
+    try:
+        yield posted
+    finally:
+        stop.set()
+        sent = await pacing
+        posted.accepted = accepted(taken, sent)
+        posted.refused = len(sent) - len(posted.accepted)
+        pool.close()
 
 
 def accepted(requests: Mapping[int, bytes], sent: Sequence[Sent]) -> dict[int, Sent]:

@@ -45,7 +45,7 @@ async def _full_speed(
     costs = Costs(house)
     sent = await drive(house.api_port, requests.values(), connections)
     taken = accepted(requests, sent)
-    outcome = await crowd.expect({n: posts.recipient(n) for n in taken})
+    outcome = await crowd.expect([(n, posts.recipient(n)) for n in taken])
     seconds = outcome.last - min(one.at for one in sent)
     return outcome.lost, [
         Figure("delivered at full speed", (len(taken) - outcome.lost) / seconds, "/s"),
@@ -62,7 +62,7 @@ async def _steady(
     pool = Pool(house.api_port, options.connections)
     costs = Costs(house)
     taken = accepted(requests, await pace(pool, requests.values(), per_second))
-    outcome = await crowd.expect({n: posts.recipient(n) for n in taken})
+    outcome = await crowd.expect([(n, posts.recipient(n)) for n in taken])
     pool.close()
     arrived = {n: at for person in crowd.people.values() for n, at in person.arrived.items()}
     return outcome.lost, [

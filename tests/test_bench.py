@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main
+from bench.people import Person
 from tests.conftest import demand_service
 
 ROOT = Path(__file__).parent.parent
@@ -60,3 +61,15 @@ def test_the_load_shares_no_code_with_what_it_measures(module: str) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [str(node.module)]
             assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_what_comes_late_or_twice_is_counted_and_what_has_two_versions_is_doubled() -> None:
+    bob = Person("bob", on_sync=lambda _: None)
+
+    for version, number in ((2, 20), (1, 10), (1, 10), (3, 20)):
+        item = {"data": {"n": number}}
+        bob.hear(json.dumps(["notification", {"version": version, "change": "added", "item": item}]).encode())
+
+    assert (bob.disordered, bob.repeated, bob.doubled) == (1, 1, 1)
+    assert bob.arrived.keys() == {10, 20}
+    assert bob.whole == 3
