@@ -13,9 +13,12 @@ JWT_SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key must be at least as lo
 PORT_MAX = 65_535
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 DAYS_MAX = 36_500
+WAITING_MOST = 1_000  # about a second's work: who comes beyond would be answered too late
+RATE_MAX = 1_000_000_000  # as good as none
 FAILPOINTS = ("accepted", "enqueued", "delivered", "announced")  # models/failpoints.py says what they are
 DATABASE_SCHEMES = {"postgresql", "postgresql+psycopg", "postgres", "sqlite"}
-BROKER_SCHEMES = {"amqp", "amqps", "redis", "rediss", "redis+socket"}
+REDIS_SCHEMES = {"redis", "rediss", "redis+socket"}
+BROKER_SCHEMES = {"amqp", "amqps", *REDIS_SCHEMES}
 
 
 class SettingsError(Exception):
@@ -36,6 +39,10 @@ class Settings:
     public_push_url: str
     cors_origins: tuple[str, ...]
     log_level: str
+    waiting_max: int
+    rate_limit_user: int
+    rate_limit_producer: int
+    rate_limit_redis_url: str | None
     retention_days: int
     changes_retention_days: int
     development: bool
@@ -62,6 +69,10 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         public_push_url=reader.origin("PUBLIC_PUSH_URL", f"http://127.0.0.1:{push_port}"),
         cors_origins=reader.origins("CORS_ORIGINS", own_origins),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        waiting_max=reader.number("WAITING_MAX", WAITING_MOST, WAITING_MOST, "number of requests"),
+        rate_limit_user=reader.number("RATE_LIMIT_USER", 60_000, RATE_MAX, "number of requests a minute"),
+        rate_limit_producer=reader.number("RATE_LIMIT_PRODUCER", 600_000, RATE_MAX, "number of requests a minute"),
+        rate_limit_redis_url=reader.url("RATE_LIMIT_REDIS_URL", REDIS_SCHEMES, needed=False) or None,
         retention_days=reader.number("RETENTION_DAYS", 90, DAYS_MAX, "number of days"),
         changes_retention_days=reader.number("CHANGES_RETENTION_DAYS", 30, DAYS_MAX, "number of days"),
         development=environ.get("DEVELOPMENT") == "yes",
@@ -90,9 +101,11 @@ class _Reader:
         self.problems.append(f"{name} is {text!r}; set a {what} from 1 to {most}")
         return default
 
-    def url(self, name: str, schemes: set[str]) -> str:
+    def url(self, name: str, schemes: set[str], *, needed: bool = True) -> str:
         text = self.environ.get(name, "")
         allowed = ", ".join(f"{scheme}://" for scheme in sorted(schemes))
+        if not text and not needed:
+            return text
         if not text:
             self.problems.append(f"{name} is not set; set a URL that begins with one of {allowed}")
         elif text.partition("://")[0] not in schemes or not _names_a_place(text):

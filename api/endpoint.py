@@ -3,8 +3,9 @@
     @endpoint("POST", "/v1/messages", scope=INBOX, answers={202: Accepted}, keyed=True)
     def send_message(call: Call, body: Message) -> Answer: ...
 
-In this order: the token, its scope, the path, the query, the Idempotency-Key, the body's size and form, its rules. The
-function gets what its parameters name: `body` and `query` by their schemas, and what stands in braces in the path.
+In this order: the page's origin, the token, its scope, the caller's rate, the path, the query, the Idempotency-Key, the
+body's size and form, its rules. The function gets what its parameters name: `body` and `query` by their schemas, and
+what stands in braces in the path.
 The OpenAPI document is made from the same `Endpoint`.
 """
 
@@ -12,6 +13,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -28,9 +30,12 @@ from api.enqueue import Enqueuer
 from api.fields import IdempotencyKey
 from api.headers import Header
 from api.json_body import read_json
+from api.origins import Origins
 from api.problems import MALFORMED_REQUEST, Problem, ProblemKind, invalid
+from api.rates import RateLimits
 from api.revoked import RevokedTokens
 from api.validation import validate
+from api.waiting import WaitingRoom
 from models.database import Database
 from push.announcer import Announcer
 
@@ -52,6 +57,9 @@ class Services:
     revoked: RevokedTokens
     enqueuer: Enqueuer
     announcer: Announcer
+    origins: Origins
+    rates: RateLimits
+    waiting: WaitingRoom
     clock: Callable[[], datetime] = utc_now
 
     @cached_property
@@ -138,17 +146,24 @@ def endpoint(
 
 def serve(endpoint: Endpoint, services: Services, request: Request, path: Mapping[str, Any]) -> Response:
     """Answer one request. Raises `Problem`; whatever the endpoint did in its transaction is rolled back by then."""
-    caller = ""
-    if endpoint.scope is not None:
-        claims = authenticate(services.verifier, services.revoked, request.headers.get("Authorization"))
-        demand_scope(claims, endpoint.scope)
-        caller = claims.sub
+    caller = "" if endpoint.scope is None else _admit(endpoint.scope, services, request)
     arguments = _arguments(endpoint, request, path)
     key = _idempotency_key(request) if endpoint.keyed else None
     if "body" in endpoint.schemas:
         arguments["body"] = validate(endpoint.schemas["body"], read_json(request))
-    answer = endpoint.run(Call(services, caller, services.clock(), key, request.headers), **arguments)
+    with nullcontext() if endpoint.scope is None else services.waiting:
+        answer = endpoint.run(Call(services, caller, services.clock(), key, request.headers), **arguments)
     return answer if isinstance(answer, Response) else respond(answer, next(iter(endpoint.answers)))
+
+
+def _admit(scope: str, services: Services, request: Request) -> str:
+    """Who calls. Raises `Problem` for whoever may not from there, by that token, or so often."""
+    services.origins.demand_known(request)
+    with services.waiting:
+        claims = authenticate(services.verifier, services.revoked, request.headers.get("Authorization"))
+    demand_scope(claims, scope)
+    services.rates.demand(scope, claims.sub)
+    return claims.sub
 
 
 def respond(answer: Answer, status: int) -> Response:

@@ -2,7 +2,7 @@
 
 from api.answers import Accepted
 from api.endpoint import Answer, Call, endpoint
-from api.problems import IDEMPOTENCY_KEY_REUSED, OVERLOADED
+from api.problems import IDEMPOTENCY_KEY_REUSED
 from api.schemas import Message
 from api.scopes import INBOX
 from models.notifications import NewNotification
@@ -13,7 +13,7 @@ from models.notifications import NewNotification
     "/v1/messages",
     scope=INBOX,
     answers={202: Accepted},
-    problems=(IDEMPOTENCY_KEY_REUSED, OVERLOADED),
+    problems=(IDEMPOTENCY_KEY_REUSED,),
     keyed=True,
 )
 def send_message(call: Call, body: Message) -> Answer:

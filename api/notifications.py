@@ -9,7 +9,7 @@ from api.cursors import PUBLISHED
 from api.endpoint import Answer, Call, endpoint
 from api.fields import NotificationId
 from api.headers import LINK, LOCATION, link_to_next
-from api.problems import IDEMPOTENCY_KEY_REUSED, INVALID_CURSOR, NOT_FOUND, OVERLOADED, Problem
+from api.problems import IDEMPOTENCY_KEY_REUSED, INVALID_CURSOR, NOT_FOUND, Problem
 from api.schemas import Batch, HistoryQuery, Notification
 from api.scopes import NOTIFY
 from models import history, notifications
@@ -21,7 +21,7 @@ from models.notifications import NewNotification
     "/v1/notifications",
     scope=NOTIFY,
     answers={202: NotificationAccepted},
-    problems=(IDEMPOTENCY_KEY_REUSED, OVERLOADED),
+    problems=(IDEMPOTENCY_KEY_REUSED,),
     keyed=True,
     headers=(LOCATION,),
 )

@@ -26,6 +26,15 @@ ABOUT_TOKENS = (
 )
 RETRY_AFTER = {"description": "Seconds after which to try again.", "schema": {"type": "integer"}, "example": 2}
 CHALLENGE = {"schema": {"type": "string"}, "example": 'Bearer realm="belfry"'}
+OF_WHOEVER_HAS_A_TOKEN = (
+    problems.UNAUTHORIZED,
+    problems.FORBIDDEN,
+    problems.ORIGIN_NOT_ALLOWED,
+    problems.RATE_LIMITED,
+    problems.DATABASE_UNAVAILABLE,
+    problems.KEYS_UNAVAILABLE,
+    problems.OVERLOADED,
+)
 KEY = "Makes a retry safe: the same key with the same body answers what it answered the first time."
 
 
@@ -155,8 +164,7 @@ def refusals_of(one: Endpoint) -> list[list[ProblemKind]]:
     They are its own, and what its arguments, its token and what it works with bring.
     """
     possible = [(problems.INTERNAL_ERROR, True)]
-    possible += [(kind, one.scope is not None) for kind in (problems.UNAUTHORIZED, problems.FORBIDDEN)]
-    possible += [(kind, one.scope is not None) for kind in (problems.DATABASE_UNAVAILABLE, problems.KEYS_UNAVAILABLE)]
+    possible += [(kind, one.scope is not None) for kind in OF_WHOEVER_HAS_A_TOKEN]
     possible += [(problems.MALFORMED_REQUEST, bool(one.types)), (problems.INVALID_REQUEST, bool(one.types))]
     possible += [(problems.NOT_FOUND, bool({"seq", "notification_id"} & set(one.types)))]
     body = (problems.MALFORMED_JSON, problems.BODY_TOO_LARGE, problems.UNSUPPORTED_MEDIA_TYPE)
@@ -174,7 +182,7 @@ def _refusal(kinds: Sequence[ProblemKind]) -> Json:
     status = kinds[0].status
     codes = {"properties": {"code": {"enum": [kind.code for kind in kinds]}}}
     refusal: Json = {"description": " ".join(f"`{kind.code}`: {kind.detail}" for kind in kinds)}
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         refusal["headers"] = {"Retry-After": RETRY_AFTER}
     if status == HTTPStatus.UNAUTHORIZED:
         refusal["headers"] = {"WWW-Authenticate": CHALLENGE}

@@ -70,6 +70,7 @@ MALFORMED_REQUEST = ProblemKind(400, "malformed_request", "The request cannot be
 INVALID_CURSOR = ProblemKind(400, "invalid_cursor", "The cursor is not one that this list gave out.")
 UNAUTHORIZED = ProblemKind(401, "unauthorized", "A valid token is required: Authorization: Bearer <JWT>.")
 FORBIDDEN = ProblemKind(403, "forbidden", "The token lacks a scope.")
+ORIGIN_NOT_ALLOWED = ProblemKind(403, "origin_not_allowed", "Pages of this origin may not call; see CORS_ORIGINS.")
 NOT_FOUND = ProblemKind(404, "not_found", "There is nothing here.")
 METHOD_NOT_ALLOWED = ProblemKind(405, "method_not_allowed", "This address does not take this method.")
 RESYNC_REQUIRED = ProblemKind(
@@ -81,10 +82,11 @@ INVALID_REQUEST = ProblemKind(422, "invalid_request", "The request breaks a rule
 IDEMPOTENCY_KEY_REUSED = ProblemKind(
     422, "idempotency_key_reused", "This Idempotency-Key was used before with another body."
 )
+RATE_LIMITED = ProblemKind(429, "rate_limited", "This caller makes too many requests; try again later.")
 INTERNAL_ERROR = ProblemKind(500, "internal_error", "Something went wrong here; it was logged.")
 DATABASE_UNAVAILABLE = ProblemKind(503, "database_unavailable", "The database cannot be reached; try again.")
 KEYS_UNAVAILABLE = ProblemKind(503, "keys_unavailable", "The keys that judge tokens cannot be fetched; try again.")
-OVERLOADED = ProblemKind(503, "overloaded", "More arrives than can be stored; try again.")
+OVERLOADED = ProblemKind(503, "overloaded", "More requests wait than can be served soon; try again.")
 NOT_READY = ProblemKind(503, "not_ready", "This process cannot serve now; see errors.")
 
 # What the other rooms raise, and what the caller is told. Their own words stay in the log.
@@ -120,6 +122,10 @@ def body_of(problem: Problem) -> dict[str, Any]:
     return body.model_dump()
 
 
+def text_of(problem: Problem) -> str:
+    return json.dumps(body_of(problem), ensure_ascii=False) + "\n"
+
+
 def _storable(name: str) -> str:
     """A field's name may hold what UTF-8 cannot: it is the client's own text."""
     return name.encode("utf-8", "replace").decode()
@@ -127,8 +133,7 @@ def _storable(name: str) -> str:
 
 def answer(problem: Problem) -> Response:
     kind = problem.kind
-    text = json.dumps(body_of(problem), ensure_ascii=False) + "\n"
-    response = Response(text, kind.status, problem.headers, mimetype=MIMETYPE)
+    response = Response(text_of(problem), kind.status, problem.headers, mimetype=MIMETYPE)
     if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response

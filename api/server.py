@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import socket
 import sys
 from typing import Any
@@ -13,14 +14,21 @@ from gunicorn.glogging import Logger
 from api.app import create_app
 from api.enqueue import Enqueuer
 from api.problems import places
+from api.rates import RateLimits
+from api.waiting import WaitingRoom
 from logs import configure_logging
 from models import failpoints
 from models.database import Database
 from push.announcer import Announcer
 from push.tokens import make_verifier
-from settings import Settings, SettingsError, load_settings
+from settings import WAITING_MOST, Settings, SettingsError, load_settings
 
 BACKLOG = 2048
+CONNECTIONS = 2 * WAITING_MOST  # refusals and health checks always find one
+FILES_BESIDE = 100  # the database's, the broker's, the log's
+LOCK_SECONDS = (
+    3.0  # so long a change of an inbox waits for another's; in a queue twice; then others have the connection
+)
 UNUSABLE = 2  # the exit code of a process that its environment keeps from starting
 
 
@@ -68,11 +76,18 @@ def make_app(settings: Settings) -> Flask:
         audience=settings.jwt_audience,
         issuer=settings.jwt_issuer,
     )
+    rates = RateLimits(
+        user=settings.rate_limit_user,
+        producer=settings.rate_limit_producer,
+        redis_url=settings.rate_limit_redis_url,
+    )
     return create_app(
-        Database(settings.database_url),
+        Database(settings.database_url, lock_seconds=LOCK_SECONDS),
         verifier,
         Enqueuer(settings.broker_url),
         Announcer(settings.broker_url),
+        rates,
+        WaitingRoom(settings.waiting_max),
         public_push_url=settings.public_push_url,
         cors_origins=settings.cors_origins,
     )
@@ -81,9 +96,9 @@ def make_app(settings: Settings) -> Flask:
 def gunicorn_options(listener: socket.socket) -> dict[str, Any]:
     return {
         "bind": [f"fd://{listener.detach()}"],
-        "worker_class": "gevent",
+        "worker_class": "api.worker.Worker",
         "workers": 1,  # more of them are more processes of `Procfile`, each with its own numbers at /metrics
-        "worker_connections": 1000,
+        "worker_connections": _connections(),
         "backlog": BACKLOG,
         "keepalive": 5,
         "timeout": 30,  # a process that blocks its loop for so long is replaced
@@ -93,6 +108,16 @@ def gunicorn_options(listener: socket.socket) -> dict[str, Any]:
         "proc_name": "belfry-api",
         "control_socket_disable": True,
     }
+
+
+def _connections() -> int:
+    """As many clients at once as there may be open files; common defaults stop at 1,024, and may be raised."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + FILES_BESIDE
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return CONNECTIONS if soft == resource.RLIM_INFINITY else min(CONNECTIONS, soft - FILES_BESIDE)
 
 
 def listen(host: str, port: int) -> socket.socket:

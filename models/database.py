@@ -43,8 +43,10 @@ class Database:
     A transaction whose server falls silent is given up within about two seconds.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = _sqlite_engine(url) if make_url(url).get_backend_name() == "sqlite" else _postgres_engine(url)
+    def __init__(self, url: str, *, lock_seconds: float | None = None) -> None:
+        """`lock_seconds`: how long a statement waits for another's lock; then it raises `DatabaseUnavailable`."""
+        is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(url) if is_sqlite else _postgres_engine(url, lock_seconds)
         self._patience = Patience(PATIENCE_SECONDS)
         self._snapshots = self._glances = self.engine.execution_options(belfry_reads_only=True)
         if self.engine.dialect.name == "postgresql":
@@ -96,7 +98,8 @@ def _translated() -> Iterator[None]:
         raise DatabaseUnavailable(type(error).__name__) from error
 
 
-def _postgres_engine(url: str) -> Engine:
+def _postgres_engine(url: str, lock_seconds: float | None) -> Engine:
+    patience = "" if lock_seconds is None else f" -c lock_timeout={lock_seconds * 1000:.0f}"
     engine = create_engine(
         url,
         pool_size=POOL_SIZE,
@@ -105,7 +108,7 @@ def _postgres_engine(url: str) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "application_name": "belfry",
-            "options": OPTIONS,
+            "options": OPTIONS + patience,
         },
     )
     event.listen(engine, "do_connect", _Connector())

@@ -27,7 +27,7 @@ AT_THE_EDGE = {"settings", "logs"}
 # One door from api to Celery.
 DOORS = {"api.enqueue": {"workers.queues"}}
 
-GEVENT = {"push", "api.__main__"}
+GEVENT = {"push", "api.__main__", "api.worker"}
 
 
 def modules(room: str) -> Iterator[tuple[str, Path]]:

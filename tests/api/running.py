@@ -103,7 +103,13 @@ class Api:
 
 @contextmanager
 def running_api(
-    database_url: str, folder: Path, *, broker_url: str = NO_BROKER, migrated: bool = True, **more: str
+    database_url: str,
+    folder: Path,
+    *,
+    broker_url: str = NO_BROKER,
+    migrated: bool = True,
+    arguments: Sequence[str] = ("-m", "api"),
+    **more: str,
 ) -> Iterator[Api]:
     """`python -m api` on a free port, over a database that the migrations made."""
     port = free_port()
@@ -111,7 +117,7 @@ def running_api(
     url = load_settings(environment).database_url
     if migrated:
         migrate(url)
-    process = api_process(environment, folder, port)
+    process = api_process(environment, folder, port, arguments)
     database = Database(url)
     try:
         with process, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
@@ -132,9 +138,12 @@ def environment_for(database_url: str, broker_url: str, port: int) -> dict[str, 
     }
 
 
-def api_process(environment: Mapping[str, str], folder: Path, port: int) -> Process:
+def api_process(
+    environment: Mapping[str, str], folder: Path, port: int, arguments: Sequence[str] = ("-m", "api")
+) -> Process:
     log = folder / f"api-{port}.log"
-    return Process("api", [sys.executable, "-m", "api"], log, ready=lambda: accepts(port), env=environment, cwd=ROOT)
+    command = [sys.executable, *arguments]
+    return Process("api", command, log, ready=lambda: accepts(port), env=environment, cwd=ROOT)
 
 
 def migrate(database_url: str) -> None:

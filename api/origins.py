@@ -1,0 +1,41 @@
+"""Which pages may call: those of the listed origins, and those that this very server shows."""
+
+import re
+from collections.abc import Sequence
+
+from flask import Flask, Request
+from flask_cors import CORS
+
+from api.problems import ORIGIN_NOT_ALLOWED, Problem
+
+
+class Origins:
+    """The listed origins, exactly as a browser says them."""
+
+    def __init__(self, listed: Sequence[str]) -> None:
+        self._listed = frozenset(listed)
+
+    def demand_known(self, request: Request) -> None:
+        """Raises `Problem` where the request says that a foreign page sent it.
+
+        Only `Host` can make a page the server's own: a script cannot set it, as it can `X-Forwarded-Host`.
+        """
+        origin = request.headers.get("Origin")
+        if origin is None or origin in self._listed:
+            return
+        authority = origin.partition("://")[2]
+        if not authority or authority != request.headers.get("Host"):
+            raise Problem(ORIGIN_NOT_ALLOWED)
+
+    def allow(self, app: Flask) -> None:
+        """Tell browsers from now on that pages of the listed origins may read the answers."""
+        # As plain texts, flask-cors would take some of them for patterns.
+        exactly = [re.compile(re.escape(origin) + r"\Z") for origin in self._listed]
+        CORS(
+            app,
+            origins=exactly,
+            methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
+            expose_headers=["ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After"],
+            max_age=3600,
+        )
