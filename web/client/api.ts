@@ -107,7 +107,7 @@ export class Api {
 function addressOf(text: string): string {
   try {
     const here = typeof location === "object" ? location.href : undefined;
-    const url = new URL(text, here);
+    const url = new URL(text || "/", here);
     if (/^https?:$/.test(url.protocol)) return url.href.replace(/\/+$/, "").replace(/\/v1$/, "");
   } catch {
     // said below

@@ -202,6 +202,11 @@ export class Inbox {
     this.#lookAgain();
   }
 
+  /** Look now, instead of at the next occasion. */
+  refresh(): void {
+    this.#lookAgain();
+  }
+
   /** Go offline, as a train in a tunnel would: what is held stays, and another tab takes the lead. */
   pause(): void {
     this.#paused = true;

@@ -1,0 +1,15 @@
+/** The inbox component: loading this script defines `<belfry-inbox>`. */
+
+import { BelfryInbox } from "./element.ts";
+
+export * from "../client/index.ts";
+export { BelfryInbox } from "./element.ts";
+export { addWords, type Words } from "./words.ts";
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "belfry-inbox": BelfryInbox;
+  }
+}
+
+if (!customElements.get("belfry-inbox")) customElements.define("belfry-inbox", BelfryInbox);

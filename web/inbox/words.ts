@@ -1,0 +1,142 @@
+/** What the component says, in each language. `addWords` adds one. */
+
+import type { BelfryError, ProblemCode, Status, View } from "../client/index.ts";
+
+export interface Words {
+  readonly title: string;
+  readonly bell: (count: number) => string;
+  readonly views: Readonly<Record<View, string>>;
+  readonly empty: Readonly<Record<View, string>>;
+  readonly status: Readonly<Record<Status, string>>;
+  readonly unread: (count: number) => string;
+  readonly unreadItem: string;
+  readonly severity: { readonly medium: string; readonly high: string };
+  readonly markAllRead: string;
+  readonly archiveAll: string;
+  readonly more: string;
+  readonly actions: (title: string) => string;
+  readonly markRead: string;
+  readonly markUnread: string;
+  readonly archive: string;
+  readonly unarchive: string;
+  readonly remove: string;
+  readonly loading: string;
+  readonly end: string;
+  readonly retry: string;
+  readonly close: string;
+  readonly sound: string;
+  readonly desktop: string;
+  readonly desktopDenied: string;
+  readonly arrived: (count: number, title: string) => string;
+  readonly newer: (count: number) => string;
+  readonly failed: string;
+  /** What is wrong and what to do; the library's own words where it is not here. */
+  readonly problems: Partial<Readonly<Record<ProblemCode, readonly [string, string]>>>;
+}
+
+const en: Words = {
+  title: "Notifications",
+  bell: (count) => (count ? `Notifications, ${count} new` : "Notifications"),
+  views: { all: "All", unread: "Unread", archived: "Archived" },
+  empty: { all: "You're all caught up.", unread: "Nothing unread.", archived: "Nothing archived." },
+  status: {
+    syncing: "Connecting…",
+    online: "Online",
+    polling: "No live connection; looking every few seconds",
+    offline: "Offline; showing what was here",
+    refused: "Refused",
+  },
+  unread: (count) => `${count} unread`,
+  unreadItem: "Unread",
+  severity: { medium: "Important", high: "Urgent" },
+  markAllRead: "Mark all read",
+  archiveAll: "Archive all",
+  more: "More actions",
+  actions: (title) => `Actions for ${title}`,
+  markRead: "Mark read",
+  markUnread: "Mark unread",
+  archive: "Archive",
+  unarchive: "Move to inbox",
+  remove: "Delete",
+  loading: "Loading…",
+  end: "That was all.",
+  retry: "Try again",
+  close: "Close",
+  sound: "Sound",
+  desktop: "Desktop notifications",
+  desktopDenied: "Your browser blocks desktop notifications of this site.",
+  arrived: (count, title) => (count === 1 ? `New notification: ${title}` : `${count} new notifications`),
+  newer: (count) => (count === 1 ? "1 new notification" : `${count} new notifications`),
+  failed: "That did not work, and was taken back.",
+  problems: {},
+};
+
+const zhCN: Words = {
+  title: "通知",
+  bell: (count) => (count ? `通知，${count} 条新通知` : "通知"),
+  views: { all: "全部", unread: "未读", archived: "已归档" },
+  empty: { all: "没有新内容。", unread: "没有未读通知。", archived: "没有已归档的通知。" },
+  status: {
+    syncing: "正在连接…",
+    online: "在线",
+    polling: "无实时连接，每隔几秒刷新",
+    offline: "离线，显示已有内容",
+    refused: "被拒绝",
+  },
+  unread: (count) => `${count} 条未读`,
+  unreadItem: "未读",
+  severity: { medium: "重要", high: "紧急" },
+  markAllRead: "全部标为已读",
+  archiveAll: "全部归档",
+  more: "更多操作",
+  actions: (title) => `“${title}”的操作`,
+  markRead: "标为已读",
+  markUnread: "标为未读",
+  archive: "归档",
+  unarchive: "移回收件箱",
+  remove: "删除",
+  loading: "正在加载…",
+  end: "没有更多了。",
+  retry: "重试",
+  close: "关闭",
+  sound: "声音",
+  desktop: "桌面通知",
+  desktopDenied: "浏览器已阻止此网站的桌面通知。",
+  arrived: (count, title) => (count === 1 ? `新通知：${title}` : `${count} 条新通知`),
+  newer: (count) => `${count} 条新通知`,
+  failed: "操作失败，已撤销。",
+  problems: {
+    no_token: ["没有令牌。", "请用属性 token 或函数 getToken 提供令牌。"],
+    bad_token: ["这不是有效的令牌。", "请提供 JWT，其 sub 为用户的 id。"],
+    token_refused: ["令牌被拒绝。", "它已过期，或签名密钥与服务器不同。"],
+    no_scope: ["令牌没有权限。", "签发令牌时请在 scope 中包含 inbox。"],
+    bad_address: ["地址无效。", "请提供类似 https://belfry.example.com 的地址。"],
+    unreachable: ["无法连接 Belfry。", "它在运行吗？地址对吗？会自动重试。"],
+    cors_refused: ["服务器不允许本页面访问。", "请在服务器的 CORS_ORIGINS 中加入本页面的来源。"],
+    not_belfry: ["应答的不是 Belfry。", "请提供 Belfry API 的地址。"],
+    incompatible: ["无法理解服务器的应答。", "请加载服务器自带的脚本。"],
+    unavailable: ["服务器暂时不可用。", "会自动重试。"],
+  },
+};
+
+const TABLE = new Map<string, Words>([
+  ["en", en],
+  ["zh", zhCN],
+  ["zh-cn", zhCN],
+]);
+
+/** Teach the component a language; what `words` lacks is said in English. */
+export function addWords(language: string, words: Partial<Words>): void {
+  TABLE.set(language.toLowerCase(), { ...en, ...words });
+}
+
+/** The words of a language such as `zh-CN`, of its first part, or English. */
+export function wordsOf(language: string): Words {
+  const tag = language.toLowerCase();
+  return TABLE.get(tag) ?? TABLE.get(tag.split("-")[0] ?? "") ?? en;
+}
+
+export function inWords(words: Words, problem: BelfryError): { what: string; advice: string } {
+  const [what, advice] = words.problems[problem.code] ?? [problem.message, problem.advice];
+  return { what, advice };
+}
