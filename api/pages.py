@@ -12,12 +12,11 @@ from api.endpoint import Answer, respond
 WEB = Path(__file__).resolve().parent.parent / "web"
 PAGES = WEB / "demo"
 BUILT = WEB / "dist"
-SOCKET_IO = WEB / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
 SERVED = {".js", ".css", ".svg", ".png", ".ico"}
 
 
 def register(app: Flask, public_push_url: str) -> None:
-    """Serve the page at `/`, its files below `/static/`, and where the push server is at `/config.json`."""
+    """Serve the page at `/`, its files and the built scripts below `/static/`; `/config.json` says where push is."""
     policy = content_policy(public_push_url)
 
     def page() -> Response:
@@ -31,7 +30,6 @@ def register(app: Flask, public_push_url: str) -> None:
 
     app.add_url_rule("/", "page", page)
     app.add_url_rule("/static/<path:name>", "static", static)
-    app.add_url_rule("/static/socket.io.js", "socket.io", lambda: _guarded(_file(SOCKET_IO), policy))
     app.add_url_rule(
         "/config.json", "config", lambda: respond(Answer(Config(api="/v1", push_url=public_push_url)), 200)
     )
@@ -55,6 +53,7 @@ def _file(path: Path) -> Response:
 
 
 def _guarded(response: Response, policy: str) -> Response:
+    response.direct_passthrough = False  # so that it can be compressed
     response.headers["Content-Security-Policy"] = policy
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"

@@ -2,7 +2,7 @@
 
 The server numbers the changes of an inbox 1, 2, 3, … without gaps. A client applies the change that comes next, ignores
 what it has already, and whenever something may be missing it fetches the changes since its own version. So it does not
-matter whether a change is lost, doubled, or comes out of order. `web/demo/inbox.js` is the same in JavaScript.
+matter whether a change is lost, doubled, or comes out of order. `web/client/replica.ts` is the same for browsers.
 """
 
 import threading

@@ -30,7 +30,7 @@ Belfry is up. Two people are ready (their tokens are good for a day):
   export BOB={bob}
 
   Open   {page}
-         Both inboxes side by side: write as alice, see bob receive it.
+         Three inboxes side by side: write as alice, see bob receive it, and how long it took.
 
   Try    curl -s {api}/v1/messages -H "Authorization: Bearer $ALICE" --json '{{"to": "bob", "text": "Hello bob!"}}'
          curl -s {api}/v1/inbox -H "Authorization: Bearer $BOB"
@@ -101,14 +101,15 @@ def _keep_running(processes: Sequence[Process]) -> None:
 
 def _greeting(stack: Stack, folder: Path) -> str:
     alice, bob = (_token(stack, name) for name in ("alice", "bob"))
-    page = f"{stack.api_url}/#alice={alice}&bob={bob}"
+    people = (f"{name}={_token(stack, name, 'notify')}" for name in ("alice", "bob", "carol"))
+    page = f"{stack.api_url}/#{'&'.join(people)}"
     places = {"api": stack.api_url, "push": stack.push_url, "logs": folder / "log", "folder": folder}
     return GREETING.format(page=page, alice=alice, bob=bob, **places)
 
 
-def _token(stack: Stack, name: str) -> str:
+def _token(stack: Stack, name: str, *scopes: str) -> str:
     try:
-        return make_token(name, ["inbox"], TOKEN_SECONDS, stack.environ)
+        return make_token(name, ["inbox", *scopes], TOKEN_SECONDS, stack.environ)
     except NoToken:
         return "<a token from your identity provider>"
 

@@ -55,6 +55,8 @@ def run_script(start_process: StartProcess) -> RunScript:
         do_without("there is no Node.js here; `make test` installs it")
     if not (ROOT / "web" / "node_modules" / "socket.io-client").exists():
         do_without("socket.io-client is not in web/node_modules; `make setup` installs it")
+    if not (ROOT / "web" / "dist" / "belfry-client.js").exists():
+        do_without("the browser's side is not built; `make setup` does it")
     return lambda name, *arguments: Script(start_process(name, node.program, SCRIPTS / f"{name}.mjs", *arguments))
 
 

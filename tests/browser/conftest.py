@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
+from api.pages import BUILT
 from ops.install import find_chromium
 from ops.stack import Stack
 from tests.browser.pane import Pane
@@ -22,6 +23,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-features=LocalNetworkAccessChecks",  # a page that a test answers for itself has no address
 ]
 
 OpenPage = Callable[..., Page]
@@ -34,6 +36,8 @@ def chromium() -> Iterator[Browser]:
     if program is None:
         do_without("there is no Chromium here; `make test` installs it, or BELFRY_CHROMIUM names one")
     sandbox = [] if os.geteuid() else ["--no-sandbox"]  # it refuses to be root's
+    if not (BUILT / "demo.js").exists():
+        do_without("the browser's side is not built; `make setup` does it")
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *sandbox])

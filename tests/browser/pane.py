@@ -6,9 +6,12 @@ from playwright.sync_api import Locator, Page, expect
 class Pane:
     def __init__(self, page: Page, index: int = 0) -> None:
         self.root = page.locator(".pane").nth(index)
-        self.items = self.root.locator("ol > li")
+        self.items = self.root.locator("belfry-inbox").first.get_by_role("article")
         self.bodies = self.items.locator(".body")
-        self.problem = self.root.get_by_role("alert")
+        self.status = self.root.locator("belfry-inbox").first.get_by_role("status")
+        self.problem = self.root.locator(".problem:visible")
+        self.notice = self.root.locator("belfry-inbox").first.get_by_role("alert")
+        self.message = self.root.get_by_label("Message", exact=True)
 
     def sign_in(self, token: str) -> None:
         self.root.get_by_label("Token").fill(token)
@@ -17,27 +20,43 @@ class Pane:
     def write(self, to: str, text: str) -> None:
         """Send a message, by the keyboard, and wait until the API has accepted it."""
         self.root.get_by_label("To", exact=True).fill(to)
-        message = self.root.get_by_label("Message")
-        message.fill(text)
-        message.press("Enter")
+        self.message.fill(text)
+        self.message.press("Enter")
         expect(self.root.get_by_text(f"Sent to {to}.", exact=True)).to_be_visible()
 
     def follow(self, target: str) -> None:
-        self.root.get_by_label("Person to follow").fill(target)
+        self.root.get_by_label("To", exact=True).fill(target)
         self.press("Follow")
 
     def press(self, name: str) -> None:
         self.root.get_by_role("button", name=name, exact=True).click()
 
+    def choose(self, text: str, action: str) -> None:
+        """Choose something from an item's menu."""
+        item = self.item(text)
+        item.hover()
+        item.get_by_role("button", name="Actions for").click()
+        self.root.get_by_role("menuitem", name=action, exact=True).click()
+
+    def show(self, tab: str) -> None:
+        self.root.get_by_role("tab", name=tab, exact=True).click()
+
     def item(self, text: str) -> Locator:
         return self.items.filter(has_text=text)
 
+    def unread(self) -> Locator:
+        """The items that are marked as unread."""
+        return self.items.filter(has=self.root.page.get_by_role("img", name="Unread"))
+
     def expect_online(self) -> None:
-        expect(self.root.get_by_text("Online", exact=True)).to_be_visible()
+        expect(self.status).to_have_text("Online")
+
+    def expect_offline(self) -> None:
+        expect(self.status).to_have_text("Offline; showing what was here")
 
     def expect_bodies(self, *newest_first: str) -> None:
         """These messages are shown, in this order, and no other."""
         expect(self.bodies).to_have_text(list(newest_first), use_inner_text=False)
 
     def expect_unread(self, count: int) -> None:
-        expect(self.root.locator(".count")).to_have_text(f"{count} unread" if count else "")
+        expect(self.root.locator(".count").first).to_have_text(f"{count} unread" if count else "")

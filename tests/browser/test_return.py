@@ -30,7 +30,7 @@ def test_bob_who_was_offline_is_caught_up_in_order_when_he_comes_back(
     alices.write(bob, "before")
     bobs.expect_bodies("before")
     bobs.press("Go offline")
-    expect(bobs.root.get_by_text("Away")).to_be_visible()
+    bobs.expect_offline()
     bobs_phone = Pane(open_page(token_for(bob)))
     for number, text in enumerate(["first", "second", "third"], start=2):
         alices.write(bob, text)
@@ -47,11 +47,13 @@ def test_a_push_server_that_dies_is_found_again_with_what_was_missed(
 ) -> None:
     alices, bobs = side_by_side
     stack["push"].kill()
-    expect(bobs.root.get_by_text("Offline, retrying")).to_be_visible()
+    expect(bobs.status).to_have_text("No live connection; looking every few seconds")
     alices.write(bob, "while it was down")
-    stack["push"].start()
-    bobs.expect_online()
     bobs.expect_bodies("while it was down")
+    stack["push"].start()
+    expect(bobs.status).to_have_text("Online", timeout=60_000)
+    alices.write(bob, "after it was back")
+    bobs.expect_bodies("after it was back", "while it was down")
 
 
 def test_bob_away_for_longer_than_changes_are_kept_loads_his_inbox_anew(

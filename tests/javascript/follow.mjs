@@ -1,17 +1,13 @@
 /**
- * node follow.mjs API_URL PUSH_URL TOKEN: keeps an inbox by the rule of web/demo/inbox.js over a socket that loses,
- * repeats and delays what comes. Says what it holds when a message of LAST_WORDS has come: those are never lost, and
- * everything that ever came is said once more after them.
+ * node follow.mjs API_URL PUSH_URL TOKEN: keeps an inbox by the client library over a socket that loses, repeats and
+ * delays what comes. Says what it holds when a message of LAST_WORDS has come: those are never lost, and everything that
+ * ever came is said once more after them.
  */
 
-import { makeApi } from "../../web/demo/api.js";
-import { Inbox } from "../../web/demo/inbox.js";
-import { connect, say } from "./client.mjs";
+import { connect } from "../../web/dist/belfry-client.js";
+import { io, say } from "./client.mjs";
 
-const [apiUrl, pushUrl, token] = process.argv.slice(2);
-const api = makeApi(`${apiUrl}/v1`, token);
-const inbox = new Inbox({ ...api, changes: (since) => (fetches++, api.changes(since)) }, noteVersion);
-const socket = connect(pushUrl, { auth: { token } });
+const [api, push, token] = process.argv.slice(2);
 const FATES = [once, once, twice, never, once, late];
 const LAST_WORDS = ["the end", "after the end"];
 const past = [];
@@ -21,27 +17,46 @@ let highest = 0;
 let wentBack = false;
 let received = 0;
 
-socket.on("connect", async () => {
-  await inbox.catchUp();
-  say("following");
+const fetchReally = globalThis.fetch;
+globalThis.fetch = (address, options) => {
+  fetches += String(address).includes("/v1/inbox/changes") ? 1 : 0;
+  return fetchReally(address, options);
+};
+const inbox = connect({ api, push, token, share: false, io: openUnreliably });
+let told = false;
+inbox.subscribe(({ version, status }) => {
+  wentBack ||= version !== null && version < highest;
+  highest = version ?? highest;
+  if (status === "online" && !told) told = say("following") ?? true;
 });
-socket.on("notification", take);
-socket.on("inbox", take);
 
-async function take(change) {
+/** The official client's socket, whose changes meet their fates before the library hears of them. */
+function openUnreliably(url, options) {
+  const socket = io(url, options);
+  return {
+    get active() {
+      return socket.active;
+    },
+    on: (event, handler) => {
+      const changes = event === "notification" || event === "inbox";
+      socket.on(event, changes ? (change) => void take(change, handler) : handler);
+    },
+    emit: (...all) => socket.emit(...all),
+    connect: () => socket.connect(),
+    disconnect: () => socket.disconnect(),
+  };
+}
+
+async function take(change, hear) {
   const text = change.item?.body;
   const matters = LAST_WORDS.includes(text);
   const fate = matters ? once : FATES[received++ % FATES.length];
   past.push(change);
-  await Promise.all(fate(change).map((one) => inbox.receive(one)));
+  for (const one of fate(change)) hear(one);
   if (!matters) return;
-  for (const one of past) await inbox.receive(one);
-  say(text, { fetches, wentBack, inbox: state() });
-}
-
-function noteVersion() {
-  wentBack ||= inbox.version < highest;
-  highest = inbox.version;
+  for (const one of past) hear(one);
+  while (inbox.state.version < change.version || inbox.state.items.at(0)?.body !== text) await soon();
+  say(text, { fetches, wentBack, inbox: held() });
 }
 
 function once(change) {
@@ -61,8 +76,11 @@ function late(change) {
   return [];
 }
 
-function state() {
-  const { version, epoch, unread, unseen } = inbox;
-  const items = [...inbox.items.values()].sort((one, other) => other.seq - one.seq);
+function held() {
+  const { version, epoch, unread, unseen, items } = inbox.state;
   return { version, epoch, unread, unseen, items };
+}
+
+function soon() {
+  return new Promise((resolve) => setTimeout(resolve, 5));
 }

@@ -1,0 +1,136 @@
+/** The page: up to three people side by side, who may sign in by the address: `#alice=<token>&bob=<token>`. */
+
+import { h } from "../inbox/dom.ts";
+import { BelfryError, type Inbox } from "../inbox/index.ts";
+import type { Places } from "./device.ts";
+import { Pane } from "./pane.ts";
+import { Ways } from "./ways.ts";
+
+const KEPT = "belfry-tokens"; // in this tab's own storage, so that a reload keeps who was signed in
+const PEOPLE = 3;
+const THOUSAND = 1_000;
+
+async function open(): Promise<void> {
+  const places = await findPlaces();
+  const ways = new Ways(element("#ways"), element("#no-ways"));
+  const panes = Array.from({ length: PEOPLE }, () => new Pane(places, ways, changed));
+  element("#panes").append(...panes.map((pane) => pane.element));
+  element("#snippet").textContent = snippet(places);
+  listenToTheCrowd(panes, ways);
+
+  function changed(): void {
+    sessionStorage.setItem(KEPT, JSON.stringify(panes.map((pane) => pane.token)));
+    const present = panes.filter((pane) => pane.token !== null);
+    const [free] = panes.filter((pane) => pane.token === null);
+    for (const pane of panes) pane.element.hidden = pane.token === null && pane !== free;
+    for (const [index, pane] of present.entries()) pane.suggest(present[(index + 1) % present.length]?.sub ?? "");
+    element("#panes").dataset.people = String(present.length);
+    element("#stage").hidden = present.length === 0;
+    element("#crowd").hidden = publisher(panes) === null;
+    const names = [...new Set(present.map(({ sub }) => sub))];
+    element("#people").replaceChildren(...names.map((name) => h("option", { value: name })));
+  }
+
+  const signIn = (tokens: readonly (string | null)[]): void => {
+    for (const [index, token] of tokens.entries()) if (token) panes[index]?.signIn(token);
+  };
+  changedAtLeastOnce(changed, () => signIn(tokensInAddress() ?? keptTokens()));
+  addEventListener("hashchange", () => signIn(tokensInAddress() ?? []));
+}
+
+function changedAtLeastOnce(changed: () => void, signIn: () => void): void {
+  signIn();
+  changed();
+}
+
+/** Whose token may publish to everyone. */
+function publisher(panes: readonly Pane[]): Pane | null {
+  return panes.find((pane) => pane.scopes.includes("notify")) ?? null;
+}
+
+function listenToTheCrowd(panes: readonly Pane[], ways: Ways): void {
+  const form = element("#crowd") as HTMLFormElement;
+  const news = element("#news") as HTMLInputElement;
+  const attempt = async (publish: (pane: Pane, inbox: Inbox) => Promise<void>): Promise<void> => {
+    const pane = publisher(panes);
+    const problem = element("#crowd-problem");
+    problem.hidden = true;
+    try {
+      if (pane?.inbox) await publish(pane, pane.inbox);
+    } catch (error) {
+      if (!(error instanceof BelfryError)) throw error;
+      problem.textContent = `${error.message} ${error.advice}`;
+      problem.hidden = false;
+    }
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const title = news.value.trim() || "The new season is here";
+    news.value = "";
+    void attempt((pane, inbox) =>
+      ways.follow(`to everyone: ${title}`, inbox, pane.scopes, () => announce(inbox, title)),
+    );
+  });
+  element("#thousand").addEventListener("click", () => {
+    const recipients = panes.filter(({ token }) => token !== null).map(({ sub }) => sub);
+    const what = `1,000 orders for ${recipients.join(", ")}`;
+    void attempt((pane, inbox) =>
+      ways.follow(what, inbox, pane.scopes, () => shipThousand(inbox, recipients), THOUSAND),
+    );
+  });
+}
+
+async function announce(inbox: Inbox, title: string): Promise<string[]> {
+  const told = { everyone: true, kind: "announcement", title, severity: "medium" };
+  const { id } = (await inbox.request("POST", "/v1/notifications", told)) as { id: string };
+  return [id];
+}
+
+async function shipThousand(inbox: Inbox, recipients: readonly string[]): Promise<string[]> {
+  const notifications = Array.from({ length: THOUSAND }, (_, index) => ({
+    recipients: [recipients[index % recipients.length]],
+    kind: "order.shipped",
+    title: `Order ${index + 1} is on its way`,
+    url: "/docs",
+  }));
+  const answer = await inbox.request("POST", "/v1/notifications/batch", { notifications });
+  return (answer as { notifications: { id: string }[] }).notifications.map(({ id }) => id);
+}
+
+/** The tokens of the address's fragment, which no server is sent; they are gone from the address bar afterwards. */
+function tokensInAddress(): string[] | null {
+  const tokens = [...new URLSearchParams(location.hash.slice(1)).values()].filter(Boolean).slice(0, PEOPLE);
+  if (tokens.length === 0) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  return tokens;
+}
+
+function keptTokens(): (string | null)[] {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
+  } catch {
+    return [];
+  }
+}
+
+async function findPlaces(): Promise<Places> {
+  const answer = await fetch("/config.json", { cache: "no-store" }).catch(() => null);
+  if (!answer?.ok) throw new Error("Belfry cannot be reached. Is it running? Then reload this page.");
+  const { push_url: push } = (await answer.json()) as { push_url: string };
+  return { api: location.origin, push };
+}
+
+function snippet({ api, push }: Places): string {
+  return `<script type="module" src="${api}/static/belfry-inbox.js"></script>\n\n<belfry-inbox\n  api="${api}"\n  push="${push}"\n  token="…"\n></belfry-inbox>`;
+}
+
+function element(selector: string): HTMLElement {
+  return document.querySelector(selector) as HTMLElement;
+}
+
+open().catch((error: unknown) => {
+  const notice = element("#page-problem");
+  notice.textContent = error instanceof Error ? error.message : String(error);
+  notice.hidden = false;
+  throw error;
+});

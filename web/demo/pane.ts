@@ -1,0 +1,202 @@
+/** One person on the page: signing in, writing, following, and their devices. */
+
+import { setText } from "../inbox/dom.ts";
+import { BelfryError, claimsOf, type Inbox } from "../inbox/index.ts";
+import { initial } from "../inbox/row.ts";
+import { Device, type Places } from "./device.ts";
+import type { Ways } from "./ways.ts";
+
+const DEVICES_MAX = 2;
+
+export class Pane {
+  readonly element: HTMLElement;
+  /** The token that is signed in with, or null. */
+  token: string | null = null;
+  sub = "";
+  scopes: readonly string[] = [];
+  readonly #places: Places;
+  readonly #ways: Ways;
+  readonly #onChange: () => void;
+  #devices: Device[] = [];
+
+  /** `onChange()` is called when somebody signed in or out. */
+  constructor(places: Places, ways: Ways, onChange: () => void) {
+    this.#places = places;
+    this.#ways = ways;
+    this.#onChange = onChange;
+    const template = document.querySelector<HTMLTemplateElement>("#pane");
+    this.element = template?.content.firstElementChild?.cloneNode(true) as HTMLElement;
+    this.#listen();
+  }
+
+  /** The person's inbox, on their first device. */
+  get inbox(): Inbox | null {
+    return this.#devices[0]?.inbox ?? null;
+  }
+
+  signIn(token: string): void {
+    this.signOut();
+    void this.#attempt("sign-in-problem", async () => {
+      const { sub, scopes } = claimsOf(token);
+      Object.assign(this, { sub, scopes, token });
+      this.#addDevice("Laptop");
+      this.#draw();
+      this.#onChange();
+    });
+  }
+
+  signOut(): void {
+    for (const device of this.#devices.splice(0)) device.close();
+    this.token = null;
+    this.sub = "";
+    this.scopes = [];
+    for (const form of this.element.querySelectorAll("form")) form.reset();
+    this.#say("");
+    this.#tell("problem", null);
+    this.#onChange();
+    this.#draw();
+  }
+
+  /** Whom to write to, unless somebody else is named. */
+  suggest(name: string): void {
+    const to = this.#field("to");
+    if (name && ["", to.dataset.suggested].includes(to.value)) to.value = to.dataset.suggested = name;
+  }
+
+  #listen(): void {
+    this.#onSubmit("sign-in", () => {
+      this.signIn(this.#field("token").value.trim());
+      if (this.token) this.#field("text").focus();
+    });
+    this.#onSubmit("message", () => void this.#attempt("problem", () => this.#send()));
+    const text = this.#field("text");
+    text.addEventListener("keydown", (event) => {
+      if (!(event instanceof KeyboardEvent) || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      text.form?.requestSubmit();
+    });
+    this.#onClick("follow", () => void this.#attempt("problem", () => this.#follow()));
+    this.#onClick("sign-out", () => this.signOut());
+    this.#onClick("add-device", () => {
+      this.#addDevice("Phone");
+      this.#draw();
+    });
+  }
+
+  /** The box is empty at once, so that one can write on and a second Enter sends nothing twice. */
+  async #send(): Promise<void> {
+    const to = this.#field("to").value;
+    const box = this.#field("text");
+    const text = box.value;
+    box.value = "";
+    this.#say("Sending…");
+    try {
+      await this.#publish(`${this.sub} → ${to}: ${text}`, "/v1/messages", { to, text });
+      this.#say(`Sent to ${to}.`);
+    } catch (error) {
+      this.#say("");
+      box.value ||= text;
+      throw error;
+    }
+  }
+
+  async #follow(): Promise<void> {
+    const target = this.#field("to").value;
+    await this.#publish(`${this.sub} follows ${target}`, "/v1/follows", { target });
+    this.#say(`You follow ${target}.`);
+  }
+
+  /** Resolves when it is accepted; its way is shown from then on. */
+  #publish(what: string, path: string, body: object): Promise<void> {
+    const inbox = this.inbox;
+    if (!inbox) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const publish = async (): Promise<string[]> => {
+        const { id } = (await inbox.request("POST", path, body)) as { id: string };
+        resolve();
+        return [id];
+      };
+      this.#ways.follow(what, inbox, this.scopes, publish).catch(reject);
+    });
+  }
+
+  #addDevice(kind: "Laptop" | "Phone"): void {
+    const device = new Device(kind, this.#places, this.token ?? "");
+    this.#devices.push(device);
+    this.#part("devices").append(device.element);
+    device.inbox.onArrival((items) => this.#ways.arrived(items));
+    device.inbox.subscribe(({ items, expiresAt }) => {
+      this.#ways.looked(items);
+      setText(this.#part("expiry"), expiresAt ? `The token ends at ${new Date(expiresAt).toLocaleTimeString()}.` : "");
+      this.#drawForms();
+    });
+  }
+
+  /** Do what somebody asked for; if it fails, say why, and point at the field. */
+  async #attempt(place: "problem" | "sign-in-problem", action: () => Promise<void>): Promise<void> {
+    this.#tell(place, null);
+    const { token } = this;
+    try {
+      await action();
+    } catch (error) {
+      if (!(error instanceof BelfryError)) throw error;
+      if (place === "problem" && token !== this.token) return; // somebody else has signed in meanwhile
+      this.#tell(place, error);
+    }
+  }
+
+  #tell(place: "problem" | "sign-in-problem", error: BelfryError | null): void {
+    for (const input of this.element.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+    const says = error && (error.code === "refused" ? error.message : `${error.message} ${error.advice}`);
+    setText(this.#part(place), says ?? "");
+    this.#part(place).hidden = !error;
+    const field = error?.field === "target" ? "to" : error?.field;
+    const wrong = field ? this.element.querySelector<HTMLElement>(`[name="${field}"]`) : null;
+    wrong?.setAttribute("aria-invalid", "true");
+    wrong?.focus();
+  }
+
+  #say(text: string): void {
+    setText(this.#part("done"), text);
+  }
+
+  #draw(): void {
+    const here = this.token !== null;
+    this.#form("sign-in").hidden = here;
+    this.#part("desk").hidden = !here;
+    setText(this.#part("name"), this.sub);
+    setText(this.#part("face"), initial(this.sub));
+    this.element
+      .querySelector<HTMLElement>("[data-do=add-device]")
+      ?.toggleAttribute("hidden", this.#devices.length >= DEVICES_MAX);
+    this.#drawForms();
+  }
+
+  #drawForms(): void {
+    const refused = this.inbox?.state.status === "refused";
+    for (const button of this.#form("message").querySelectorAll("button")) button.disabled = refused;
+  }
+
+  #onSubmit(name: string, act: () => void): void {
+    this.#form(name).addEventListener("submit", (event) => {
+      event.preventDefault();
+      act();
+    });
+  }
+
+  #onClick(name: string, act: () => void): void {
+    this.element.querySelector(`[data-do=${name}]`)?.addEventListener("click", act);
+  }
+
+  #form(name: string): HTMLFormElement {
+    return this.element.querySelector(`[data-form=${name}]`) as HTMLFormElement;
+  }
+
+  #field(name: string): HTMLInputElement {
+    return this.element.querySelector(`[name=${name}]`) as HTMLInputElement;
+  }
+
+  #part(name: string): HTMLElement {
+    return this.element.querySelector(`[data-part=${name}]`) as HTMLElement;
+  }
+}
