@@ -35,8 +35,9 @@ lint: .venv/.dev web/node_modules/.dev ## Check style, format and types
 	.venv/bin/mypy
 	@$(IN) -m ops.install npm run --silent --prefix web lint
 
-test: tools web/node_modules/.dev web/dist/.built ## Run all tests on real, private services; installs what they need [ARGS="-k inbox"]
-	@$(IN) -m ops.services run -- $(IN) -m pytest $(ARGS)
+# Most tests wait rather than compute: four at a time keep two cores busy. A file's tests share a process and its services.
+test: tools web/node_modules/.dev web/dist/.built ## Run all tests on real, private services; installs what they need [ARGS="-n0 -k inbox"]
+	@$(IN) -m ops.services run -- $(IN) -m pytest -n 4 --dist loadfile $(ARGS)
 
 test-browser: tools web/node_modules/.dev web/dist/.built ## The part of `make test` that drives a real Chromium
 	@$(IN) -m pytest tests/browser $(ARGS)

@@ -24,7 +24,7 @@ from ops.rabbitmq import RabbitMQ
 from ops.redis import Redis
 
 DEVELOPMENT = Path("var/services")
-PATIENCE = 10.0  # seconds that a command has to end by itself before it is made to
+PATIENCE = 30.0  # seconds that a command has to end by itself before it is made to
 
 
 @dataclass(frozen=True)

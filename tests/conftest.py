@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from xdist.workermanage import NodeManager
 
 from ops.processes import Process
 from ops.processes import free_port as next_free_port
@@ -21,12 +22,17 @@ from tests.support.fresh import fresh_database, fresh_vhost
 from tests.support.needs import do_without
 from tests.support.stack import start_stack
 
-_redis_databases = itertools.cycle(range(DATABASES))
+_SIDE_BY_SIDE = 16  # more processes of pytest-xdist than that, and two would empty the same Redis database
+_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SIDE_BY_SIDE
+_lasting_redis_database, *_redis_databases = range(_process, DATABASES, _SIDE_BY_SIDE)
+_next_redis_database = itertools.cycle(_redis_databases)
 
 
 def pytest_configure() -> None:
     # The default action would end pytest without the teardowns that end what the tests started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # pytest-xdist kills a worker that has not ended by then; it interrupts its test after 5 s, and then tears down.
+    NodeManager.EXIT_TIMEOUT = 20
 
 
 @pytest.fixture
@@ -46,7 +52,17 @@ def rabbitmq_url() -> Iterator[str]:
 @pytest.fixture
 def redis_url() -> str:
     """An emptied Redis database. (PUBLISH knows no databases; kombu puts the number into its channels' names.)"""
-    url = urlsplit(demand_service("BELFRY_REDIS_URL"))._replace(path=f"/{next(_redis_databases)}").geturl()
+    return _emptied(next(_next_redis_database))
+
+
+@pytest.fixture(scope="module")
+def lasting_redis_url() -> str:
+    """The same for what a module's tests share: as long as they last no test empties it."""
+    return _emptied(_lasting_redis_database)
+
+
+def _emptied(redis_database: int) -> str:
+    url = urlsplit(demand_service("BELFRY_REDIS_URL"))._replace(path=f"/{redis_database}").geturl()
     with redis.Redis.from_url(url) as connection:
         connection.flushdb()
     return url

@@ -17,26 +17,25 @@ from tests.support.people import Device, Person
 from tests.support.stack import start_stack
 
 PAIRS = ("postgresql+rabbitmq", "postgresql+redis", "sqlite+embedded")
-A_REDIS_DATABASE = 511  # the last one: tests take theirs from the first on
 
 _names = count(1)
 
 
 @pytest.fixture(scope="module", params=PAIRS)
-def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, lasting_redis_url: str) -> Iterator[Stack]:
     """All processes, for the tests of one module; tests keep apart by the names of their people."""
     with ExitStack() as stack, temporary_folder() as folder:
-        database_url, broker_url = services(request.param, folder, stack)
+        database_url, broker_url = services(request.param, folder, stack, lasting_redis_url)
         yield stack.enter_context(start_stack(folder, database_url, broker_url))
 
 
-def services(pair: str, folder: Path, stack: ExitStack) -> tuple[str, str]:
+def services(pair: str, folder: Path, stack: ExitStack, redis_url: str) -> tuple[str, str]:
     """A database and a broker of this pair, empty, until the stack is closed."""
     if pair == "sqlite+embedded":
         return f"sqlite:///{folder}/belfry.db", stack.enter_context(EmbeddedRedis(folder / "redis.log")).url
     database_url = stack.enter_context(fresh_database(demand_service("BELFRY_POSTGRES_URL")))
     if pair == "postgresql+redis":
-        return database_url, f"{demand_service('BELFRY_REDIS_URL').rpartition('/')[0]}/{A_REDIS_DATABASE}"
+        return database_url, redis_url
     broker = RabbitMQ(Path(demand_service("BELFRY_RABBITMQ_FOLDER")))
     return database_url, stack.enter_context(fresh_vhost(broker))
 

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import demand_service
 from tests.push.support import PushProcess, Screen, Server, push_process
 
 
@@ -37,11 +35,10 @@ def start_push(tmp_path: Path) -> Iterator[Callable[..., PushProcess]]:
 
 
 @pytest.fixture(scope="module")
-def push(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PushProcess]:
+def push(lasting_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PushProcess]:
     """One push server for a module's tests, over Redis, which is the quicker one to make ready."""
-    broker_url = urlsplit(demand_service("BELFRY_REDIS_URL"))._replace(path="/510").geturl()
     log = tmp_path_factory.mktemp("push") / "log"
-    server = push_process(broker_url, log, settings={"CORS_ORIGINS": "https://app.example"})
+    server = push_process(lasting_redis_url, log, settings={"CORS_ORIGINS": "https://app.example"})
     with server.process:
         yield server
 

@@ -163,10 +163,9 @@ def test_what_is_no_message_is_dropped_with_one_short_line_and_the_next_is_heard
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, PushProcess]]:
+def servers(lasting_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, PushProcess]]:
     """One push server on each kind of broker."""
-
-    urls = {"rabbitmq": rabbit().url, "redis": demand_service("BELFRY_REDIS_URL")}
+    urls = {"rabbitmq": rabbit().url, "redis": lasting_redis_url}
     made = {kind: push_process(url, tmp_path_factory.mktemp(kind) / "log") for kind, url in urls.items()}
     with made["rabbitmq"].process, made["redis"].process:
         yield made
@@ -231,7 +230,9 @@ def lose_the_subscription(broker_url: str) -> None:
     """The broker closes every connection of this test's own place in it."""
     if broker_url.startswith("redis"):
         with redis.Redis.from_url(broker_url) as connection:
-            connection.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            for client in connection.client_list("pubsub"):
+                if client["db"] == broker_url.rpartition("/")[2]:
+                    connection.client_kill_filter(_id=client["id"])
         return
     mine = f"rabbit_networking:connection_info(P, [vhost]) =:= [{{vhost, {vhost_of(broker_url)}}}]"
     rabbit().evaluate(
@@ -240,7 +241,6 @@ def lose_the_subscription(broker_url: str) -> None:
 
 
 def rabbit() -> RabbitMQ:
-
     return RabbitMQ(Path(demand_service("BELFRY_RABBITMQ_FOLDER")))
 
 

@@ -156,6 +156,20 @@ def test_a_close_without_a_code_is_answered(bob: RawSocket) -> None:
         frame(CLOSE, struct.pack("!H", 1005)),
         frame(CLOSE, struct.pack("!H", 1000) + b"\xff"),
     ],
+    ids=[
+        "unmasked",
+        "a-reserved-bit",
+        "a-reserved-opcode",
+        "a-reserved-control-opcode",
+        "a-long-ping",
+        "a-ping-in-parts",
+        "a-continuation-of-nothing",
+        "a-text-in-a-text",
+        "a-close-of-one-byte",
+        "a-close-with-999",
+        "a-close-with-1005",
+        "a-close-with-no-utf8",
+    ],
 )
 def test_a_frame_that_breaks_the_rules_ends_the_connection_as_a_protocol_error(bob: RawSocket, bad: bytes) -> None:
     bob.send_bytes(bad)
