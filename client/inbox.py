@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
-import socketio
 
+from client.ordered import OrderedClient
 from client.replica import Answer, Change, Item, Replica, ResyncRequired
 
 __all__ = ["ApiError", "Change", "Inbox", "Item"]
@@ -56,7 +56,7 @@ class Inbox(Replica):
         self._renews = callable(token)
         self._sync_every_seconds = sync_every_seconds
         self._offline = threading.Event()
-        self._socket = socketio.Client(handle_sigint=False)
+        self._socket = OrderedClient(handle_sigint=False)
         for event in ("notification", "inbox"):
             self._socket.on(event, self._hear)
         self._socket.on("sync", lambda _reason: self._try_to_sync())

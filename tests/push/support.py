@@ -26,6 +26,7 @@ from wsproto.events import (
     TextMessage,
 )
 
+from client.ordered import OrderedClient
 from ops.processes import Process, free_port
 from push.announcer import Announcer
 from push.tokens import issue
@@ -120,7 +121,7 @@ class Screen:
         self.shown: queue.Queue[tuple[str, Any]] = queue.Queue()
         self.refusal: Any = None
         self._acknowledge = acknowledge
-        self.client = socketio.Client(reconnection=False, handle_sigint=False)
+        self.client = OrderedClient(reconnection=False, handle_sigint=False)
         self.client.on("*", self._show)
         self.client.on("connect_error", self._refused)
         self.client.on("disconnect", lambda reason: self.shown.put(("disconnect", reason)))
