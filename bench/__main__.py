@@ -54,8 +54,8 @@ def main(words: Sequence[str]) -> int:
     gc.disable()  # nothing here makes cycles to speak of, and a collection would look like latency
     chosen = [arguments.workload] if arguments.workload else list(WORKLOADS)
     with prepared_ground(private=not arguments.on_running) as ground:
-        tables = [_measure(ground, name, arguments) for name in chosen]
-    print("\n\n".join(tables))
+        for name in chosen:
+            print(_measure(ground, name, arguments), end="\n\n", flush=True)
     return 0
 
 

@@ -15,7 +15,7 @@ from bench.http import Connection, send
 from bench.meter import forget_peak, peak_memory_kib
 from bench.options import number, numbers
 from bench.people import Crowd
-from bench.posts import ACCEPTED, Posts, content, posting
+from bench.posts import ACCEPTED, Posting, Posts, content, posting
 from bench.report import Figure, latencies, say
 
 Database = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -89,7 +89,8 @@ async def measure(house: House, options: Options) -> list[Figure]:
         posts = Posts(token("shop", "notify"), names)
         fan_outs = [FanOut(house, options, singles, posts, one, n) for n, one in enumerate([warm_up, *audiences], WIDE)]
         await fan_outs[0].measure()
-        return [figure for one in fan_outs[1:] for figure in await one.measure()]
+        figures = [figure for one in fan_outs[1:] for figure in await one.measure()]
+        return [*figures, *singles.faults("single notifications: ")]
 
 
 class FanOut:
@@ -118,21 +119,17 @@ class FanOut:
                 notification_id = await self._publish()
                 committed = await _until_committed(database, notification_id)
                 spent = costs.each(expected, f"recipient, of {label}")
-                outcome = await online.expect([(self._number, name) for name in names])
-                ended = max(committed, outcome.last)
-            meanwhile = {n: one.at for n, one in posted.accepted.items() if began <= one.at <= ended}
-            singles = await self._singles.expect([(n, self._posts.recipient(n)) for n in posted.accepted])
-            arrived = {n: at for one in self._singles.people.values() for n, at in one.arrived.items()}
-            waits = [arrived[n] - at for n, at in meanwhile.items() if n in arrived]
-            lost = expected - await _items(database, notification_id) + outcome.lost + singles.lost
+                last = await online.expect([(self._number, name) for name in names])
+            waits = await self._waits(posted, began, max(committed, last))
+            online.lost = max(online.lost, expected - await _items(database, notification_id))
             return [
                 Figure(f"{label}: all are committed", committed - began, "s"),
-                Figure(f"{label}: the last who is online has it", outcome.last - began, "s"),
+                Figure(f"{label}: the last who is online has it", last - began, "s"),
                 *spent,
                 Figure(f"{label}: worker's peak memory", max(map(peak_memory_kib, workers)) / 1024, "MiB"),
-                Figure(f"{label}: single notifications meanwhile", len(meanwhile)),
+                Figure(f"{label}: single notifications meanwhile", len(waits)),
                 *latencies(f"{label}: of those, post → socket", waits),
-                *online.faults(lost, f"{label}: "),
+                *online.faults(f"{label}: "),
             ]
 
     async def _publish(self) -> str:
@@ -143,6 +140,13 @@ class FanOut:
         if answer.status != ACCEPTED:
             raise SystemExit(f"the notification for {self._audience.label} was answered with {answer.status}")
         return str(json.loads(answer.body)["id"])
+
+    async def _waits(self, posted: Posting, began: float, ended: float) -> list[float]:
+        """Post to socket, in seconds, of the single notifications that were posted between these moments."""
+        await self._singles.expect([(n, self._posts.recipient(n)) for n in posted.accepted])
+        arrived = {n: at for one in self._singles.people.values() for n, at in one.arrived.items()}
+        meanwhile = {n: one.at for n, one in posted.accepted.items() if began <= one.at <= ended}
+        return [arrived[n] - at for n, at in meanwhile.items() if n in arrived]
 
     async def _expected(self, database: Database) -> int:
         if not self._audience.everyone:

@@ -6,7 +6,6 @@ Notifications carry a number in `data.n`.
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any, Self
@@ -31,18 +30,19 @@ class Person:
         self.on_sync = on_sync
         self.client: Client | None = None
         self.arrived: dict[int, float] = {}  # number -> moment
-        self.fetched = 0  # of these, how many the socket had not brought
         self.repeated = self.disordered = self.doubled = 0
         self.whole = self._latest = 0
         self._ahead: set[int] = set()
+        self._heard: set[int] = set()  # versions that the socket brought
 
     def hear(self, event: bytes) -> None:
         """An event of the socket, as JSON text."""
         name, payload = json.loads(event)
         if name == "notification":
             version = payload["version"]
-            self.repeated += self._knows(version)
-            self.disordered += self.whole < version < self._latest and version not in self._ahead
+            self.repeated += version in self._heard
+            self.disordered += version < self._latest and not self._knows(version)
+            self._heard.add(version)
             self._note(payload)
         elif name == "sync":
             self.on_sync(self)
@@ -55,11 +55,14 @@ class Person:
             if answer.status != 200:
                 raise ConnectionError(f"the changes of {self.name}: {answer.status} {answer.body!r}")
             found = json.loads(answer.body)
-            known = len(self.arrived)
             for change in found["changes"]:
                 self._note(change)
-            self.fetched += len(self.arrived) - known
             more = found["more"]
+
+    @property
+    def unheard(self) -> int:
+        """How much the API brought, and the socket did not."""
+        return self.whole + len(self._ahead) - len(self._heard)
 
     def _knows(self, version: int) -> bool:
         return version <= self.whole or version in self._ahead
@@ -77,14 +80,6 @@ class Person:
             self._ahead.discard(self.whole)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of notifications that were accepted: how many never arrived, and when the last one did."""
-
-    lost: int
-    last: float
-
-
 class Crowd:
     """All who are online, from the beginning of the `async with` block to its end.
 
@@ -99,6 +94,7 @@ class Crowd:
         on_sync: Callable[[Person], None] = lambda _: None,
     ) -> None:
         self.people = {name: Person(name, on_sync) for name in names}
+        self.lost = 0  # of what was expected
         self._house = house
         self._on_loss = on_loss
 
@@ -118,33 +114,34 @@ class Crowd:
     def arrivals(self) -> int:
         return sum(len(person.arrived) for person in self.people.values())
 
-    async def expect(self, wanted: Sequence[tuple[int, str]]) -> Outcome:
-        """Wait until the notification of each number has reached this person.
+    async def expect(self, wanted: Sequence[tuple[int, str]]) -> float:
+        """Wait until the notification of each number has reached this person; returns when the sockets' last one did.
 
         What the sockets do not bring within a while is asked for at the API, and is lost if that has it neither.
         """
         await self._wait(wanted)
+        last = max((self.people[name].arrived.get(number, 0) for number, name in wanted), default=perf_counter())
         missing = {name for number, name in wanted if number not in self.people[name].arrived}
         if missing:
             say(f"{len(missing):,} people miss something and ask the API")
-            await self.catch_up(missing)
-        found = [self.people[name].arrived.get(number) for number, name in wanted]
-        return Outcome(found.count(None), max((at for at in found if at is not None), default=perf_counter()))
+            await self._catch_up(missing)
+        self.lost += sum(number not in self.people[name].arrived for number, name in wanted)
+        return last
 
-    async def catch_up(self, names: Iterable[str]) -> None:
+    async def _catch_up(self, names: Iterable[str]) -> None:
         pool = Pool(self._house.api_port, AT_ONCE)
         await in_turns(self.people[name].catch_up(pool) for name in names)
         pool.close()
 
-    def faults(self, lost: int, of: str = "") -> list[Figure]:
+    def faults(self, of: str = "") -> list[Figure]:
         """What went wrong; all but the first two do no harm to a client that asks for what a gap shows is missing."""
         people = self.people.values()
         return [
-            Figure(f"{of}lost", lost),
+            Figure(f"{of}lost", self.lost),
             Figure(f"{of}doubled", sum(one.doubled for one in people)),
             Figure(f"{of}out of order at the socket", sum(one.disordered for one in people)),
             Figure(f"{of}announced twice", sum(one.repeated for one in people)),
-            Figure(f"{of}not announced, found in the inbox", sum(one.fetched for one in people)),
+            Figure(f"{of}not announced, found in the inbox", sum(one.unheard for one in people)),
         ]
 
     async def connect(self, person: Person) -> None:

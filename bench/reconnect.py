@@ -108,7 +108,7 @@ async def measure(house: House, options: Options) -> list[Figure]:
             spent = costs.each(options.clients, "return, posts meanwhile included")
             say("all have caught up")
             await asyncio.sleep(AFTER)
-        outcome = await crowd.expect([(n, posts.recipient(n)) for n in posted.accepted])
+        await crowd.expect([(n, posts.recipient(n)) for n in posted.accepted])
     way_back.close()
     return [
         Figure("push is ready again", started - killed, "s"),
@@ -117,5 +117,5 @@ async def measure(house: House, options: Options) -> list[Figure]:
         Figure("told to sync after their return", way_back.told_to_sync),
         Figure("not accepted", posted.refused),
         *spent,
-        *crowd.faults(outcome.lost),
+        *crowd.faults(),
     ]
