@@ -59,6 +59,9 @@ def make_celery(broker_url: str) -> Celery:
         worker_redirect_stdouts=False,
         broker_connection_timeout=BROKER_TIMEOUT_SECONDS,
         broker_connection_retry_on_startup=True,
+        # After a loss of the connection Celery would fetch less at first, and more as tasks end: by words of the pool's
+        # threads on the connection that the main thread reads. They take each other's answers, and it is deaf for good.
+        worker_enable_prefetch_count_reduction=False,
         broker_connection_max_retries=None,  # a worker waits for its broker as long as it takes
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2},
         broker_transport_options=_transport_options(broker_url),
