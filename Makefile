@@ -9,7 +9,7 @@ WEB_SOURCES := web/build.mjs $(wildcard web/client/*.ts web/inbox/*.ts web/demo/
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup services lint test test-browser bench bench-quick bench-read up demo token lock clean tools
+.PHONY: help setup services lint test test-browser faults soak bench bench-quick bench-read up demo token lock clean tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,6 +41,12 @@ test: tools web/node_modules/.dev web/dist/.built ## Run all tests on real, priv
 
 test-browser: tools web/node_modules/.dev web/dist/.built ## The part of `make test` that drives a real Chromium
 	@$(IN) -m pytest tests/browser $(ARGS)
+
+faults: tools ## Break every part under load, one fault after another, and see that nothing is lost [ARGS="--only broker"]
+	@$(IN) -m tests.faults $(ARGS)
+
+soak: tools ## Break parts at random for a while [MINUTES=30]
+	@$(IN) -m tests.faults --long $(or $(MINUTES),30) $(ARGS)
 
 bench: tools ## Measure throughput, latency, losses and CPU of the whole product [ARGS="single --users 100"]
 	@$(IN) -m bench $(ARGS)

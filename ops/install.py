@@ -51,6 +51,11 @@ def find_nginx() -> str | None:
     return shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 
 
+def find_faketime() -> Path | None:
+    """The library that tells a process another time, for threads."""
+    return next(Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"), None)
+
+
 def find_chromium() -> str | None:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return next((path for path in map(shutil.which, names) if path), None)
@@ -97,6 +102,7 @@ PARTS = (
     Part("RabbitMQ", "rabbitmq-server", find_rabbitmq),
     Part("Redis or Valkey", "redis-server", find_redis),
     Part("nginx", "nginx", find_nginx),
+    Part("libfaketime", "libfaketime", find_faketime),
     Part("Chromium", "chromium", find_chromium),
     Part("docker-compose (for `config`; no engine)", "docker-compose", find_compose),
 )

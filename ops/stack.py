@@ -35,7 +35,7 @@ class Stack:
         self.environ = command_environment(environ)
         self._folder = folder
         once: dict[str, Mapping[str, str]] = {name: {} for name in procfile()}
-        self.processes = {name: self._process(name, differs) for name, differs in {**once, **(more or {})}.items()}
+        self.processes = {name: self.process(name, differs) for name, differs in {**once, **(more or {})}.items()}
 
     def __enter__(self) -> Self:
         try:
@@ -67,7 +67,8 @@ class Stack:
             for done in [pool.submit(step, process) for process in self.processes.values()]:
                 done.result()
 
-    def _process(self, name: str, differs: Mapping[str, str]) -> Process:
+    def process(self, name: str, differs: Mapping[str, str]) -> Process:
+        """A further one, not started; who makes it ends it."""
         kind = name.partition("-")[0]
         environ = {**self.environ, **differs}
         checks: dict[str, Callable[[], bool]] = {

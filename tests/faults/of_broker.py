@@ -1,0 +1,85 @@
+"""The broker dies, freezes, is full, or hangs up."""
+
+from collections.abc import Iterator
+
+from kombu import Connection, Exchange
+
+from tests.faults.house import House
+from tests.faults.load import Crowd
+from tests.faults.registry import fault
+from workers.queues import DELIVER, DELIVERIES_QUEUE, make_celery
+
+COPIES = 5
+
+
+@fault(short=0.5, full=2)
+def listeners_cut_off_by_the_broker(house: House, crowd: Crowd) -> Iterator[None]:
+    """Only they hold exclusive queues of this name."""
+    house.rabbitmq.evaluate(
+        '[rabbit_networking:close_connection(amqqueue:get_exclusive_owner(Queue), "a fault")'
+        " || Queue <- rabbit_amqqueue:list(), is_pid(amqqueue:get_exclusive_owner(Queue)),"
+        ' {resource, _, queue, <<"belfry.push.", _/binary>>} <- [amqqueue:get_name(Queue)]]'
+    )
+    yield
+
+
+@fault(short=0.5, full=2)
+def all_cut_off_by_the_broker(house: House, crowd: Crowd) -> Iterator[None]:
+    house.rabbitmq.evaluate('rabbit_networking:close_all_connections("a fault")')
+    yield
+
+
+@fault(short=0, full=3)
+def broker_restarted(house: House, crowd: Crowd) -> Iterator[None]:
+    house.rabbitmq.stop()
+    house.rabbitmq.start()
+    yield
+
+
+@fault(short=0.5, full=10)
+def broker_killed(house: House, crowd: Crowd) -> Iterator[None]:
+    house.rabbitmq.kill()
+    yield
+    house.rabbitmq.start()
+
+
+@fault(short=5, full=60)
+def broker_frozen(house: House, crowd: Crowd) -> Iterator[None]:
+    house.rabbitmq.pause()
+    yield
+    house.rabbitmq.resume()
+
+
+@fault(short=4, full=20)
+def broker_out_of_memory(house: House, crowd: Crowd) -> Iterator[None]:
+    house.rabbitmq.evaluate("vm_memory_monitor:set_vm_memory_high_watermark(0.0)")
+    yield
+    house.rabbitmq.evaluate('vm_memory_monitor:set_vm_memory_high_watermark({absolute, "512MiB"})')
+
+
+@fault(short=0.5, full=3)
+def two_workers_with_the_same_messages(house: House, crowd: Crowd) -> Iterator[None]:
+    with house.another("worker-2") as second:
+        workers = house["worker"], second
+        for worker in workers:
+            worker.pause()
+        yield
+        waiting = house.query("SELECT id FROM notifications WHERE delivered_at IS NULL")
+        celery = make_celery(house.rabbitmq.url)
+        for _ in range(COPIES):
+            celery.send_task(DELIVER, args=[[str(id_) for (id_,) in waiting]])
+        for worker in workers:
+            worker.resume()
+
+
+@fault(short=1, full=5)
+def poison_among_the_tasks(house: House, crowd: Crowd) -> Iterator[None]:
+    with Connection(house.rabbitmq.url) as connection:
+        producer = connection.Producer(exchange=Exchange("belfry.tasks", type="topic"), routing_key=DELIVERIES_QUEUE)
+        for poison, kind in ((b"\x80\x04K*.", "application/x-python-serialize"), (b"{", "application/json")):
+            producer.publish(poison, content_type=kind, content_encoding="binary", headers={"task": DELIVER, "id": "1"})
+    celery = make_celery(house.rabbitmq.url)
+    for arguments in ([], [["no id"]], [7], [[None]]):
+        celery.send_task(DELIVER, args=arguments)
+    celery.send_task("belfry.unheard_of", queue=DELIVERIES_QUEUE)
+    yield

@@ -1,0 +1,118 @@
+"""The database dies, is full, is locked, or is changed under the feet of those who use it."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+
+from ops.processes import run_as, wait_for
+from ops.stack import ROOT
+from tests.faults.house import House
+from tests.faults.load import Crowd
+from tests.faults.registry import Broken, Impossible, fault
+
+DISK_MIB = 24
+
+REVISION = '''
+"""A column and an index that only the next version knows."""
+from alembic import op
+import sqlalchemy as sa
+
+revision, down_revision = "9999", "{head}"
+
+def upgrade():
+    op.add_column("notifications", sa.Column("note", sa.Text()))
+    op.add_column("inboxes", sa.Column("note", sa.Integer(), nullable=False, server_default="0"))
+    op.create_index("ix_inboxes_note", "inboxes", ["note"])
+
+def downgrade():
+    op.drop_column("notifications", "note")  # first, as above: in the order in which a delivery locks the two
+    op.drop_index("ix_inboxes_note", "inboxes")
+    op.drop_column("inboxes", "note")
+'''
+
+
+@fault(short=0.5, full=5)
+def database_stopped_at_once(house: House, crowd: Crowd) -> Iterator[None]:
+    os.kill(house.postgresql.pid, signal.SIGQUIT)  # pg_ctl stop -m immediate
+    wait_for(lambda: not house.postgresql.running, what="PostgreSQL to end")
+    house.postgresql.stop()
+    yield
+    house.postgresql.start()
+
+
+@fault(short=2, full=15)
+def database_without_free_connections(house: House, crowd: Crowd) -> Iterator[None]:
+    with ExitStack() as stack:
+        for _ in range(1_000):
+            try:
+                taken = stack.enter_context(psycopg.connect(house.postgresql.url, autocommit=True))
+            except psycopg.OperationalError:
+                break
+            taken.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'belfry'")
+        yield
+
+
+@fault(short=2, full=15)
+def database_without_room(house: House, crowd: Crowd) -> Iterator[None]:
+    disk = house.folder / "small"
+    with _small(disk, house.postgresql.account), psycopg.connect(house.postgresql.url, autocommit=True) as admin:
+        admin.execute(f"CREATE TABLESPACE small LOCATION '{disk}'".encode())
+        admin.execute("ALTER TABLE notifications SET TABLESPACE small")
+        _fill(disk / "ballast", house.postgresql.account)
+        yield
+        (disk / "ballast").unlink()
+        admin.execute("ALTER TABLE notifications SET TABLESPACE pg_default")
+        admin.execute("CHECKPOINT")  # lets go of the files there
+        admin.execute("DROP TABLESPACE small")
+
+
+@fault(short=0.5, full=5)
+def migration_under_load(house: House, crowd: Crowd) -> Iterator[None]:
+    versions = house.folder / "versions"
+    versions.mkdir(exist_ok=True)
+    head = str(house.query("SELECT version_num FROM alembic_version")[0][0])
+    (versions / "9999_more.py").write_text(REVISION.format(head=head))
+    places = f"migrations/versions{os.pathsep}{versions}"
+    configuration = house.folder / "alembic.ini"
+    ours = (ROOT / "alembic.ini").read_text()
+    ours = ours.replace("%(here)s", str(ROOT))
+    configuration.write_text(ours.replace("[alembic]", f"[alembic]\nversion_locations = {places}", 1))
+    _alembic(house, configuration, "upgrade", "head")
+    with house.another("worker-2"):  # the old one has its plans from before, the new one from after
+        yield
+        _alembic(house, configuration, "downgrade", "-1")
+
+
+def _alembic(house: House, configuration: Path, *command: str) -> None:
+    environ = {**house.stack.environ, "DATABASE_URL": house.postgresql.url}
+    done = subprocess.run(
+        ["alembic", "-c", configuration, *command], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Broken(f"alembic {command}: {done.stderr.splitlines()[-1:]}")
+
+
+@contextmanager
+def _small(disk: Path, account: str | None) -> Iterator[None]:
+    """A disk for the server that holds a few megabytes."""
+    disk.mkdir(exist_ok=True)
+    command: list[str | Path] = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "belfry", disk]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        raise Impossible("only root may mount a small disk")
+    try:
+        shutil.chown(disk, account or os.geteuid())
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def _fill(file: Path, account: str | None) -> None:
+    """Take all the room that is left."""
+    command = ["dd", "if=/dev/zero", f"of={file}", "bs=64k"]
+    subprocess.run(command, capture_output=True, check=False, **run_as(account))

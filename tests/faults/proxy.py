@@ -1,0 +1,112 @@
+"""A wire that can be slow, lose answers, or go dead without a word: a TCP proxy in a thread of its own."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from contextlib import closing, suppress
+from typing import Any
+
+from ops.processes import free_port
+
+CHUNK = 65_536
+
+
+class Proxy:
+    """Carries what comes to `port` to another port of this machine, and back."""
+
+    def __init__(self, to_port: int) -> None:
+        self.port = free_port()
+        self._to_port = to_port
+        self._delay = 0.0
+        self._swallows = False
+        self._robbed: set[asyncio.StreamWriter] = set()
+        self._lines: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        self._do(self._listen())
+
+    def stop(self) -> None:
+        self._do(self._hang_up())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def slow_down(self, seconds: float) -> None:
+        """From now on every answer takes longer by this."""
+        self._delay = seconds
+
+    def swallow_answers(self) -> None:
+        """What is asked arrives, what is answered does not."""
+        self._swallows = True
+
+    def fall_silent(self) -> None:
+        """Nothing passes, nobody is told; what waits is kept, as TCP keeps it."""
+        self._do(self._set_open(False))
+
+    def heal(self) -> None:
+        """Carry everything again; a line that lost something is cut, as nobody could make sense of the rest."""
+        self._delay, self._swallows = 0.0, False
+        self._do(self._cut_robbed())
+        self._do(self._set_open(True))
+
+    def _do(self, step: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(step, self._loop).result(10)
+
+    async def _listen(self) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+
+    async def _set_open(self, is_open: bool) -> None:
+        (self._open.set if is_open else self._open.clear)()
+
+    async def _cut_robbed(self) -> None:
+        for writer in self._robbed:
+            writer.transport.abort()
+        self._robbed.clear()
+
+    async def _hang_up(self) -> None:
+        self._server.close()
+        for line in self._lines:
+            line.cancel()
+        await asyncio.gather(*self._lines, return_exceptions=True)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = asyncio.current_task()
+        assert line is not None
+        self._lines.add(line)
+        with closing(writer), suppress(OSError, asyncio.CancelledError):
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
+            with closing(far_writer):
+                await self._both_ways(self._ask(reader, far_writer), self._answer(far_reader, writer))
+        self._lines.discard(line)
+
+    async def _both_ways(self, *ways: Coroutine[Any, Any, None]) -> None:
+        tasks = [asyncio.ensure_future(way) for way in ways]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await self._open.wait()  # nor does a silent wire tell that somebody hung up
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(CHUNK):
+                await self._open.wait()
+                writer.write(data)
+                await writer.drain()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(CHUNK):
+                await self._open.wait()
+                if self._swallows:
+                    self._robbed.add(writer)
+                    continue
+                await asyncio.sleep(self._delay)
+                writer.write(data)
+                await writer.drain()

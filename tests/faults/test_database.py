@@ -1,0 +1,11 @@
+"""Whatever the database does: dies, is full, is locked, changes."""
+
+import pytest
+
+from tests.faults.conftest import PlayShort
+from tests.faults.faults import short_faults
+
+
+@pytest.mark.parametrize("name", short_faults("of_database"))
+def test_what_was_accepted_arrives_once_and_every_screen_converges(name: str, play_short: PlayShort) -> None:
+    play_short(name)
