@@ -107,6 +107,7 @@ class Published(Content):
     model_config = _shown(PUBLISHED)
 
     status: Status
+    """What Belfry gave up after some attempts stays `accepted`, or `delivering`, until its operators see to it."""
     everyone: bool
     deliver_at: Time | None
     delivered_at: Time | None

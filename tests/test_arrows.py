@@ -21,7 +21,15 @@ ARROWS: dict[str, set[str]] = {
 }
 
 # Entry points read the environment and set up the log.
-ENTRY_POINTS = {"push.__main__", "models.recount", "workers.celery", "api.server", "api.tokens", "migrations.env"}
+ENTRY_POINTS = {
+    "push.__main__",
+    "models.recount",
+    "workers.celery",
+    "workers.parked",
+    "api.server",
+    "api.tokens",
+    "migrations.env",
+}
 AT_THE_EDGE = {"settings", "logs"}
 
 # One door from api to Celery.

@@ -1,0 +1,157 @@
+"""What cannot be done is parked with its error, the queue flows on beside it, and the operator has the last word."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from kombu import Connection
+from sqlalchemy import func, select, text, update
+
+from models.database import Database
+from models.tables import notifications
+from ops.processes import wait_for
+from ops.stack import ROOT, Stack
+from tests.support.people import PATIENCE, Person
+from workers.queues import DELIVER, DELIVERIES_QUEUE, FAN_OUT, RELAY, make_celery
+
+MakePerson = Callable[..., Person]
+
+REFUSE = "refused by a trigger"
+TRIGGERS = {
+    "postgresql": (
+        f"CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION '{REFUSE}'; END $$ LANGUAGE plpgsql",
+        "CREATE TRIGGER poison BEFORE INSERT ON inbox_items FOR EACH ROW WHEN (NEW.kind = 'poison')"
+        " EXECUTE FUNCTION refuse()",
+        "CREATE TRIGGER sticky BEFORE DELETE ON inbox_items FOR EACH ROW WHEN (OLD.kind = 'sticky')"
+        " EXECUTE FUNCTION refuse()",
+    ),
+    "sqlite": (
+        "CREATE TRIGGER poison BEFORE INSERT ON inbox_items WHEN NEW.kind = 'poison'"
+        f" BEGIN SELECT RAISE(ABORT, '{REFUSE}'); END",
+        "CREATE TRIGGER sticky BEFORE DELETE ON inbox_items WHEN OLD.kind = 'sticky'"
+        f" BEGIN SELECT RAISE(ABORT, '{REFUSE}'); END",
+    ),
+}
+REPAIRS = {
+    "postgresql": ("DROP FUNCTION refuse CASCADE",),
+    "sqlite": ("DROP TRIGGER poison", "DROP TRIGGER sticky"),
+}
+both = pytest.mark.parametrize("stack", ["postgresql+rabbitmq", "sqlite+embedded"], indirect=True)
+
+
+@pytest.fixture
+def database(stack: Stack) -> Iterator[Database]:
+    database = Database(stack.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"))
+    yield database
+    database.dispose()
+
+
+def run(database: Database, *statements: str) -> None:
+    with database.write() as session:
+        for statement in statements:
+            session.execute(text(statement))
+
+
+def gauge(person: Person, name: str) -> float:
+    lines = person.call("GET", "/metrics").text.splitlines()
+    [value] = [line.split()[1] for line in lines if line.startswith(f"{name} ")]
+    return float(value)
+
+
+def hasten(stack: Stack, database: Database) -> None:
+    """Let the relay have its next turn now at what failed at this one; a person would wait for two minutes."""
+    had_its_attempt = notifications.c.attempts > notifications.c.enqueued
+    failing = update(notifications).where(notifications.c.parked_at.is_(None), had_its_attempt)
+    with database.write() as session:
+        hastened = session.execute(failing.values(enqueue_at=datetime.now(UTC))).rowcount
+    if hastened:
+        make_celery(stack.environ["BROKER_URL"]).send_task(RELAY)
+
+
+def wait_until_parked(stack: Stack, database: Database, person: Person, count: int) -> None:
+    def parked() -> bool:
+        hasten(stack, database)
+        return gauge(person, "belfry_parked_notifications") == count
+
+    wait_for(parked, 6 * PATIENCE, f"{count} to be parked")
+
+
+def command(stack: Stack, *arguments: str) -> str:
+    line = [sys.executable, "-m", "workers.parked", *arguments]
+    done = subprocess.run(line, env=stack.environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@both
+def test_what_is_refused_is_parked_others_pass_by_and_repaired_it_arrives(
+    stack: Stack, database: Database, person: MakePerson
+) -> None:
+    shop, bob, carol = person("shop", "notify"), person("bob"), person("carol")
+    bob.subscribe("boots")
+    sticky = shop.notify(recipients=[carol.name], kind="sticky")
+    carol.expect_stored(1)
+    run(database, *TRIGGERS[database.engine.dialect.name])
+
+    assert shop.call("DELETE", f"/v1/notifications/{sticky}").status_code == 204
+    fan_out = shop.notify(topic="boots", kind="poison", body="my secret")
+    one = {"kind": "well", "title": "well", "recipients": [bob.name]}
+    poison = {**one, "kind": "poison", "body": "my secret"}
+    batch = {"notifications": [one, poison, one, poison, one]}
+    ids = [accepted["id"] for accepted in shop.ok("POST", "/v1/notifications/batch", batch)["notifications"]]
+    assert [item["id"] for item in reversed(bob.expect_stored(3))] == ids[::2]
+
+    wait_until_parked(stack, database, bob, 4)
+    assert gauge(bob, "belfry_undelivered_notifications") == 0
+    table = command(stack, "list")
+    assert all(f"{id_}  {shop.name}" in table for id_ in (sticky, fan_out, ids[1], ids[3]))
+    assert table.count(REFUSE) == 4
+    assert [shop.ok("GET", f"/v1/notifications/{id_}")["status"] for id_ in (ids[1], sticky)] == [
+        "accepted",
+        "cancelled",
+    ]
+    assert "secret" not in table + stack["worker"].output()
+
+    command(stack, "drop", ids[1])
+    run(database, *REPAIRS[database.engine.dialect.name])
+    assert command(stack, "retry", "--all") == "3 will be tried again within seconds.\n"
+    assert {item["id"] for item in bob.expect_stored(5)} == {*ids[::2], ids[3], fan_out}
+    wait_for(lambda: carol.items() == [], PATIENCE, "the recalled one to be gone")
+    assert shop.ok("GET", f"/v1/notifications/{ids[1]}")["status"] == "cancelled"
+    assert gauge(bob, "belfry_parked_notifications") == 0
+    assert command(stack, "list") == "Nothing is parked.\n"
+
+
+@both
+def test_what_is_no_task_of_ours_is_dropped_and_the_worker_goes_on(
+    stack: Stack, database: Database, person: MakePerson
+) -> None:
+    alice, bob = person("alice"), person("bob")
+    celery = make_celery(stack.environ["BROKER_URL"])
+    before, worker = stack["worker"].output(), stack["worker"].pid
+    for name, args in [
+        ("belfry.unknown", [["x"]]),
+        (DELIVER, []),
+        (DELIVER, ["x"]),
+        (DELIVER, [["no id"], False, "more"]),
+        (DELIVER, [[1, None, {}]]),
+        (FAN_OUT, [["x"]]),
+    ]:
+        celery.send_task(name, args=args, queue=DELIVERIES_QUEUE)
+    with Connection(stack.environ["BROKER_URL"]) as connection:
+        producer = connection.Producer()
+        place = {"exchange": "belfry.tasks", "routing_key": DELIVERIES_QUEUE}
+        producer.publish(b"\x80\x04no json", content_type="application/json", content_encoding="utf-8", **place)
+        producer.publish({"no": "task"}, serializer="json", **place)
+    id_ = alice.message(bob.name, "behind them")
+    assert [item["id"] for item in bob.expect_stored(1)] == [id_]
+
+    def written() -> str:
+        return stack["worker"].output().removeprefix(before)
+
+    wait_for(lambda: written().count("TypeError") and written().count("belfry.unknown"), PATIENCE, "the log")
+    assert (stack["worker"].pid, stack["worker"].running) == (worker, True)
+    with database.read() as session:
+        assert session.scalar(select(func.sum(notifications.c.attempts))) in (0, None)
