@@ -234,7 +234,7 @@ def test_the_schemas_refusal_is_the_notifications_fault_and_names_no_value(datab
     said = refuse(database, delivery.deliver, [accept(recipients=BROKEN, title="my secret")])
     assert "Unique" in said or "UNIQUE" in said
     assert "uq_inbox_items_notification_id_recipient_id" in said or "inbox_items.notification_id" in said
-    assert " at models/delivery.py:" in said
+    assert " at models/" in said
     assert "bob" not in said
 
 
