@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import md5
 from time import perf_counter
@@ -30,7 +30,7 @@ PATIENCE = 60.0  # seconds in which a fan-out must move
 SAY_EVERY = 5.0
 
 # Names without order, as ids of applications are; `Audience.some` makes the same.
-_NAMES = "SELECT md5(%(size)s::text || '-' || n) AS name FROM generate_series(1, %(count)s) n ORDER BY 1"
+_NAMES = "SELECT md5(%(topic)s || '-' || n) AS name FROM generate_series(1, %(count)s) n ORDER BY 1"
 _INBOXES = f"""
 INSERT INTO inboxes (recipient_id, version, unread, unseen, changes_since, opened_at)
 SELECT name, 0, 0, 0, 0, now() FROM ({_NAMES}) names
@@ -54,41 +54,41 @@ QUICK = Options(sizes=(1_000, 10_000), online=200)
 
 @dataclass(frozen=True)
 class Audience:
-    """Recipients of their own, who subscribe to a topic; with `everyone`, the notification is for all others, too."""
+    """Recipients of their own, who subscribe to a topic; `everyone` is these and all others."""
 
-    size: int
+    topic: str
+    own: int
+    others: int = 0
     everyone: bool = False
 
     @property
     def label(self) -> str:
-        return f"{self.size:,}"
+        return f"{self.own + self.others:,}"
 
     @property
     def whom(self) -> dict[str, object]:
-        return {"everyone": True} if self.everyone else {"topic": f"topic{self.size}"}
+        return {"everyone": True} if self.everyone else {"topic": self.topic}
 
     def some(self, count: int) -> list[str]:
-        return [md5(f"{self.size}-{n}".encode()).hexdigest() for n in range(1, 1 + min(count, self.size))]
+        return [md5(f"{self.topic}-{n}".encode()).hexdigest() for n in range(1, 1 + min(count, self.own))]
 
-    def populate(self, database: psycopg.Connection[Any], already: int) -> None:
-        """`already` others are there: everyone is `size` with them."""
-        count = max(1, self.size - already) if self.everyone else self.size
-        values = {"size": self.size, "count": count, "topic": f"topic{self.size}"}
-        database.execute(_INBOXES.encode(), values)
-        if not self.everyone:
-            database.execute(_SUBSCRIPTIONS.encode(), values)
+
+def audiences_of(sizes: Iterable[int]) -> list[Audience]:
+    """The first is to warm up, the last is everyone."""
+    *smaller, most = sorted(set(sizes))
+    topics = [Audience("warm-up", WARM_UP), *(Audience(f"topic-{size}", size) for size in smaller)]
+    others = sum(one.own for one in topics)
+    return [*topics, Audience("everyone", max(1, most - others), others, everyone=True)]
 
 
 async def measure(house: House, options: Options) -> list[Figure]:
-    *topics, most = sorted(options.sizes)
-    warm_up = Audience(WARM_UP)
-    audiences = [*(Audience(size) for size in topics), Audience(most, everyone=True)]
-    say(f"{most:,} recipients are made")
-    await asyncio.to_thread(_populate, house.database_url, [warm_up, *audiences])
+    audiences = audiences_of(options.sizes)
+    say(f"{audiences[-1].label} recipients are made")
+    await asyncio.to_thread(_populate, house.database_url, audiences)
     names = [f"single{n}" for n in range(SINGLES)]
     async with Crowd(house, names) as singles:
         posts = Posts(token("shop", "notify"), names)
-        fan_outs = [FanOut(house, options, singles, posts, one, n) for n, one in enumerate([warm_up, *audiences], WIDE)]
+        fan_outs = [FanOut(house, options, singles, posts, one, n) for n, one in enumerate(audiences, WIDE)]
         await fan_outs[0].measure()
         figures = [figure for one in fan_outs[1:] for figure in await one.measure()]
         return [*figures, *singles.faults("single notifications: ")]
@@ -150,17 +150,17 @@ class FanOut:
         return [arrived[n] - at for n, at in meanwhile.items() if n in arrived]
 
     async def _expected(self, database: Database) -> int:
-        if not self._audience.everyone:
-            return self._audience.size
-        return await _number(database, "SELECT count(*) FROM inboxes")
+        everyone = "SELECT count(*) FROM inboxes"  # the single ones' recipients among them
+        return await _number(database, everyone) if self._audience.everyone else self._audience.own
 
 
 def _populate(url: str, audiences: Sequence[Audience]) -> None:
-    already = 0
     with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as database:
-        for audience in audiences:
-            audience.populate(database, already)
-            already += audience.size
+        for one in audiences:
+            values = {"topic": one.topic, "count": one.own}
+            database.execute(_INBOXES.encode(), values)
+            if not one.everyone:
+                database.execute(_SUBSCRIPTIONS.encode(), values)
         database.execute("VACUUM (ANALYZE) inboxes, subscriptions")
         database.execute("CHECKPOINT")
 
