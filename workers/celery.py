@@ -22,6 +22,7 @@ except SettingsError as error:
 
 failpoints.arm(settings.failpoint)
 app = make_celery(settings.broker_url)
+app.Task.Strategy = "workers.messages:only_tasks"
 database = Database(settings.database_url)
 announcer = Announcer(settings.broker_url)
 retention = Retention(timedelta(days=settings.retention_days), timedelta(days=settings.changes_retention_days))

@@ -1,0 +1,102 @@
+"""Whatever is on the task queue that is no task of ours is dropped, logged and not run, and the worker goes on."""
+
+import json
+import pickle
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import kombu
+import pytest
+
+from models import inbox, notifications
+from models.database import Database
+from models.notifications import NewNotification
+from ops.embedded import migrate
+from ops.processes import Process
+from ops.stack import ROOT, command_environment, procfile
+from tests.support import wait_for
+from workers.queues import DELIVER, DELIVERIES_QUEUE
+
+SECRET = "a secret of the tests, longer than 32 bytes"
+PATIENCE = 60.0
+
+
+class Bomb:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.marker,))
+
+
+@pytest.fixture(params=["rabbitmq", "redis"])
+def broker_url(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@contextmanager
+def worker(folder: Path, database_url: str, broker_url: str) -> Iterator[Process]:
+    environ = command_environment({"DATABASE_URL": database_url, "BROKER_URL": broker_url, "JWT_SECRET": SECRET})
+    command, log = procfile()["worker"], folder / "worker.log"
+    with Process("worker", command, log, env=environ, cwd=ROOT, ready=lambda: " ready" in log.read_text()) as process:
+        yield process
+
+
+def publish(broker_url: str, body: bytes, content_type: str, **headers: Any) -> None:
+    with kombu.Connection(broker_url) as connection, connection.Producer() as producer:
+        how = {"content_type": content_type, "content_encoding": "utf-8", "headers": headers}
+        producer.publish(body, exchange="belfry.tasks", routing_key=DELIVERIES_QUEUE, **how)
+
+
+def task(broker_url: str, name: str, *arguments: Any) -> None:
+    """A message in Celery's own form."""
+    body = json.dumps([list(arguments), {}, {}]).encode()
+    publish(broker_url, body, "application/json", lang="py", task=name, id=f"{name}-{len(body)}")
+
+
+def notify(database: Database) -> Any:
+    new = NewNotification(producer_id="shop", kind="k", title="after all that", recipients=("bob",))
+    with database.write() as session:
+        return notifications.accept(session, [new], datetime.now(UTC))[0]
+
+
+def titles(database: Database) -> list[str]:
+    with database.read() as session:
+        return [item["title"] for item in inbox.page(session, "bob", state="all", limit=10).items]
+
+
+def test_pickle_and_whatever_is_no_task_is_dropped_and_the_next_task_done(
+    broker_url: str, sqlite_url: str, tmp_path: Path
+) -> None:
+    migrate({"DATABASE_URL": sqlite_url, "BROKER_URL": broker_url, "JWT_SECRET": SECRET})
+    marker, database = tmp_path / "exploded", Database(sqlite_url)
+    bomb = pickle.dumps([[Bomb(marker)], {}, {}])
+    with worker(tmp_path, sqlite_url, broker_url) as process:
+        for content_type in ("application/x-python-serialize", "application/json", "application/x-yaml", "text/plain"):
+            publish(broker_url, bomb, content_type, lang="py", task=DELIVER, id="bomb")
+        for body in (b"\xff\xfe", b"not json", b"", b"[]", b"7", b"null", b'{"a": 1}', b"[" * 100_000):
+            publish(broker_url, body, "application/json")
+            publish(broker_url, body, "application/json", lang="py", task=DELIVER, id="nothing")
+        task(broker_url, "os.system", f"touch {marker}")
+        task(broker_url, DELIVER, "not a list")
+        task(broker_url, DELIVER, ["no uuid"], ["too", "many"])
+        task(broker_url, DELIVER, [str(notify(database))])
+        wait_for(lambda: titles(database) == ["after all that"], PATIENCE, "the task behind them to be done")
+        assert process.running
+        assert not marker.exists()
+        assert "Can't decode message body" in process.output()
+        assert "unregistered task" in process.output()
+        assert len(process.output()) < 200_000
+        ping = ["celery", "-A", "workers", "inspect", "ping", "--timeout", "20"]
+        environ = command_environment({"DATABASE_URL": sqlite_url, "BROKER_URL": broker_url, "JWT_SECRET": SECRET})
+        answer = subprocess.run(ping, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        assert "pong" in answer.stdout
+    database.dispose()
