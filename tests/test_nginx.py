@@ -126,6 +126,13 @@ def test_an_api_that_is_away_is_a_problem_that_says_when_to_come_back(front: Fro
     assert (answer.json()["status"], answer.json()["code"]) == (503, "api_unavailable")
 
 
+def test_what_it_answers_itself_runs_nothing_either(front: Front) -> None:
+    for answer in (requests.get(f"{front.url}/metrics", timeout=10), message(front.url, 300 * 1024)):
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.json()["status"] == answer.status_code
+
+
 def test_what_a_client_claims_of_its_address_is_dropped(front: Front, tmp_path: Path) -> None:
     forged = {name: "6.6.6.6" for name in ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded")}
     with echo() as port:
