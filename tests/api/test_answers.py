@@ -29,6 +29,7 @@ def test_every_answer_has_the_shape_its_endpoint_declares(api: Api, alice: Calle
         "PUT /v1/topics/{topic}/subscribers": lambda: answered(
             shop.put("/v1/topics/t/subscribers", {"add": [bob.id]}), 200
         ),
+        "POST /v1/tokens/revoke": lambda: answered(shop.post("/v1/tokens/revoke", {"user": f"{bob.id}'s friend"}), 200),
         "GET /healthz": lambda: answered(api.http.get("/healthz"), 200),
     }
     for endpoint in ENDPOINTS:
