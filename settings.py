@@ -15,6 +15,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 DAYS_MAX = 36_500
 WAITING_MOST = 1_000  # about a second's work: who comes beyond would be answered too late
 RATE_MAX = 1_000_000_000  # as good as none
+SOCKETS_MAX = 1_000_000
 FAILPOINTS = ("accepted", "enqueued", "delivered", "announced")  # models/failpoints.py says what they are
 DATABASE_SCHEMES = {"postgresql", "postgresql+psycopg", "postgres", "sqlite"}
 REDIS_SCHEMES = {"redis", "rediss", "redis+socket"}
@@ -43,6 +44,8 @@ class Settings:
     rate_limit_user: int
     rate_limit_producer: int
     rate_limit_redis_url: str | None
+    push_max_sockets: int
+    push_max_sockets_per_user: int
     retention_days: int
     changes_retention_days: int
     development: bool
@@ -73,6 +76,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         rate_limit_user=reader.number("RATE_LIMIT_USER", 60_000, RATE_MAX, "number of requests a minute"),
         rate_limit_producer=reader.number("RATE_LIMIT_PRODUCER", 600_000, RATE_MAX, "number of requests a minute"),
         rate_limit_redis_url=reader.url("RATE_LIMIT_REDIS_URL", REDIS_SCHEMES, needed=False) or None,
+        push_max_sockets=reader.number("PUSH_MAX_SOCKETS", 15_000, SOCKETS_MAX, "number of sockets"),
+        push_max_sockets_per_user=reader.number("PUSH_MAX_SOCKETS_PER_USER", 100, SOCKETS_MAX, "number of sockets"),
         retention_days=reader.number("RETENTION_DAYS", 90, DAYS_MAX, "number of days"),
         changes_retention_days=reader.number("CHANGES_RETENTION_DAYS", 30, DAYS_MAX, "number of days"),
         development=environ.get("DEVELOPMENT") == "yes",

@@ -6,22 +6,32 @@ from gevent import monkey
 monkey.patch_all()
 
 import errno
+import gc
 import logging
 import os
+import resource
 import signal
 import sys
+from collections.abc import Mapping
+from datetime import datetime
 from types import TracebackType
 
 import gevent
 
 from logs import configure_logging
+from models.database import Database
+from models.revocations import all_revocations
 from push.errors import describe
-from push.server import PushServer
+from push.revoked import Load
+from push.server import HTTP_MAX, Limits, PushServer
+from push.sparing import Sparing
 from push.tokens import make_verifier
 from settings import Settings, SettingsError, load_settings
 
 log = logging.getLogger("push")
 
+GARBAGE_THRESHOLD = 10_000  # objects; at Python's 700 looking for garbage was a sixth of what a connect costs
+OWN_FILES = 100  # that this process has open beside its connections
 UNUSABLE = 2  # the exit code of a process that cannot start as it is set up
 
 
@@ -29,6 +39,8 @@ def main() -> int:
     try:
         settings = load_settings()
         configure_logging(settings.log_level)
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(Sparing())
         server = _server(settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -36,6 +48,8 @@ def main() -> int:
     gevent.get_hub().print_exception = _log_stray
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, server.stop)
+    gc.freeze()  # what was loaded is there to stay
+    gc.set_threshold(GARBAGE_THRESHOLD)
     log.info("push_serves host=%s port=%d", settings.bind_host, settings.push_port)
     server.run()
     log.info("push_stopped")
@@ -55,6 +69,8 @@ def _server(settings: Settings) -> PushServer:
                 issuer=settings.jwt_issuer,
             ),
             origins=settings.cors_origins,
+            limits=_limits(settings),
+            load_revocations=_reader(settings.database_url),
             on_death=_die,
         )
     except OSError as error:
@@ -62,6 +78,46 @@ def _server(settings: Settings) -> PushServer:
         if error.errno == errno.EADDRINUSE:
             raise SettingsError(f"Belfry's push server cannot start: {place} is taken; set PUSH_PORT") from None
         raise SettingsError(f"Belfry's push server cannot listen on {place}: {error.strerror}") from None
+
+
+def _limits(settings: Settings) -> Limits:
+    """As set, or as many as this process may have files open: beyond that nobody could connect, nor ask for health."""
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    sockets = min(settings.push_max_sockets, max(most - HTTP_MAX - OWN_FILES, most // 2))
+    if sockets < settings.push_max_sockets:
+        log.warning("few_files_may_be_open files=%d sockets=%d wanted=%d", most, sockets, settings.push_max_sockets)
+    return Limits(sockets, settings.push_max_sockets_per_user)
+
+
+def _reader(database_url: str) -> Load:
+    """Asks the database, the only time that this process does, which users' tokens were taken back."""
+    database = Database(database_url)
+
+    def read(since: datetime | None) -> Mapping[str, datetime]:
+        with database.glance() as session:
+            return all_revocations(session, since)
+
+    return _in_thread(read) if database.engine.dialect.name == "sqlite" else read  # SQLite waits without gevent
+
+
+def _in_thread(read: Load) -> Load:
+    """The error is carried over as a value: gevent would also log one that a thread raises."""
+
+    def attempt(since: datetime | None) -> Mapping[str, datetime] | Exception:
+        try:
+            return read(since)
+        except Exception as error:
+            return error
+
+    def load(since: datetime | None) -> Mapping[str, datetime]:
+        found: Mapping[str, datetime] | Exception = gevent.get_hub().threadpool.apply(attempt, (since,))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return load
 
 
 def _die(greenlet: gevent.Greenlet) -> None:

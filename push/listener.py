@@ -14,6 +14,8 @@ from push import wire
 from push.announcer import AnnounceFailed, Announcer
 from push.errors import describe
 from push.feeds import Message, feed
+from push.metrics import Counts
+from push.revoked import Revoked
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +33,12 @@ class Listener(Announcer):
     Whenever it begins to hear, it tells all clients to `sync`: what was announced before is lost to them.
     """
 
-    def __init__(self, broker_url: str, on_death: Callable[[gevent.Greenlet], None]) -> None:
+    def __init__(
+        self, broker_url: str, revoked: Revoked, counts: Counts, on_death: Callable[[gevent.Greenlet], None]
+    ) -> None:
         super().__init__(broker_url, write_only=False)
         self.hears = False
+        self._revoked, self._counts = revoked, counts
         self._on_death = on_death
         self._syncing: gevent.Greenlet | None = None
         self._rooms_of: dict[str, set[str | None]] = {}
@@ -60,6 +65,7 @@ class Listener(Announcer):
                             yield message
             except Exception as error:
                 delay = min(max(RETRY_FIRST, delay * 2), RETRY_MOST)
+                self._counts.lost += 1
                 log.warning("broker_lost retry_in=%.1f %s", delay, describe(error))
             self.hears = False
             gevent.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
@@ -67,6 +73,7 @@ class Listener(Announcer):
     def _begin_to_hear(self) -> None:
         self.hears = True
         log.info("broker_heard")
+        self._revoked.reload()
         if self._syncing is not None:
             self._syncing.kill(block=False)
         self._syncing = gevent.spawn(self._tell_all_to_sync, "reconnected")
@@ -84,6 +91,7 @@ class Listener(Announcer):
         try:
             self._dispatch(_parse(message))
         except Exception as error:
+            self._counts.dropped += 1
             kind = message.content_type[:50]
             log.warning("message_dropped content_type=%r bytes=%d %s", kind, len(message.body), describe(error))
 
@@ -91,6 +99,9 @@ class Listener(Announcer):
         method = message["method"]
         if method == wire.ANNOUNCE:
             self._handle_announce(message)
+        elif method == wire.REVOKE:
+            revocation = wire.decode_revocation(message)
+            self._revoked.hear(revocation.user_id, revocation.revoked_before)
         elif method not in STOCK_METHODS:
             raise ValueError("unknown method")
         elif method == "callback" or message.get("host_id") != self.host_id:
@@ -98,6 +109,7 @@ class Listener(Announcer):
 
     def _handle_announce(self, message: dict[str, Any]) -> None:
         for announcement in wire.decode(message):
+            self._counts.heard += 1
             room = wire.room_of(announcement.recipient_id)
             if self._has(wire.NAMESPACE, room):
                 self.emit(announcement.event, announcement.payload, wire.NAMESPACE, room=room, ignore_queue=True)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ import socketio
 from socketio.exceptions import ConnectionRefusedError
 
 from push.errors import describe
+from push.metrics import Counts
 from push.timers import Timer, Timers
 from push.tokens import Claims, InvalidToken, KeysUnavailable, TokenVerifier
 from push.wire import NAMESPACE, room_of
@@ -33,35 +35,73 @@ class Refused(Exception):
 
 @dataclass
 class Session:
-    """One connected client."""
+    """One connected client, and the token that holds its socket open."""
 
-    recipient_id: str
+    claims: Claims
     timers: tuple[Timer, ...] = ()
 
 
 class InboxNamespace(socketio.Namespace):  # type: ignore[misc]  # socketio has no types
     """Each client is in the room of its token's `sub`, and no event of a client can name a room."""
 
-    def __init__(self, verifier: TokenVerifier, timers: Timers) -> None:
+    def __init__(
+        self,
+        verifier: TokenVerifier,
+        covers: Callable[[Claims], bool],
+        timers: Timers,
+        counts: Counts,
+        max_sockets_per_user: int,
+    ) -> None:
+        """`covers` says whether a token was revoked."""
         super().__init__(NAMESPACE)
-        self._verifier = verifier
-        self._timers = timers
+        self._verifier, self._covers = verifier, covers
+        self._timers, self._counts = timers, counts
+        self._max_sockets_per_user = max_sockets_per_user
         self._sessions: dict[str, Session] = {}
+        self._sids_of: dict[str, set[str]] = {}
+
+    @property
+    def sockets(self) -> int:
+        return len(self._sessions)
+
+    @property
+    def users(self) -> int:
+        return len(self._sids_of)
+
+    def revoke(self, user_id: str, revoked_before: datetime) -> None:
+        """Close at once what this user's tokens of before that moment hold open."""
+        for sid in list(self._sids_of.get(user_id, ())):
+            if self._sessions[sid].claims.issued_before(revoked_before):
+                log.info("token_revoked sid=%s", sid)
+                self.server.cut_off(sid, "revoked")
 
     def on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         claims = self._verify(_token_in(auth, environ))
         if not self.server.still_there(sid):
             raise Refused("gone", "the client left while its token was verified")
-        self._sessions[sid] = Session(claims.sub)
+        sids = self._sids_of.setdefault(claims.sub, set())
+        if len(sids) >= self._max_sockets_per_user:
+            raise Refused("too_many_sockets", "this user has as many sockets here as one may")
+        sids.add(sid)
+        self._sessions[sid] = Session(claims)
         self.enter_room(sid, room_of(claims.sub))
-        self._expire(sid, claims.expires_at)
+        self._expire(sid, claims)
+        self.server.forget_request(sid)
         log.info("client_connected sid=%s recipient=%r", sid, claims.sub)
 
     def on_disconnect(self, sid: str, reason: str = "") -> None:
         session = self._sessions.pop(sid, None)
-        for timer in session.timers if session else ():
-            timer.cancel()
+        if session is not None:
+            self._forget(sid, session)
         log.info("client_disconnected sid=%s reason=%r", sid, reason)
+
+    def _forget(self, sid: str, session: Session) -> None:
+        for timer in session.timers:
+            timer.cancel()
+        sids = self._sids_of[session.claims.sub]
+        sids.discard(sid)
+        if not sids:
+            del self._sids_of[session.claims.sub]
 
     def on_authenticate(self, sid: str, data: object = None, *_: object) -> dict[str, Any]:
         """A new token for the same recipient: the client stays until that one expires."""
@@ -70,9 +110,9 @@ class InboxNamespace(socketio.Namespace):  # type: ignore[misc]  # socketio has 
         except Refused as refused:
             return failure(refused.code)
         session = self._sessions.get(sid)
-        if session is None or session.recipient_id != claims.sub:
+        if session is None or session.claims.sub != claims.sub:
             return failure("unauthorized")
-        self._expire(sid, claims.expires_at)
+        self._expire(sid, claims)
         return {"ok": True, "expires_at": rfc3339(claims.expires_at)}
 
     def trigger_event(self, event: object, sid: str, *args: Any) -> Any:
@@ -88,6 +128,7 @@ class InboxNamespace(socketio.Namespace):  # type: ignore[misc]  # socketio has 
             self.on_connect(sid, *args)
         except Refused as refused:
             log.info("client_refused sid=%s code=%s reason=%s", sid, refused.code, refused)
+            self._counts.refused[refused.code] += 1
             raise ConnectionRefusedError(refused.code, {"code": refused.code}) from None
         except Exception as error:
             log.error("handler_failed event=connect sid=%s %s", sid, describe(error))
@@ -119,11 +160,17 @@ class InboxNamespace(socketio.Namespace):  # type: ignore[misc]  # socketio has 
             raise Refused("unavailable", str(error)) from None
         if SCOPE not in claims.scopes:
             raise Refused("unauthorized", "the token lacks the scope inbox")
+        if self._covers(claims):
+            raise Refused("unauthorized", "revoked")
         return claims
 
-    def _expire(self, sid: str, expires_at: datetime) -> None:
-        """The time that is left is measured once, here: a jump of the clock later on disconnects nobody."""
-        session = self._sessions[sid]
+    def _expire(self, sid: str, claims: Claims) -> None:
+        """From now on this token counts.
+
+        The time that is left is measured once, here: a jump of the clock later on disconnects nobody.
+        """
+        session, expires_at = self._sessions[sid], claims.expires_at
+        session.claims = claims
         for timer in session.timers:
             timer.cancel()
         left = expires_at.timestamp() - time.time()
@@ -138,6 +185,7 @@ class InboxNamespace(socketio.Namespace):  # type: ignore[misc]  # socketio has 
 
     def _end(self, sid: str) -> None:
         log.info("token_expired sid=%s", sid)
+        self._counts.cut_off["expired"] += 1
         self.server.disconnect(sid, NAMESPACE, ignore_queue=True)
 
 

@@ -2,17 +2,22 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import gevent
 import socketio
-from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.pywsgi import WSGIServer
 
 from push.engine import Engine
 from push.errors import describe
+from push.handler import Handler
 from push.health import Health
 from push.listener import Listener
+from push.metrics import Counts, Metrics, State
 from push.namespace import InboxNamespace
+from push.revoked import Load, Revoked
 from push.timers import Timers
 from push.tokens import TokenVerifier
 from push.wire import NAMESPACE
@@ -21,17 +26,27 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 10  # seconds in which a new transport must CONNECT to the namespace
 FAREWELL = 1  # seconds between the last packet for a refused or disconnected client and the end of its transport
-REQUEST_TIMEOUT = 10  # seconds in which the next request must arrive on an open connection
+HTTP_MAX = 1_000  # connections beside the sockets: requests, and who does not say yet what it wants
 BACKLOG = 4096  # after a restart all clients come back at once
 # The libraries' logs repeat what clients send; ours say what matters.
 QUIET = logging.getLogger("socketio.server")
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How many sockets one push server holds; those that have not connected yet count, too."""
+
+    sockets: int
+    sockets_per_user: int
+
+
 class SocketServer(socketio.Server):  # type: ignore[misc]  # socketio has no types
     """Socket.IO whose idle, refused and broken clients are closed."""
 
-    def __init__(self, manager: Listener, timers: Timers, origins: Sequence[str]) -> None:
-        self.timers = timers
+    def __init__(
+        self, manager: Listener, timers: Timers, counts: Counts, origins: Sequence[str], max_sockets: int
+    ) -> None:
+        self.timers, self._counts = timers, counts
         super().__init__(
             client_manager=manager,
             logger=QUIET,
@@ -40,6 +55,8 @@ class SocketServer(socketio.Server):  # type: ignore[misc]  # socketio has no ty
             cors_allowed_origins=lambda origin, environ: origin in origins or _is_own(origin, environ),
             cors_credentials=False,  # the token is no cookie
             timers=timers,
+            counts=counts,
+            max_sockets=max_sockets,
         )
 
     def listen(self) -> None:
@@ -50,16 +67,25 @@ class SocketServer(socketio.Server):  # type: ignore[misc]  # socketio has no ty
     def still_there(self, sid: str) -> bool:
         return self.manager.eio_sid_from_sid(sid, NAMESPACE) in self.eio.sockets
 
+    def cut_off(self, sid: str, reason: str) -> None:
+        """Close a connected client's transport for good."""
+        self.eio.cut_off(self.manager.eio_sid_from_sid(sid, NAMESPACE), reason)
+
+    def forget_request(self, sid: str) -> None:
+        """A connected client's first request has served its purpose."""
+        self.environ[self.manager.eio_sid_from_sid(sid, NAMESPACE)] = {}
+
     def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        super()._handle_eio_connect(eio_sid, environ)
-        self.timers.after(CONNECT_TIMEOUT, self._close_unless_connected, eio_sid)
+        """Of the request only what may hold a token is kept: the whole is several KiB."""
+        super()._handle_eio_connect(eio_sid, {"QUERY_STRING": environ.get("QUERY_STRING", "")})
+        self.timers.after(CONNECT_TIMEOUT, self._close_unless_connected, eio_sid, "unconnected")
 
     def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
         try:
             super()._handle_eio_message(eio_sid, data)
         except Exception as error:
             log.info("client_sent_garbage eio_sid=%s %s", eio_sid, describe(error))
-            self.eio.cut_off(eio_sid, "sent garbage")
+            self.eio.cut_off(eio_sid, "garbage")
 
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         super()._handle_connect(eio_sid, namespace, data)
@@ -71,41 +97,14 @@ class SocketServer(socketio.Server):  # type: ignore[misc]  # socketio has no ty
             self.timers.after(FAREWELL, self._close_unless_connected, eio_sid)
         return super()._trigger_event(event, namespace, *args)
 
-    def _close_unless_connected(self, eio_sid: str) -> None:
+    def _close_unless_connected(self, eio_sid: str, reason: str = "") -> None:
         if eio_sid in self.eio.sockets and self.manager.sid_from_eio_sid(eio_sid, NAMESPACE) is None:
+            if reason:  # else it was counted when it was refused, or its token expired
+                self._counts.cut_off[reason] += 1
             self.eio.sockets[eio_sid].close()
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
-
-
-class Handler(WSGIHandler):  # type: ignore[misc]  # gevent has no types for it
-    """Gives WebSockets their socket, waits a bounded time for requests, and logs nothing of them."""
-
-    def read_requestline(self) -> Any:
-        return self._in_time(super().read_requestline, "")
-
-    def read_request(self, raw_requestline: str) -> Any:
-        return self._in_time(lambda: super(Handler, self).read_request(raw_requestline), None)
-
-    def _in_time(self, read: Callable[[], Any], otherwise: Any) -> Any:
-        with gevent.Timeout(REQUEST_TIMEOUT, False):
-            return read()
-        self.close_connection = True
-        return otherwise
-
-    def get_environ(self) -> Any:
-        environ = super().get_environ()
-        environ["push.handler"] = self
-        return environ
-
-    def _handle_client_error(self, ex: BaseException) -> Any:
-        log.info("bad_request error=%s", type(ex).__name__)  # its text holds the address, and that a token
-        answer = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-        return "400", answer
-
-    def _log_error(self, _t: object, error: BaseException, _tb: object) -> None:
-        log.error("request_failed %s", describe(error))
 
 
 class PushServer:
@@ -119,29 +118,49 @@ class PushServer:
         broker_url: str,
         verifier: TokenVerifier,
         origins: Sequence[str],
+        limits: Limits,
+        load_revocations: Load,
         on_death: Callable[[gevent.Greenlet], None],
     ) -> None:
-        self._timers = Timers()
+        self._timers, self._counts = Timers(), Counts()
         self._on_death = on_death
-        self.listener = Listener(broker_url, on_death)
-        self.sockets = SocketServer(self.listener, self._timers, origins)
-        self.sockets.register_namespace(InboxNamespace(verifier, self._timers))
+        self._revoked = Revoked(load_revocations, self._revoke)
+        self._inboxes = InboxNamespace(
+            verifier, self._revoked.covers, self._timers, self._counts, limits.sockets_per_user
+        )
+        self.listener = Listener(broker_url, self._revoked, self._counts, on_death)
+        self.sockets = SocketServer(self.listener, self._timers, self._counts, origins, limits.sockets)
+        self.sockets.register_namespace(self._inboxes)
         self._http = WSGIServer(
             (host, port),
-            socketio.WSGIApp(self.sockets, Health(self.listener)),
+            socketio.WSGIApp(self.sockets, Health(self._state, Metrics(self._counts, self._state))),
             backlog=BACKLOG,
             log=None,  # its lines would hold the tokens of clients that put them into the address
             error_log=QUIET,
             environ={"SERVER_NAME": host},  # else it is asked of the name service
             handler_class=Handler,
+            spawn=limits.sockets + HTTP_MAX,
         )
         self._http.init_socket()
 
     def run(self) -> None:
         """Serve until `stop()`."""
-        gevent.spawn(self._timers.run).link(self._on_death)
+        for work in (self._timers.run, self._revoked.run):
+            gevent.spawn(work).link(self._on_death)
         self.sockets.listen()
         self._http.serve_forever()
+
+    def _revoke(self, user_id: str, revoked_before: datetime) -> None:
+        self._inboxes.revoke(user_id, revoked_before)
+
+    def _state(self) -> State:
+        return State(
+            transports=len(self.sockets.eio.sockets),
+            sockets=self._inboxes.sockets,
+            users=self._inboxes.users,
+            hears=self.listener.hears,
+            knows_revocations=self._revoked.loaded,
+        )
 
     def stop(self) -> None:
         """Take no new clients, say goodbye to those that are here, and let `run()` return."""

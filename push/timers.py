@@ -13,6 +13,7 @@ from push.errors import describe
 
 log = logging.getLogger(__name__)
 
+GRAIN = 0.025  # seconds between two looks at what is due: thousands of clients' timers are so many wake-ups at most
 COMPACT_ABOVE = 1000  # cancelled entries that are kept before the heap is cleaned of them
 
 
@@ -73,7 +74,7 @@ class Timers:
         while True:
             self._changed.clear()
             self.fire_due()
-            self._changed.wait(self._heap[0][0] - time.monotonic() if self._heap else None)
+            self._changed.wait(max(GRAIN, self._heap[0][0] - time.monotonic()) if self._heap else None)
 
     def fire_due(self) -> None:
         while self._heap and self._heap[0][0] <= time.monotonic():

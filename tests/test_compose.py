@@ -82,7 +82,7 @@ def test_database_and_broker_are_made_with_what_the_processes_use(services: dict
 
 def test_who_does_not_touch_the_database_does_not_have_its_password(services: dict[str, Service]) -> None:
     holders = {name for name, service in services.items() if "PGPASSWORD" in service.get("environment", {})}
-    assert holders == {"migrate", "api", "worker"}
+    assert holders == {"migrate", "api", "worker", "push-1", "push-2"}
 
 
 def test_every_service_is_restarted_and_watched(services: dict[str, Service]) -> None:

@@ -1,11 +1,15 @@
 """A push server as a process, a screen as a Socket.IO client, and a client that speaks to the socket by hand."""
 
+import atexit
+import functools
 import json
 import os
 import queue
 import secrets
+import shutil
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+import redis
 import requests
 import socketio
 from wsproto import ConnectionType, WSConnection
@@ -27,10 +32,14 @@ from wsproto.events import (
 )
 
 from client.ordered import OrderedClient
-from ops.processes import Process, free_port
+from models.database import Database
+from models.tables import revocations
+from ops.processes import Process, free_port, wait_for
+from ops.rabbitmq import RabbitMQ
 from push.announcer import Announcer
 from push.tokens import issue
 from push.wire import Announcement
+from tests.conftest import demand_service
 
 PATIENCE = 10.0
 
@@ -39,7 +48,7 @@ class Server(Protocol):
     @property
     def url(self) -> str: ...
 
-    def token(self, owner: str, seconds: float = 60, scopes: tuple[str, ...] = ("inbox",)) -> str: ...
+    def token(self, owner: str, seconds: float = 600, scopes: tuple[str, ...] = ("inbox",)) -> str: ...
 
 
 @dataclass
@@ -55,7 +64,7 @@ class PushProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def token(self, owner: str, seconds: float = 60, scopes: tuple[str, ...] = ("inbox",)) -> str:
+    def token(self, owner: str, seconds: float = 600, scopes: tuple[str, ...] = ("inbox",)) -> str:
         return issue(self.secret, owner, scopes, seconds)
 
     def announce(self, *announcements: Announcement) -> None:
@@ -78,18 +87,32 @@ def push_process(
     env = {**push_environ(secret, broker_url, port), **(settings or {})}
     command = [sys.executable, "-m", "push"]
     return PushProcess(
-        Process("push", command, log, env=env, ready=lambda: answers(port, ready)), port, secret, broker_url
+        Process("push", command, log, env=env, ready=lambda: answers(port, ready), patience=90),
+        port,
+        secret,
+        broker_url,
     )
 
 
 def push_environ(secret: str, broker_url: str, port: int) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
-        "DATABASE_URL": "sqlite:////nowhere/belfry.sqlite",
+        "DATABASE_URL": f"sqlite:///{database_without_revocations()}",
         "BROKER_URL": broker_url,
         "JWT_SECRET": secret,
         "PUSH_PORT": str(port),
     }
+
+
+@functools.cache
+def database_without_revocations() -> Path:
+    """All that a push server asks of a database, for the tests in which nobody is revoked."""
+    folder = Path(tempfile.mkdtemp(prefix="belfry-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    database = Database(f"sqlite:///{folder}/belfry.sqlite")
+    revocations.create(database.engine)
+    database.dispose()
+    return folder / "belfry.sqlite"
 
 
 def answers(port: int, path: str) -> bool:
@@ -97,6 +120,12 @@ def answers(port: int, path: str) -> bool:
         return requests.get(f"http://127.0.0.1:{port}{path}", timeout=1).ok
     except requests.RequestException:
         return False
+
+
+def memory_of(push: PushProcess) -> int:
+    """Bytes of the process in memory."""
+    with open(f"/proc/{push.process.pid}/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def added(recipient_id: str, version: int, body: str = "") -> Announcement:
@@ -248,3 +277,33 @@ class RawSocket:
 
 def rejected(raw: RawSocket) -> int | None:
     return raw.handshake.status_code if isinstance(raw.handshake, RejectConnection) else None
+
+
+def is_ready(server: PushProcess) -> bool:
+    return server.get("/readyz").status_code == 200
+
+
+def wait_until_ready(server: PushProcess, *, ready: bool = True) -> None:
+    wait_for(lambda: is_ready(server) is ready, 40, f"readiness to be {ready}")
+
+
+def lose_the_subscription(broker_url: str) -> None:
+    """The broker closes every connection of this test's own place in it."""
+    if broker_url.startswith("redis"):
+        with redis.Redis.from_url(broker_url) as connection:
+            for client in connection.client_list("pubsub"):
+                if client["db"] == broker_url.rpartition("/")[2]:
+                    connection.client_kill_filter(_id=client["id"])
+        return
+    mine = f"rabbit_networking:connection_info(P, [vhost]) =:= [{{vhost, {vhost_of(broker_url)}}}]"
+    rabbit().evaluate(
+        f'[rabbit_networking:close_connection(P, <<"test">>) || P <- rabbit_networking:connections(), {mine}]'
+    )
+
+
+def rabbit() -> RabbitMQ:
+    return RabbitMQ(Path(demand_service("BELFRY_RABBITMQ_FOLDER")))
+
+
+def vhost_of(url: str) -> str:
+    return f'<<"{url.rpartition("/")[2]}">>'

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import kombu
 import pytest
@@ -14,8 +13,20 @@ from ops.rabbitmq import RabbitMQ
 from ops.redis import Redis
 from push import wire
 from push.announcer import Announcer
-from tests.conftest import StartProcess, demand_service
-from tests.push.support import PushProcess, Screen, added, answers, push_environ, push_process
+from push.feeds import PREFETCH
+from tests.conftest import StartProcess
+from tests.push.support import (
+    PushProcess,
+    Screen,
+    added,
+    is_ready,
+    lose_the_subscription,
+    push_environ,
+    push_process,
+    rabbit,
+    vhost_of,
+    wait_until_ready,
+)
 
 Turn = Callable[..., Screen]
 Start = Callable[..., PushProcess]
@@ -26,14 +37,6 @@ def own_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     """A broker that a test may break; it works again when the test is over."""
     with request.param(tmp_path_factory.mktemp(request.param.__name__)) as broker:
         yield broker
-
-
-def is_ready(server: PushProcess) -> bool:
-    return server.get("/readyz").status_code == 200
-
-
-def wait_until_ready(server: PushProcess, *, ready: bool = True) -> None:
-    wait_for(lambda: is_ready(server) is ready, 40, f"readiness to be {ready}")
 
 
 def test_without_a_broker_it_serves_sockets_and_says_that_it_is_not_ready(start_push: Start, screen: Turn) -> None:
@@ -112,6 +115,10 @@ def test_the_queue_is_its_own_dies_with_it_and_is_capped(start_push: Start, rabb
         assert expected in queue.replace(" ", "")
     for expected in ("x-max-length", "x-max-length-bytes", "drop-head", "x-message-ttl"):
         assert expected in queue
+    consumers = rabbit().evaluate(
+        f'lists:flatten(io_lib:format("~0p", [rabbit_amqqueue:consumers_all({vhost_of(rabbitmq_url)})]))'
+    )
+    assert f"{{prefetch_count,{PREFETCH}}}" in consumers.replace(" ", "")
     server.process.kill()
     wait_for(lambda: rabbit().evaluate(described) == '"[]"', what="the queue to go")
 
@@ -136,6 +143,8 @@ def test_many_messages_pass_one_after_the_other(start_push: Start, broker_url: s
         ("application/json", b'{"method": 5}'),
         ("application/json", b'{"method": "_publish"}'),
         ("application/json", b'{"method": "announce"}'),
+        ("application/json", b'{"method": "revoke", "user_id": "bob"}'),
+        ("application/json", b'{"method": "revoke", "user_id": ["bob"], "revoked_before": 1}'),
         ("application/json", b'{"method": "announce", "announcements": [["bob", {}]]}'),
         ("application/json", b'{"method": "emit"}'),
         ("application/json", b'{"method": "emit", "event": "x", "data": [1], "namespace": "/", "room": {"a": []}}'),
@@ -198,23 +207,34 @@ def test_a_frozen_broker_is_noticed(start_push: Start, own_broker: RabbitMQ | Re
     assert bob.expect("sync", 30) == {"reason": "reconnected"}
 
 
-# A push server whose listener fails in a way that nobody foresaw, at its first message.
+# A push server one of whose background greenlets fails in a way that nobody foresaw.
 DYING = """
 import push.__main__ as entry
-from push.listener import Listener
-def fail(self, message):
+from push.{module} import {name}
+def fail(self, *_):
     raise ZeroDivisionError
-Listener._handle = fail
+{name}.{method} = fail
 entry.main()
 """
 
 
-def test_a_listener_that_dies_ends_the_process_with_a_reason(start_process: StartProcess, redis_url: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "name", "method"),
+    [("listener", "Listener", "_handle"), ("timers", "Timers", "fire_due"), ("revoked", "Revoked", "run")],
+)
+def test_a_background_greenlet_that_dies_ends_the_process_with_a_reason(
+    start_process: StartProcess, redis_url: str, module: str, name: str, method: str
+) -> None:
     port = free_port()
     env = push_environ("s" * 32, redis_url, port)
-    process = start_process("dying", sys.executable, "-c", DYING, env=env, ready=lambda: answers(port, "/readyz"))
-    Announcer(redis_url).announce([added("bob", 1)])
-    wait_for(lambda: not process.running, what="the process to end")
+    code = DYING.format(module=module, name=name, method=method)
+    process = start_process("dying", sys.executable, "-c", code, env=env, ready=lambda: True)
+
+    def ends_when_it_hears() -> bool:
+        Announcer(redis_url).announce([added("bob", 1)])
+        return not process.running
+
+    wait_for(ends_when_it_hears, 90, "the process to end")
     assert process.stop() == 1
     assert "CRITICAL push background_greenlet_died error=ZeroDivisionError" in process.output()
 
@@ -224,25 +244,3 @@ def publish(broker_url: str, content_type: str, body: bytes) -> None:
         exchange = kombu.Exchange(wire.EXCHANGE, type="fanout", durable=False)
         producer = connection.Producer(exchange=exchange)
         producer.publish(body, content_type=content_type, content_encoding="binary")
-
-
-def lose_the_subscription(broker_url: str) -> None:
-    """The broker closes every connection of this test's own place in it."""
-    if broker_url.startswith("redis"):
-        with redis.Redis.from_url(broker_url) as connection:
-            for client in connection.client_list("pubsub"):
-                if client["db"] == broker_url.rpartition("/")[2]:
-                    connection.client_kill_filter(_id=client["id"])
-        return
-    mine = f"rabbit_networking:connection_info(P, [vhost]) =:= [{{vhost, {vhost_of(broker_url)}}}]"
-    rabbit().evaluate(
-        f'[rabbit_networking:close_connection(P, <<"test">>) || P <- rabbit_networking:connections(), {mine}]'
-    )
-
-
-def rabbit() -> RabbitMQ:
-    return RabbitMQ(Path(demand_service("BELFRY_RABBITMQ_FOLDER")))
-
-
-def vhost_of(url: str) -> str:
-    return f'<<"{url.rpartition("/")[2]}">>'

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from ops.processes import free_port, wait_for
-from tests.push.support import PushProcess, RawSocket, Screen, push_environ
+from tests.push.support import PushProcess, RawSocket, Screen, added, push_environ
 
 Turn = Callable[..., Screen]
 Start = Callable[..., PushProcess]
@@ -19,7 +19,7 @@ Start = Callable[..., PushProcess]
 def run(**changes: str) -> subprocess.CompletedProcess[str]:
     env = push_environ("s" * 32, "redis://127.0.0.1:1", free_port()) | changes
     return subprocess.run(
-        [sys.executable, "-m", "push"], env=env, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-m", "push"], env=env, capture_output=True, text=True, timeout=90, check=False
     )
 
 
@@ -70,11 +70,32 @@ def test_a_signal_stops_it_cleanly_and_clients_learn_it(
 def test_health_is_answered_and_everything_else_is_not_found(push: PushProcess) -> None:
     assert push.get("/healthz").json() == {"status": "ok"}
     assert push.get("/readyz").json() == {"status": "ready"}
-    for path in ("/", "/healthz/", "/socket.iox", "/metrics", "/../etc/passwd"):
+    for path in ("/", "/healthz/", "/socket.iox", "/metricsx", "/../etc/passwd"):
         answer = push.get(path)
         assert answer.status_code == 404
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.json()["code"] == "not_found"
+
+
+def test_metrics_tell_what_it_holds_and_has_done(start_push: Start, redis_url: str, screen: Turn) -> None:
+    server = start_push(redis_url)
+    bobs, alice = [screen(server, "bob") for _ in range(2)], screen(server, "alice")
+    screen(server, "mallory", token="none")
+    server.announce(added("bob", 1), added("nobody here", 1))
+    for bob in bobs:
+        bob.expect_versions(1)
+    answer = server.get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    told = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    assert told["belfry_push_sockets"] == "3.0"
+    assert told["belfry_push_users"] == "2.0"
+    assert told["belfry_push_announcements_heard_total"] == "2.0"
+    assert told['belfry_push_refused_total{code="unauthorized"}'] == "1.0"
+    assert told["belfry_push_listener_hears"] == told["belfry_push_knows_revocations"] == "1.0"
+    assert float(told["belfry_push_packets_sent_total"]) > 5
+    assert "bob" not in answer.text
+    alice.close()
+    wait_for(lambda: "belfry_push_users 1.0" in server.get("/metrics").text, what="alice's end")
 
 
 def test_a_connection_that_sends_no_request_is_closed(push: PushProcess) -> None:

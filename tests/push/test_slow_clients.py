@@ -6,14 +6,9 @@ from collections.abc import Callable
 import requests
 
 from ops.processes import wait_for
-from tests.push.support import PushProcess, RawSocket, Screen, added
+from tests.push.support import PushProcess, RawSocket, Screen, added, memory_of
 
 Turn = Callable[..., Screen]
-
-
-def memory_of(push: PushProcess) -> int:
-    with open(f"/proc/{push.process.pid}/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def open_files(push: PushProcess) -> int:

@@ -56,6 +56,17 @@ def test_one_that_fails_is_logged_and_the_others_fire(caplog: pytest.LogCaptureF
     assert "SECRET" not in caplog.text
 
 
+def test_many_that_are_due_one_after_the_other_wake_the_loop_a_few_times() -> None:
+    pending, fired, looks = Timers(), Fired(), []
+    fire_due = pending.fire_due
+    pending.fire_due = lambda: (looks.append(1), fire_due())[1]  # type: ignore[method-assign,func-returns-value]
+    for number in range(1000):
+        pending.after(0.1 + number / 10_000, fired.append, number)
+    fire_all(pending, 1)
+    assert fired == list(range(1000))
+    assert len(looks) < 20
+
+
 def test_cancelled_timers_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timers, "COMPACT_ABOVE", 10)
     pending, fired = Timers(), Fired()

@@ -15,7 +15,7 @@ from wsproto.frame_protocol import CloseReason
 from ops.processes import wait_for
 from push.websocket import answer_to
 from push.wire import Announcement
-from tests.push.support import PushProcess, RawSocket, added, rejected
+from tests.push.support import PushProcess, RawSocket, added, memory_of, rejected
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
@@ -246,11 +246,6 @@ def unread(push: PushProcess) -> int:
     connections = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     own = f":{push.port:04X}"
     return sum(int(fields[4].partition(":")[0], 16) for fields in connections if fields[1].endswith(own))
-
-
-def memory_of(push: PushProcess) -> int:
-    with open(f"/proc/{push.process.pid}/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def test_tcp_does_not_hold_small_packets_back(push: PushProcess, bob: RawSocket) -> None:
