@@ -6,6 +6,7 @@
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -45,6 +46,8 @@ STATES = st.sampled_from(
     [
         {"read": True},
         {"read": False},
+        {"read": True},
+        {"read": False},
         {"seen": True},
         {"archived": True},
         {"archived": False},
@@ -65,14 +68,17 @@ class Interleavings(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(self.database)
+
+    @initialize(news=st.lists(NEWS, min_size=5, max_size=8))
+    def begin(self, news: list[dict[str, Any]]) -> None:
+        """With some items: an example may do without any rule, that of publishing among them.
+
+        The devices come after them, so that they have not loaded all.
+        """
+        self.publish(news, at_once=True)
         for device in self.world.devices:
             device.sync()
             device.online = device is not self.world.tablet
-
-    @initialize(news=st.lists(NEWS, min_size=3, max_size=8))
-    def begin(self, news: list[dict[str, Any]]) -> None:
-        """With some items: an example may do without any rule, that of publishing among them."""
-        self.publish(news, at_once=True)
 
     @rule(news=st.lists(NEWS, min_size=1, max_size=3), at_once=st.sampled_from([True, True, False]))
     def publish(self, news: list[dict[str, Any]], at_once: bool) -> None:
@@ -88,8 +94,9 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(pick=PICKS)
     def fan_out_a_little(self, pick: int) -> None:
-        if self.world.published:
-            self.world.fan_out(self._published(pick).id, size=1)
+        wide = [one for one in self.world.published if one.wide]
+        if wide:
+            self.world.fan_out(wide[-1 - pick % len(wide)].id, size=1)
 
     @rule(pick=PICKS)
     def cancel(self, pick: int) -> None:
@@ -101,10 +108,19 @@ class Interleavings(RuleBasedStateMachine):
         if self.world.published:
             self.world.withdraw(self._published(pick).id, size=1)
 
-    @rule(owner=OWNERS, pick=PICKS, states=st.lists(STATES, min_size=1, max_size=3))
-    def change_one(self, owner: str, pick: int, states: list[dict[str, bool]]) -> None:
-        for state in states:
+    @rule(
+        owner=OWNERS,
+        picks=st.lists(PICKS, min_size=1, max_size=3),
+        states=st.lists(STATES, min_size=1, max_size=4),
+        scrolls=st.booleans(),
+    )
+    def change_few(self, owner: str, picks: list[int], states: list[dict[str, bool]], scrolls: bool) -> None:
+        """One by one, perhaps several times. Who then loads a page has some of it before they hear of it."""
+        for pick, state in product(picks, states):
             self.world.set_state(owner, self._seq(owner, pick), **state)
+        for device in self.world.devices:
+            if scrolls and device.owner == owner:
+                device.load_older()
 
     @rule(owner=OWNERS, pick=PICKS)
     def delete(self, owner: str, pick: int) -> None:
@@ -126,9 +142,9 @@ class Interleavings(RuleBasedStateMachine):
         through = self._seq(owner, pick) + beyond
         self.world.mark(owner, change, Which(through=through, kind=kind, topic=topic))
 
-    @rule(seconds=SECONDS, many=st.sampled_from([1, 1, 1, 12]))
-    def time_passes(self, seconds: int, many: int) -> None:
-        self.world.now += timedelta(seconds=seconds * many)
+    @rule(seconds=SECONDS | st.just(12 * 86_400))
+    def time_passes(self, seconds: int) -> None:
+        self.world.now += timedelta(seconds=seconds)
 
     @rule()
     def relay(self) -> None:
@@ -138,13 +154,21 @@ class Interleavings(RuleBasedStateMachine):
     def upkeep(self, batch: int) -> None:
         self.world.upkeep(batch)
 
+    @rule(restores=st.booleans())
+    def back_up(self, restores: bool) -> None:
+        if restores:
+            self.world.restore()
+        else:
+            self.world.back_up()
+
     @rule(which=st.integers(0, 3), fates=FATES)
     def hear(self, which: int, fates: list[tuple[str, int]]) -> None:
         device = self.world.devices[which]
         for fate, pick in fates:
             self._meet(device, fate, pick)
         fresh = self.world.fresh(device.owner)
-        if device.version == fresh.summary.version:
+        is_present = (device.epoch, device.version) == (str(fresh.summary.epoch), fresh.summary.version)
+        if is_present and not self.world.is_expiring(fresh):
             device.expect_the_same_as(fresh)
 
     @rule(which=st.integers(0, 3), action=st.sampled_from(["sync", "load_older", "switch"]))

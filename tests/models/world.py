@@ -4,14 +4,17 @@ A device runs the client's own rule; only where its pages and changes come from 
 """
 
 import json
+import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from client.replica import REMOVALS, Answer, Replica, ResyncRequired
 from models import delivery, inbox, marking, notifications, upkeep, withdrawal
@@ -36,7 +39,7 @@ ALL = 10_000  # more than there ever is
 class Device(Replica):
     """A screen of a recipient. Its pages and its answers of changes are small, so that it needs several of each."""
 
-    PAGE, CHANGES = 4, 3
+    PAGE, CHANGES = 2, 3
 
     def __init__(self, database: Database, owner: str) -> None:
         super().__init__(self._see)
@@ -44,13 +47,16 @@ class Device(Replica):
         self.online = False
         self.under_way: list[str] = []  # announcements that it has not heard yet
         self._database = database
-        self._seen = 0
+        self._seen: dict[str | None, int] = defaultdict(int)  # in each epoch, the newest change that it was told
+        self._paged: dict[tuple[str | None, int], int] = {}  # and of each item the version in which a page brought it
 
     def fetch_page(self, cursor: str | None) -> Answer:
         with self._database.read() as session:
             before = None if cursor is None else int(cursor)
             page = inbox.page(session, self.owner, state="all", before=before, limit=self.PAGE)
         next_cursor = None if page.next_before is None else str(page.next_before)
+        epoch = str(page.summary.epoch)
+        self._paged |= {(epoch, item["seq"]): item["version"] for item in page.items}
         return _over_the_wire({**_counts(page.summary), "items": page.items, "next_cursor": next_cursor})
 
     def fetch_changes(self, since: int) -> Answer:
@@ -59,17 +65,20 @@ class Device(Replica):
                 found = inbox.changes(session, self.owner, since, self.CHANGES)
         except inbox.ResyncRequired:
             raise ResyncRequired from None
+        assert found.version == (found.changes[-1]["version"] if found.changes else since), "it skips some"
         answer = {"changes": found.changes, "version": found.version, "more": found.more}
         return _over_the_wire({**_counts(found.summary), **answer})
 
     def take(self, announcement: str) -> None:
-        before = self.version
+        before = self.epoch, self.version
         self.hear(json.loads(announcement))
-        assert self.version >= before, "it went back"
+        assert self.epoch != before[0] or self.version >= before[1], "it went back"
 
     def _see(self, change: Rendered) -> None:
-        assert change["version"] > self._seen, "it was told the same change twice"
-        self._seen = change["version"]
+        assert change["version"] > self._seen[self.epoch], "it was told the same change twice"
+        self._seen[self.epoch] = change["version"]
+        for seq, item in self.items.items():
+            assert item["version"] >= self._paged.get((self.epoch, seq), 0), "an item went back"
 
     def expect_the_same_as(self, fresh: inbox.Page) -> None:
         """It shows what a fresh page shows, in every field, as deep as it was loaded; and the counts."""
@@ -87,6 +96,7 @@ class Published:
 
     id: UUID
     audience: tuple[str, ...]
+    wide: bool  # it takes a fan-out
     delivered_from: datetime
     expires_at: datetime | None
     cancelled: bool = False
@@ -105,6 +115,7 @@ class World:
         self.arrived: dict[tuple[str, UUID], int] = {}  # the seq of each arrival
         self.present: set[tuple[str, UUID]] = set()
         self.floors: dict[str, int] = defaultdict(int)  # the newest forgotten change
+        self.backup = sqlite3.connect(":memory:")
         self.phone, self.laptop, self.tablet = (Device(database, "bob") for _ in range(3))
         self.devices = [self.phone, self.laptop, self.tablet, Device(database, "alice")]
         with database.write() as session:
@@ -114,6 +125,26 @@ class World:
             inbox.open_inboxes(session, RECIPIENTS, NOW)
             for topic, people in SUBSCRIBERS.items():
                 subscribe(session, topic, people, NOW)
+        self.back_up()
+
+    def back_up(self) -> None:
+        with self._file() as file:
+            file.backup(self.backup)
+        self._known_then = deepcopy((self.published, self.arrived, self.present, self.floors))
+
+    def restore(self) -> None:
+        """The database is as it was then, with another epoch. Time has gone on; devices know what never happened."""
+        with self._file() as file:
+            self.backup.backup(file)
+        with self.database.write() as session:
+            session.execute(update(history).values(epoch=uuid4()))
+        self.published, self.arrived, self.present, self.floors = deepcopy(self._known_then)
+
+    @contextmanager
+    def _file(self) -> Iterator[sqlite3.Connection]:
+        with closing(self.database.engine.raw_connection()) as connection:
+            assert isinstance(connection.driver_connection, sqlite3.Connection)
+            yield connection.driver_connection
 
     def publish(self, *news: dict[str, Any]) -> list[UUID]:
         new = [NewNotification(**{"producer_id": "shop", "title": "News", **one}) for one in news]
@@ -121,7 +152,9 @@ class World:
             ids = notifications.accept(session, new, self.now)
         for id_, one in zip(ids, new, strict=True):
             audience = one.recipients or (RECIPIENTS if one.topic is None else SUBSCRIBERS[one.topic])
-            self.published.append(Published(id_, audience, one.deliver_at or self.now, one.expires_at))
+            self.published.append(
+                Published(id_, audience, not one.recipients, one.deliver_at or self.now, one.expires_at)
+            )
         return ids
 
     def deliver(self, ids: Sequence[UUID]) -> list[UUID]:
@@ -138,6 +171,7 @@ class World:
         with self.database.write() as session:
             chunk = delivery.fan_out(session, id_, size, self.now)
         self._arrive(chunk.changes)
+        assert chunk.finished or not self._publication(id_).ended(self.now)
         return chunk.finished
 
     def deliver_wholly(self, ids: Sequence[UUID]) -> None:
@@ -217,6 +251,10 @@ class World:
         with self.database.read() as session:
             return inbox.page(session, owner, state="all", limit=ALL)
 
+    def is_expiring(self, fresh: inbox.Page) -> bool:
+        """Of what is to be withdrawn, upkeep has changed the time of expiry without a version."""
+        return any(self._publication(UUID(item["id"])).ended(self.now) for item in fresh.items)
+
     def expect_rest(self) -> None:
         """What must hold whenever nothing is under way."""
         for owner in RECIPIENTS:
@@ -245,9 +283,15 @@ class World:
         for change in arrivals:
             place = change.recipient_id, UUID(change.rendered["item"]["id"])
             assert place not in self.arrived, "it was delivered twice"
+            one = self._publication(place[1])
+            assert one.delivered_from <= self.now, "it was delivered too early"
+            assert not one.ended(self.now), "it was delivered too late"
             self.arrived[place] = change.rendered["version"]
             self.present.add(place)
         self.announce(arrivals)
+
+    def _publication(self, id_: UUID) -> Published:
+        return next(one for one in self.published if one.id == id_)
 
     def _remove(self, owner: str, seqs: Sequence[int]) -> None:
         self.present -= {place for place, seq in self.arrived.items() if place[0] == owner and seq in seqs}
