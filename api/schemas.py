@@ -193,7 +193,7 @@ class HistoryQuery(Schema):
     kind: Kind | None = None
     topic: Topic | None = None
     recipient: Id | None = None
-    """Those that name this recipient, or are in that inbox."""
+    """Those that name this recipient; or, sent to a topic or to everyone, are in that inbox."""
     status: Status | None = None
     since: Timestamp | None = None
     """Accepted at this time or later."""

@@ -1,11 +1,12 @@
 """A producer's own history: what it published, where it stands, and how it was received."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, case, exists, func, literal, select, tuple_
 
 from models.database import Session
 from models.notifications import first_id
@@ -14,6 +15,9 @@ from models.rendering import Rendered, render_content, timestamp
 from models.tables import inbox_items, notifications
 
 Condition = ColumnElement[bool]
+
+LOOKED_AT = 5_000  # notifications for one page, of which the filters may throw away all: some tens of milliseconds
+NEWEST = (notifications.c.producer_id.desc(), notifications.c.id.desc())
 
 
 @dataclass(frozen=True)
@@ -38,27 +42,20 @@ def page(
     before: UUID | None = None,
     limit: int,
 ) -> HistoryPage:
-    """Those that fit all the filters; `since` is included, `until` is not."""
-    wanted = [notifications.c[name] == value for name, value in (("kind", kind), ("topic", topic)) if value is not None]
-    key = tuple_(notifications.c.producer_id, notifications.c.id)
+    """Those that fit all the filters; `since` is included, `until` is not.
+
+    It looks at no more than `LOOKED_AT` notifications: where few of them fit, a page may have fewer than `limit`, or
+    none, and a next one.
+    """
+    place = _place(producer_id, since, until, before)
+    looked_at = _shown(now).where(*place).order_by(*NEWEST).limit(exactly(LOOKED_AT)).subquery()
+    equal = {"kind": kind, "topic": topic, "status": status}
+    fitting = [looked_at.c[name] == value for name, value in equal.items() if value is not None]
     if recipient is not None:
-        wanted.append(_concerns(session, recipient))
-    if status is not None:
-        wanted.append(_status(now) == status)
-    if since is not None:
-        wanted += [notifications.c.created_at >= since, key >= tuple_(producer_id, first_id(since))]
-    if until is not None:
-        just_after = first_id(until + timedelta(milliseconds=1))
-        wanted += [notifications.c.created_at < until, key < tuple_(producer_id, just_after)]
-    if before is not None:
-        wanted.append(key < tuple_(producer_id, before))
-    # Said as a range, the producer is a part of the order, which its own index has alone. (As one value it would be
-    # none, and all producers' notifications be read through for a small one's.)
-    range_of = notifications.c.producer_id.between(producer_id, producer_id)
-    newest = (notifications.c.producer_id.desc(), notifications.c.id.desc())
-    query = _shown(now).where(range_of, *wanted).order_by(*newest).limit(exactly(limit + 1))
-    rows = session.execute(query).all()
-    next_before = rows[limit - 1].id if len(rows) > limit else None
+        fitting.append(_concerns(session, looked_at, recipient))
+    newest = looked_at.c.producer_id.desc(), looked_at.c.id.desc()
+    rows = session.execute(select(looked_at).where(*fitting).order_by(*newest).limit(exactly(limit + 1))).all()
+    next_before = rows[limit - 1].id if len(rows) > limit else _last_looked_at(session, place) if fitting else None
     return HistoryPage([_render(row) for row in rows[:limit]], next_before)
 
 
@@ -87,13 +84,37 @@ def _status(now: datetime) -> ColumnElement[str]:
     )
 
 
-def _concerns(session: Session, recipient: str) -> Condition:
-    """It names this recipient, or it is in that inbox: by a topic, or sent to everyone."""
+def _place(producer_id: str, since: datetime | None, until: datetime | None, before: UUID | None) -> list[Condition]:
+    """One range of the producer's own index, narrowed at its ends by what the ids say of the time."""
+    key = tuple_(notifications.c.producer_id, notifications.c.id)
+    # Said as a range, the producer is a part of the order, which its own index has alone. (As one value it would be
+    # none, and all producers' notifications be read through for a small one's.)
+    place: list[Condition] = [notifications.c.producer_id.between(producer_id, producer_id)]
+    if since is not None:
+        place += [notifications.c.created_at >= since, key >= tuple_(producer_id, first_id(since))]
+    if until is not None:
+        just_after = first_id(until + timedelta(milliseconds=1))
+        place += [notifications.c.created_at < until, key < tuple_(producer_id, just_after)]
+    if before is not None:
+        place.append(key < tuple_(producer_id, before))
+    return place
+
+
+def _last_looked_at(session: Session, place: Sequence[Condition]) -> UUID | None:
+    """Where a page went on looking no further; None when it came to the end."""
+    last = select(notifications.c.id).where(*place).order_by(*NEWEST).offset(exactly(LOOKED_AT - 1)).limit(exactly(1))
+    return session.scalar(last)
+
+
+def _concerns(session: Session, looked_at: FromClause, recipient: str) -> Condition:
+    """It names this recipient; or, by a topic or sent to everyone, it is in that inbox."""
     each = func.json_array_elements_text if session.dialect.name == "postgresql" else func.json_each
-    listed = each(notifications.c.recipients).table_valued("value")
-    item = and_(inbox_items.c.notification_id == notifications.c.id, inbox_items.c.recipient_id == recipient)
+    listed = each(looked_at.c.recipients).table_valued("value")
     named = exists(select(literal(1)).select_from(listed).where(listed.c.value == recipient))
-    return or_(and_(notifications.c.recipients.is_not(None), named), exists().where(item))
+    item = and_(inbox_items.c.notification_id == looked_at.c.id, inbox_items.c.recipient_id == recipient)
+    # By its seq: asked whether there is an item, PostgreSQL may read the whole inbox first.
+    arrived = select(inbox_items.c.seq).where(item).scalar_subquery().is_not(None)
+    return case((looked_at.c.recipients.is_not(None), named), else_=arrived)
 
 
 def _render(row: Row[Any]) -> Rendered:
