@@ -45,7 +45,7 @@ def read_summary(call: Call) -> Answer:
 @endpoint("GET", "/v1/inbox/changes", scope=INBOX, answers={200: Changes}, problems=(RESYNC_REQUIRED,))
 def read_changes(call: Call, query: ChangesQuery) -> Answer:
     """All that happened after version `since`, oldest first; ask again from `version` while there is `more`."""
-    with call.database.read() as session:
+    with call.database.glance() as session:
         found = inbox.changes(session, call.caller, query.since, query.limit)
     if query.epoch not in (None, str(found.summary.epoch)):
         raise Problem(RESYNC_REQUIRED)
@@ -118,11 +118,8 @@ def _make_known(call: Call, shown: inbox.Summary) -> None:
 
     The answer stays the moment that was read: what arrives meanwhile has a version that the client lacks, and asks for.
     """
-    if shown.version == 0:
-        with call.database.read() as session:
-            known = inbox.summary(session, call.caller)
-        if known is None:
-            _open(call)
+    if isinstance(shown, inbox.NeverOpened):
+        _open(call)
 
 
 def _open(call: Call) -> inbox.Summary:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -33,6 +34,9 @@ OPTIONS = " ".join(
 )
 
 
+BEGIN_SNAPSHOT = {"postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "sqlite": "BEGIN"}
+
+
 class DatabaseUnavailable(Exception):
     """The database cannot be reached or did not answer. Nothing was written, unless it fell silent at the commit."""
 
@@ -48,10 +52,8 @@ class Database:
         is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if is_sqlite else _postgres_engine(url, lock_seconds)
         self._patience = Patience(PATIENCE_SECONDS)
-        self._snapshots = self._glances = self.engine.execution_options(belfry_reads_only=True)
-        if self.engine.dialect.name == "postgresql":
-            self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            self._glances = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._snapshots = self.engine.execution_options(belfry_begin=BEGIN_SNAPSHOT[self.engine.dialect.name])
+        self._glances = self.engine.execution_options(belfry_begin=None)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -105,6 +107,9 @@ def _postgres_engine(url: str, lock_seconds: float | None) -> Engine:
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
         pool_timeout=POOL_TIMEOUT_SECONDS,
+        # Transactions are begun below. To have it done by the driver, it must be told the kind of each, and back.
+        isolation_level="AUTOCOMMIT",
+        pool_reset_on_return=None,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "application_name": "belfry",
@@ -112,7 +117,19 @@ def _postgres_engine(url: str, lock_seconds: float | None) -> Engine:
         },
     )
     event.listen(engine, "do_connect", _Connector())
+    event.listen(engine, "begin", _begin_postgres)
+    event.listen(engine, "reset", _leave_no_transaction)
     return engine
+
+
+def _begin_postgres(session: Session) -> None:
+    if begin := session.get_execution_options().get("belfry_begin", "BEGIN"):
+        session.exec_driver_sql(begin)
+
+
+def _leave_no_transaction(connection: psycopg.Connection[Any], _record: object, _state: object) -> None:
+    if connection.pgconn.transaction_status != TransactionStatus.IDLE:  # who used it was ended in the middle
+        connection.rollback()
 
 
 class _Connector:
@@ -147,13 +164,11 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin_sqlite(session: Session) -> None:
     """A writer takes the lock at once: one that reads first and writes later can fail with no retry possible."""
-    if session.get_execution_options().get("belfry_reads_only"):
-        session.exec_driver_sql("BEGIN")
-        return
     deadline = time.monotonic() + SQLITE_PATIENCE_SECONDS
-    while True:
+    begin = session.get_execution_options().get("belfry_begin", "BEGIN IMMEDIATE")
+    while begin:
         try:
-            session.exec_driver_sql("BEGIN IMMEDIATE")
+            session.exec_driver_sql(begin)
             return
         except OperationalError:
             if time.monotonic() > deadline:

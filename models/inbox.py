@@ -12,7 +12,7 @@ from models import statements
 from models.database import Session
 from models.insert import insert_new
 from models.numberline import EPOCH
-from models.rendering import Change, Rendered, render_added, render_change, render_item
+from models.rendering import Change, Rendered, render_added, render_change, render_items
 from models.tables import inbox_changes, inbox_items, inboxes
 
 Condition = ColumnElement[bool]
@@ -34,6 +34,10 @@ class Summary:
     unseen: int
     version: int
     epoch: UUID
+
+
+class NeverOpened(Summary):
+    """Of an inbox that there is not: nothing was delivered to it, and nobody has read it."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,12 @@ def summary(session: Session, recipient_id: str) -> Summary | None:
 
 
 def present(session: Session, recipient_id: str) -> Summary:
-    """Like `summary`, with an empty one for an inbox that was never opened."""
+    """Like `summary`, with `NeverOpened` instead of None."""
     return summary(session, recipient_id) or _never_opened(session)
 
 
 def _never_opened(session: Session) -> Summary:
-    return Summary(0, 0, 0, session.scalars(select(EPOCH)).one())
+    return NeverOpened(0, 0, 0, session.scalars(select(EPOCH)).one())
 
 
 def page(
@@ -109,29 +113,30 @@ def page(
     found = [row for row in rows if row.seq is not None]
     next_before = found[limit - 1].seq if len(found) > limit else None
     summary = _summary(rows[0]) if rows else _never_opened(session)  # asked again, it might be open by now
-    return Page([render_item(row) for row in found[:limit]], next_before, summary)
+    return Page(render_items(found[:limit]), next_before, summary)
 
 
 def item(session: Session, recipient_id: str, seq: int) -> Rendered | None:
-    row = session.execute(statements.ITEM, {"owner": recipient_id, "seq": seq}).one_or_none()
-    return render_item(row) if row else None
+    rows = session.execute(statements.ITEM, {"owner": recipient_id, "seq": seq}).all()
+    return next(iter(render_items(rows)), None)
 
 
 def changes(session: Session, recipient_id: str, since: int, limit: int) -> Changes:
     """What happened after version `since`, oldest first. Raises `ResyncRequired`."""
-    row = session.execute(statements.STANDING, {"owner": recipient_id}).one_or_none()
-    at_present = _summary(row) if row else present(session, recipient_id)
-    kept_since = row.changes_since if row else 0
+    rows = session.execute(statements.changes(limit + 1), {"owner": recipient_id, "since": since}).all()
+    at_present = _summary(rows[0]) if rows else _never_opened(session)
+    kept_since = rows[0].changes_since if rows else 0
     if not kept_since <= since <= at_present.version:
         raise ResyncRequired
-    if since == at_present.version:
-        return Changes([], since, more=False, summary=at_present)
-    after = {"owner": recipient_id, "since": since}
-    found = [render_added(render_item(row)) for row in session.execute(statements.arrived(limit + 1), after)]
-    found += [render_change(row) for row in session.execute(statements.changed(limit + 1), after)]
-    found.sort(key=lambda change: change["version"])
+    found = [row for row in rows if row.at_version is not None]
     more = len(found) > limit
-    return Changes(found[:limit], found[limit - 1]["version"] if more else at_present.version, more, at_present)
+    version = found[limit - 1].at_version if more else at_present.version
+    return Changes(_render_changes(found[:limit]), version, more, at_present)
+
+
+def _render_changes(rows: Sequence[Row[Any]]) -> list[Rendered]:
+    arrived = iter(render_items([row for row in rows if row.change is None]))
+    return [render_added(next(arrived)) if row.change is None else render_change(row) for row in rows]
 
 
 def change_log(session: Session, recipient_id: str, versions: Sequence[int]) -> list[Change]:

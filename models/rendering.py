@@ -1,5 +1,6 @@
 """One shape, one function: the item and the change as REST answers and the socket alike show them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -35,20 +36,29 @@ def timestamp(moment: datetime | None) -> str | None:
 
 def render_content(notification: Row[Any]) -> Rendered:
     """What all recipients share: the part of an item that is the notification's own."""
-    content = {name: getattr(notification, name) for name in CONTENT}
-    times = {"created_at": timestamp(notification.created_at), "expires_at": timestamp(notification.expires_at)}
-    return {"id": str(notification.id), **content, **times}
+    return _content(notification._asdict())
 
 
-def render_item(row: Row[Any]) -> Rendered:
-    """An inbox item as its owner sees it; `row` is the item joined with its notification."""
-    state = {name: timestamp(getattr(row, name)) for name in STATE_TIMES}
-    return {"seq": row.seq, "version": row.version, **render_content(row), **state}
+def render_items(rows: Sequence[Row[Any]]) -> list[Rendered]:
+    """Inbox items as their owner sees them. The rows are of one answer, each the item joined with its notification."""
+    names = rows[0]._fields if rows else ()  # asking each row for each value by its name would take most of the time
+    return [_item(dict(zip(names, row, strict=True))) for row in rows]
+
+
+def _item(values: Rendered) -> Rendered:
+    state = {name: timestamp(values[name]) for name in STATE_TIMES}
+    return {"seq": values["seq"], "version": values["version"], **_content(values), **state}
 
 
 def render_new_item(seq: int, content: Rendered) -> Rendered:
     """An item at the moment of its arrival, when nothing has been done with it."""
     return {"seq": seq, "version": seq, **content, **dict.fromkeys(STATE_TIMES)}
+
+
+def _content(values: Rendered) -> Rendered:
+    content = {name: values[name] for name in CONTENT}
+    times = {"created_at": timestamp(values["created_at"]), "expires_at": timestamp(values["expires_at"])}
+    return {"id": str(values["id"]), **content, **times}
 
 
 def render_added(item: Rendered) -> Rendered:

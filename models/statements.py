@@ -15,10 +15,13 @@ from sqlalchemy import (
     Subquery,
     bindparam,
     literal_column,
+    null,
     select,
     true,
+    type_coerce,
     union_all,
 )
+from sqlalchemy.types import TypeEngine
 
 from models.numberline import EPOCH
 from models.paging import exactly
@@ -45,9 +48,12 @@ FILTERS = {
 
 KEPT = 256  # of each kind of statement: how many sizes and combinations of filters are in use side by side
 
-# What `render_item` shows of an item, and of its notification.
+# What `render_items` shows of an item, and of its notification.
 _ITEM = tuple(inbox_items.c[name] for name in ("seq", "version", *STATE_TIMES))
 _CONTENT = tuple(notifications.c[name] for name in ("id", *CONTENT, "created_at", "expires_at"))
+_CHANGE = tuple(
+    inbox_changes.c[name] for name in ("version", "change", "seqs", "through", "kind", "topic", "at")
+)  # what `render_change` shows
 
 _OWN = inbox_items.c.recipient_id == bindparam("owner")
 _STANDING = (
@@ -84,23 +90,38 @@ def page(state: str | None, filters: Sequence[str], deep: bool, size: int) -> Se
     ends = [_newest(select(*_ITEM, inbox_items.c.notification_id).where(*wanted, one), size) for one in ranges]
     items = ends[0] if len(ends) == 1 else _newest(union_all(*map(select, ends)), size)
     shown = _with_content(items).subquery()
-    beside = inboxes.outerjoin(shown, true())
-    return STANDING.add_columns(*shown.c).select_from(beside).order_by(shown.c.seq.desc())
+    return _beside_standing(shown).order_by(shown.c.seq.desc())
 
 
 @lru_cache(KEPT)
-def arrived(size: int) -> Select[Any]:
-    """The oldest `size` items that came after version `since`."""
-    later = _with_content(inbox_items).where(_OWN, inbox_items.c.seq > bindparam("since"))
-    return later.order_by(inbox_items.c.seq).limit(exactly(size))
+def changes(size: int) -> Select[Any]:
+    """The oldest `size` changes after version `since`, each row with the inbox's standing; one row without if none.
 
-
-@lru_cache(KEPT)
-def changed(size: int) -> Select[Any]:
-    """The oldest `size` changes of state after version `since`."""
+    `at_version` is the row's version: of an item that arrived, or, where `change` is not null, of a change of state.
+    """
+    arrived = _with_content(inbox_items).where(_OWN, inbox_items.c.seq > bindparam("since"))
+    items = arrived.order_by(inbox_items.c.seq).limit(exactly(size)).subquery()
     of_owner = inbox_changes.c.recipient_id == bindparam("owner")
-    later = select(*inbox_changes.c).where(of_owner, inbox_changes.c.version > bindparam("since"))
-    return later.order_by(inbox_changes.c.version).limit(exactly(size))
+    changed = select(*_CHANGE).where(of_owner, inbox_changes.c.version > bindparam("since"))
+    states = changed.order_by(inbox_changes.c.version).limit(exactly(size)).subquery()
+    columns = {column.name: column.type for column in (*_ITEM, *_CONTENT, *_CHANGE)}
+    both = union_all(
+        select(items.c.seq.label("at_version"), *_padded(items, columns)),
+        select(states.c.version.label("at_version"), *_padded(states, columns)),
+    ).subquery()
+    oldest = select(both).order_by(both.c.at_version).limit(exactly(size)).subquery()
+    return _beside_standing(oldest).order_by(oldest.c.at_version)
+
+
+def _beside_standing(rows: Subquery) -> Select[Any]:
+    return STANDING.add_columns(*rows.c).select_from(inboxes.outerjoin(rows, true()))
+
+
+def _padded(rows: Subquery, columns: dict[str, TypeEngine[Any]]) -> list[ColumnElement[Any]]:
+    """All these columns by their names, with null for those that the rows have not."""
+    return [
+        rows.c[name] if name in rows.c else type_coerce(null(), type_).label(name) for name, type_ in columns.items()
+    ]
 
 
 def _newest(items: Select[Any] | CompoundSelect[Any], size: int) -> Subquery:

@@ -1,5 +1,6 @@
 """The declared schema. `migrations/` makes exactly this on PostgreSQL and on SQLite; a test compares the two."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,9 +44,11 @@ class Moment(TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        return None if value is None else value.replace(tzinfo=UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """None is wanted of PostgreSQL's, whose connections speak UTC: asking for each value costs a page a tenth."""
+        return super().result_processor(dialect, coltype) if dialect.name == "sqlite" else None
 
 
 metadata = MetaData(

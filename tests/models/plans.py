@@ -65,7 +65,7 @@ def look(database: Database, query: Callable[[Session], object]) -> list[Look]:
 @contextmanager
 def _watched(session: Session, looks: list[Look]) -> Iterator[None]:
     def explain(_session: Session, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
-        if not statement.startswith("INSERT"):
+        if not statement.startswith(("INSERT", "BEGIN")):
             first = parameters[0] if isinstance(parameters, list) else parameters
             connection = session.connection.driver_connection
             assert isinstance(connection, psycopg.Connection)
