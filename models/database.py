@@ -41,6 +41,10 @@ class DatabaseUnavailable(Exception):
     """The database cannot be reached or did not answer. Nothing was written, unless it fell silent at the commit."""
 
 
+class Locked(DatabaseUnavailable):
+    """Somebody holds a row for longer than we wait. Nothing was written."""
+
+
 class Database:
     """An engine for PostgreSQL (psycopg 3) or SQLite (WAL). Connects lazily, so it may be made before a fork.
 
@@ -48,7 +52,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, lock_seconds: float | None = None) -> None:
-        """`lock_seconds`: how long a statement waits for another's lock; then it raises `DatabaseUnavailable`."""
+        """`lock_seconds`: how long a statement waits for another's lock; then it raises `Locked`."""
         is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if is_sqlite else _postgres_engine(url, lock_seconds)
         self._patience = Patience(PATIENCE_SECONDS)
@@ -97,7 +101,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise DatabaseUnavailable(type(error).__name__) from error
+        is_lock = isinstance(error.__cause__, psycopg.errors.LockNotAvailable)
+        raise (Locked if is_lock else DatabaseUnavailable)(type(error).__name__) from error
 
 
 def _postgres_engine(url: str, lock_seconds: float | None) -> Engine:

@@ -15,6 +15,8 @@ from push.announcer import Announcer
 from settings import SettingsError, load_settings
 from workers.queues import make_celery
 
+LOCK_SECONDS = 0.5  # for an inbox that somebody holds: its notifications wait for the relay, a thread for nobody
+
 try:
     settings = load_settings()
 except SettingsError as error:
@@ -23,7 +25,7 @@ except SettingsError as error:
 failpoints.arm(settings.failpoint)
 app = make_celery(settings.broker_url)
 app.Task.Strategy = "workers.messages:only_tasks"
-database = Database(settings.database_url)
+database = Database(settings.database_url, lock_seconds=LOCK_SECONDS)
 announcer = Announcer(settings.broker_url)
 retention = Retention(timedelta(days=settings.retention_days), timedelta(days=settings.changes_retention_days))
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from celery import Task
 
-from models import delivery, failpoints, inbox, notifications, parking, upkeep, withdrawal
+from models import delivery, failpoints, held, inbox, notifications, parking, upkeep, withdrawal
 from models.blame import Unfit, blaming
-from models.database import DatabaseUnavailable, Session
+from models.database import DatabaseUnavailable, Locked, Session
 from models.delivery import Chunk
 from models.rendering import Change
 from push.announcer import AnnounceFailed
@@ -105,10 +105,24 @@ def _attempt(ids: list[UUID], *, counted: bool) -> None:
             return
         for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
             _attempt(half, counted=counted)
+    except Locked:
+        _attempt_without_held(ids, counted=counted)
     except Exception:
         if counted:
             _forgive(ids)
         raise
+
+
+def _attempt_without_held(ids: list[UUID], *, counted: bool) -> None:
+    """An inbox that somebody holds keeps waiting who is to come into it, and nobody else."""
+    with database.write() as session:
+        free = held.leave_held(session, ids, datetime.now(UTC))
+    waiting = [one for one in ids if one not in free]
+    log.warning("inbox_held waiting=%d going_on=%d", len(waiting), len(free))
+    if counted:
+        _forgive(waiting)
+    if free and waiting:
+        _attempt(free, counted=counted)
 
 
 def _deliver(ids: list[UUID]) -> None:

@@ -16,6 +16,7 @@ from tests.faults.house import House
 from tests.faults.load import Crowd
 from tests.faults.registry import Broken, Impossible, fault
 
+UNAFFECTED_AFTER = 4  # seconds in which a notification for others arrives, while one inbox is locked
 DISK_MIB = 24
 
 REVISION = '''
@@ -56,6 +57,23 @@ def database_without_free_connections(house: House, crowd: Crowd) -> Iterator[No
                 break
             taken.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'belfry'")
         yield
+
+
+@fault(short=6, full=60)
+def one_inbox_locked(house: House, crowd: Crowd) -> Iterator[None]:
+    victim = crowd.names[1]
+    with psycopg.connect(house.postgresql.url) as holder:
+        holder.execute("SELECT 1 FROM inboxes WHERE recipient_id = %s FOR UPDATE", [victim])
+        yield
+        late = house.query(
+            "SELECT count(*) FROM notifications WHERE delivered_at IS NULL AND topic IS NULL"
+            " AND NOT recipients::jsonb ? %s AND created_at < now() - make_interval(secs => %s)",
+            victim,
+            UNAFFECTED_AFTER,
+        )[0][0]
+        holder.rollback()
+    if late:
+        raise Broken(f"{late} notifications for others waited for the one whose inbox was locked")
 
 
 @fault(short=2, full=15)
