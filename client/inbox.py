@@ -7,7 +7,7 @@ It follows the client's rule (`client/replica.py`): it applies the change that c
 lacks when there is a gap, on (re)connect, when told to `sync`, and now and then.
 """
 
-import contextlib
+import random
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +23,10 @@ __all__ = ["ApiError", "Change", "Inbox", "Item"]
 PAGE = 100
 REQUEST_TIMEOUT_SECONDS = 10
 SYNC_EVERY_SECONDS = 30.0  # the last announcement before a silence can be lost too
+SYNC_AGAIN_SECONDS = 1.0  # after one that failed; then twice as long each time
+RECONNECT_WITHIN_SECONDS = (
+    10.0  # 5,000 clients of a server that restarts are 500 requests a second to the API, not 5,000
+)
 
 
 class ApiError(Exception):
@@ -37,7 +41,9 @@ class Inbox(Replica):
     """The newest 100 items when it begins, and all that arrive from then on; `load_older` fetches what lies deeper.
 
     `token` is one, or a function that answers one that is good for a while; then the inbox stays online beyond the end
-    of any of them. `on_change` is called from a background thread. `sync` and `load_older` raise `ApiError`.
+    of any of them. A connection that is lost is made again at a random moment within `reconnect_within_seconds`, and
+    later where that fails, so that the clients of a server that restarts do not come all at once. `on_change` is called
+    from a background thread. `sync` and `load_older` raise `ApiError`.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class Inbox(Replica):
         *,
         on_change: Callable[[Change], object] = lambda _: None,
         sync_every_seconds: float = SYNC_EVERY_SECONDS,
+        reconnect_within_seconds: float = RECONNECT_WITHIN_SECONDS,
     ) -> None:
         super().__init__(on_change)
         self.api_url = api_url
@@ -56,7 +63,13 @@ class Inbox(Replica):
         self._renews = callable(token)
         self._sync_every_seconds = sync_every_seconds
         self._offline = threading.Event()
-        self._socket = OrderedClient(handle_sigint=False)
+        self._behind = threading.Event()
+        self._socket = OrderedClient(
+            handle_sigint=False,
+            reconnection_delay=reconnect_within_seconds / 2,  # give or take as much: at any moment until then
+            randomization_factor=reconnect_within_seconds / 2,  # in seconds, whatever its name says
+            reconnection_delay_max=reconnect_within_seconds * 3,
+        )
         for event in ("notification", "inbox"):
             self._socket.on(event, self._hear)
         self._socket.on("sync", lambda _reason: self._try_to_sync())
@@ -68,11 +81,13 @@ class Inbox(Replica):
         self.sync()
         self._socket.connect(self.push_url, auth=lambda: {"token": self._token()}, transports=["websocket"])
         self._offline = threading.Event()
+        self._behind.clear()
         self._socket.start_background_task(self._sync_now_and_then, self._offline)
 
     def disconnect(self) -> None:
         """Go offline; what was received stays."""
         self._offline.set()
+        self._behind.set()  # wakes who waits for it
         self._socket.disconnect()
 
     def request(self, method: str, path: str, json: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
@@ -102,12 +117,17 @@ class Inbox(Replica):
             raise
 
     def _hear(self, change: Change) -> None:
-        with contextlib.suppress(ApiError):  # the version stays behind, so that whatever comes next asks again
+        try:
             self.hear(change)
+        except ApiError:
+            self._behind.set()
 
     def _try_to_sync(self) -> None:
-        with contextlib.suppress(ApiError):
+        try:
             self.sync()
+            self._behind.clear()
+        except ApiError:
+            self._behind.set()
 
     def _renew(self, _expiring: object) -> None:
         """With one token only, the server hangs up when that has expired."""
@@ -115,5 +135,17 @@ class Inbox(Replica):
             self._socket.emit("authenticate", {"token": self._token()})
 
     def _sync_now_and_then(self, offline: threading.Event) -> None:
-        while not offline.wait(self._sync_every_seconds):
-            self._try_to_sync()
+        """Never in step with other clients; sooner when the last attempt failed."""
+        again = SYNC_AGAIN_SECONDS
+        while not offline.is_set():
+            if self._behind.wait(_jittered(self._sync_every_seconds)):
+                offline.wait(_jittered(again))
+                again = min(again * 2, self._sync_every_seconds)
+            else:
+                again = SYNC_AGAIN_SECONDS
+            if not offline.is_set():
+                self._try_to_sync()
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(0.5, 1)  # noqa: S311

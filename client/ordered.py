@@ -10,9 +10,15 @@ from typing import Any
 import engineio
 import socketio
 
+CONNECT_SECONDS = 10  # who gave up sooner would come back at once, to a server that has too much to do already
+
 
 class OrderedClient(socketio.Client):  # type: ignore[misc]
     """As `socketio.Client`, but one packet at a time: a handler must not wait for an answer over the same socket."""
+
+    def connect(self, *args: Any, **options: Any) -> None:
+        """As its own; but on each return, too, a server that is busy gets more than a second to answer."""
+        super().connect(*args, **{"wait_timeout": CONNECT_SECONDS, **options})
 
     def _engineio_client_class(self) -> type[engineio.Client]:
         return _OneAtATime

@@ -13,6 +13,7 @@ from typing import Self
 
 from ops.processes import Process
 
+PATIENCE = 60.0  # seconds that a process may take to become ready, on a machine that is busy with others
 ROOT = Path(__file__).parent.parent
 
 
@@ -77,7 +78,9 @@ class Stack:
             "worker": lambda: " ready" in process.output(),
         }
         ready = checks.get(kind, lambda: True)
-        process = Process(name, procfile()[kind], self._folder / f"{name}.log", env=environ, cwd=ROOT, ready=ready)
+        process = Process(
+            name, procfile()[kind], self._folder / f"{name}.log", env=environ, cwd=ROOT, ready=ready, patience=PATIENCE
+        )
         return process
 
 
