@@ -24,9 +24,7 @@ PAGE = 100
 REQUEST_TIMEOUT_SECONDS = 10
 SYNC_EVERY_SECONDS = 30.0  # the last announcement before a silence can be lost too
 SYNC_AGAIN_SECONDS = 1.0  # after one that failed; then twice as long each time
-RECONNECT_WITHIN_SECONDS = (
-    10.0  # 5,000 clients of a server that restarts are 500 requests a second to the API, not 5,000
-)
+RECONNECT_WITHIN_SECONDS = 10.0  # the clients of a server that restarts must not ask the API all in one second
 
 
 class ApiError(Exception):

@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 
 from models.database import Session
 from models.notifications import RELAY_AFTER
+from models.numberline import hold
 from models.tables import inboxes, notifications
 
 
@@ -18,7 +19,7 @@ def leave_held(session: Session, ids: Sequence[UUID], now: datetime) -> list[UUI
     """
     named = select(notifications.c.id, notifications.c.recipients).where(notifications.c.id.in_(ids))
     recipients = {row.id: row.recipients or [] for row in session.execute(named)}
-    held = _held(session, {name for names in recipients.values() for name in names})
+    held = _held(session, [name for names in recipients.values() for name in names])
     left = [id_ for id_ in recipients if held.intersection(recipients[id_])]
     if left:
         soon = update(notifications).where(notifications.c.id.in_(left), notifications.c.delivered_at.is_(None))
@@ -26,7 +27,6 @@ def leave_held(session: Session, ids: Sequence[UUID], now: datetime) -> list[UUI
     return [id_ for id_ in ids if id_ not in left]
 
 
-def _held(session: Session, recipients: set[str]) -> set[str]:
-    known = select(inboxes.c.recipient_id).where(inboxes.c.recipient_id.in_(recipients))
-    free = session.scalars(known.with_for_update(skip_locked=True)).all()
-    return set(session.scalars(known)) - set(free)
+def _held(session: Session, recipients: list[str]) -> set[str]:
+    known = session.scalars(select(inboxes.c.recipient_id).where(inboxes.c.recipient_id.in_(recipients))).all()
+    return set(known) - set(hold(session, recipients, skip_held=True))
