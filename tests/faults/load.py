@@ -28,13 +28,18 @@ TOKEN_SECONDS = 86_400.0  # a clock may jump by an hour
 class Screen(Inbox):
     """A device of somebody: which changes it applied, in order, and how often it had to load the whole inbox."""
 
-    def __init__(self, house: House, owner: str, push_url: str, sync_every_seconds: float) -> None:
+    def __init__(self, house: House, owner: str, push_url: str, sync_every: float, reconnect_within: float) -> None:
         self.owner = owner
         self.changes: list[Change] = []
         self.loads = 0
         token = token_for(owner, ttl_seconds=TOKEN_SECONDS)
         super().__init__(
-            house.api_url, push_url, token, on_change=self.changes.append, sync_every_seconds=sync_every_seconds
+            house.api_url,
+            push_url,
+            token,
+            on_change=self.changes.append,
+            sync_every_seconds=sync_every,
+            reconnect_within_seconds=reconnect_within,
         )
 
     def fetch_page(self, cursor: str | None) -> dict[str, Any]:
@@ -45,14 +50,15 @@ class Screen(Inbox):
 class Crowd:
     """People nobody has met before, each with a screen, a few with two; some of them subscribed to a topic."""
 
-    def __init__(self, house: House, label: str, size: int, sync_every_seconds: float) -> None:
+    def __init__(self, house: House, label: str, size: int, sync_every: float, reconnect_within: float) -> None:
         self.names = [f"{label} {number}" for number in range(size)]
         self.topic = f"news of {label}"
         self.subscribers = self.names[::3]
         owners = [*self.names, *self.names[:: size // 4]]
         urls = house.push_urls
         self.screens = [
-            Screen(house, owner, urls[place % len(urls)], sync_every_seconds) for place, owner in enumerate(owners)
+            Screen(house, owner, urls[place % len(urls)], sync_every, reconnect_within)
+            for place, owner in enumerate(owners)
         ]
 
     def connect(self) -> None:

@@ -3,11 +3,13 @@
 import argparse
 import random
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from tests.faults.episode import INVARIANTS, LISTED, Outcome, Pace, play
+from tests.faults.episode import AT_FULL_LENGTH, INVARIANTS, LISTED, Outcome, Pace, play
 from tests.faults.faults import FAULTS
 from tests.faults.house import House, open_house
 from tests.faults.ledger import Verdict
@@ -18,6 +20,7 @@ WIDTH = 44
 
 def main(arguments: Sequence[str]) -> int:
     """0 when every invariant held under every fault."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else what was started would stay
     asked = _parse(arguments)
     print(f"seed {asked.seed}", flush=True)
     with open_house() as house:
@@ -40,13 +43,13 @@ def _plan(asked: argparse.Namespace) -> Iterator[tuple[Fault, str, Pace]]:
         chosen = [fault for fault in chosen if fault.short is not None]
     if not asked.long:
         for fault in chosen:
-            yield fault, f"{asked.seed} {fault.name}", Pace(full=not asked.short)
+            yield fault, f"{asked.seed} {fault.name}", Pace() if asked.short else AT_FULL_LENGTH
         return
     chance, deadline = random.Random(asked.seed), time.monotonic() + 60 * asked.long
     turn = 0
     while time.monotonic() < deadline:
         turn += 1
-        pace = Pace(chance.uniform(0, 4), chance.uniform(0.5, 4), full=True)
+        pace = replace(AT_FULL_LENGTH, before=chance.uniform(0, 4), after=chance.uniform(0.5, 4))
         yield chance.choice(chosen), f"{asked.seed} {turn}", pace
 
 
