@@ -16,7 +16,9 @@ from tests.faults.house import House
 from tests.faults.load import Crowd
 from tests.faults.registry import Broken, Impossible, fault
 
-UNAFFECTED_AFTER = 4  # seconds in which a notification for others arrives, while one inbox is locked
+# Seconds in which a notification for others arrives while one inbox is locked: who came to wait behind somebody that
+# waits for it is left to the relay, which has its next turn after five, and looks every two.
+UNAFFECTED_AFTER = 10
 DISK_MIB = 24
 
 REVISION = '''
@@ -59,7 +61,7 @@ def database_without_free_connections(house: House, crowd: Crowd) -> Iterator[No
         yield
 
 
-@fault(short=6, full=60)
+@fault(short=None, full=60)
 def one_inbox_locked(house: House, crowd: Crowd) -> Iterator[None]:
     victim = crowd.names[1]
     with psycopg.connect(house.postgresql.url) as holder:
