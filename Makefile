@@ -9,7 +9,7 @@ WEB_SOURCES := web/build.mjs $(wildcard web/client/*.ts web/inbox/*.ts web/demo/
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup services lint test test-browser faults soak bench bench-quick bench-read up demo token lock clean tools
+.PHONY: help setup services lint test test-browser faults soak bench bench-quick bench-read up demo token picture lock clean tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -56,6 +56,9 @@ bench-quick: tools ## The same with smaller numbers, in less than two minutes
 
 bench-read: tools ## Measure what reading an inbox costs, among five million items (four minutes)
 	@$(IN) -m bench.read
+
+picture: tools web/dist/.built ## Take the README's picture of the demo page anew
+	@$(IN) -m ops.picture
 
 lock: .venv/.dev ## Write requirements/*.txt anew from pyproject.toml [UPGRADE=--upgrade]
 	$(IN) -m pip install --quiet --disable-pip-version-check uv

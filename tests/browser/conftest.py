@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from api.pages import BUILT
 from ops.install import find_chromium
 from ops.stack import Stack
+from tests.browser.own_page import OpenOwnPage, OwnPage, answer_with, element
 from tests.browser.pane import Pane
 from tests.support.needs import do_without
 from tests.support.stack import token_for
@@ -67,6 +68,37 @@ def open_page(chromium: Browser, stack: Stack) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert broken == []
+
+
+@pytest.fixture
+def open_browser(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Opens browsers, each with a storage of its own; on none of their pages anything may break."""
+    contexts: list[BrowserContext] = []
+    broken: list[str] = []
+
+    def open_one(**options: Any) -> BrowserContext:
+        contexts.append(chromium.new_context(**options))
+        contexts[-1].on("weberror", lambda error: broken.append(str(error.error)))
+        return contexts[-1]
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert broken == []
+
+
+@pytest.fixture
+def own_page(open_browser: Callable[..., BrowserContext], stack: Stack) -> OpenOwnPage:
+    """Opens a page of one's own with the component for this token, in a browser of its own or in that of another."""
+
+    def open_one(
+        token: str | None, attributes: str = "", *, beside: OwnPage | None = None, lang: str = "en", **options: Any
+    ) -> OwnPage:
+        context = beside.page.context if beside else open_browser(**options)
+        body = element(stack, token, attributes)
+        return answer_with(context.new_page(), stack, body, lang)
+
+    return open_one
 
 
 def someone(name: str) -> str:

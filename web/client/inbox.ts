@@ -273,7 +273,7 @@ export class Inbox {
         this.#becomeLive(false);
         this.#schedule();
       },
-      refused: () => this.#failed(new BelfryError("token_refused", "The token was refused.", { status: 401 })),
+      refused: () => void this.#askWhyRefused(),
       heard: (told: Announcement) => {
         this.#tabs?.tell({ type: "heard", told });
         this.#hear(told);
@@ -285,6 +285,13 @@ export class Inbox {
       },
     };
     this.#link = new Link(push, this.#tokens, listener, io);
+  }
+
+  /** The API says it more exactly; where it takes the token, the push server alone does not. */
+  async #askWhyRefused(): Promise<void> {
+    this.#becomeLive(false);
+    await this.#catchUp();
+    if (this.#problem === null) this.#failed(new BelfryError("token_refused", "The push server refused the token."));
   }
 
   #becomeLive(live: boolean): void {

@@ -172,14 +172,21 @@ export class BelfryInbox extends HTMLElement {
   #makePopover(panel: Panel): void {
     panel.element.popover = "auto";
     this.#bell.popoverTargetElement = panel.element;
+    let hadFocus = false;
+    panel.element.addEventListener("beforetoggle", () => {
+      hadFocus = panel.element.contains(this.shadowRoot?.activeElement ?? null);
+    });
     panel.element.addEventListener("toggle", (event) => {
       const open = event.newState === "open";
       setAttribute(this.#bell, "aria-expanded", String(open));
-      if (!open) return;
+      if (!open) {
+        if (hadFocus && document.activeElement === document.body) this.#bell.focus();
+        return;
+      }
       this.#toasts?.clear();
       this.#stand();
       panel.draw(this.#broken);
-      panel.focus();
+      if (!panel.element.contains(this.shadowRoot?.activeElement ?? null)) panel.focus();
     });
   }
 

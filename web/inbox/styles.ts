@@ -118,11 +118,11 @@ button:disabled { cursor: default; opacity: .4; }
 .time::before { content: "·"; margin-inline-end: 6px; }
 .severity { padding: 0 6px; border-radius: 6px; font-weight: 600; font-size: 11.5px; border: 1px solid currentColor; color: var(--_warn); }
 .row[data-severity="high"] .severity { color: var(--_bad); }
-.side { display: flex; flex-direction: column; align-items: center; gap: 4px; }
-.side .quiet { opacity: 0; }
+.side { position: relative; flex: none; width: 32px; }
+.side .quiet { position: absolute; inset-block-start: 21px; opacity: 0; }
 .row:is(:hover, :focus-within) .side .quiet, .side .quiet[aria-expanded="true"] { opacity: 1; }
 @media (hover: none) { .side .quiet { opacity: 1; } }
-.dot { width: 10px; height: 10px; margin: 6px 11px 0; border-radius: 50%; background: var(--_accent); }
+.dot { display: block; width: 10px; height: 10px; margin: 6px 11px 0; border-radius: 50%; background: var(--_accent); }
 
 .empty { display: grid; justify-items: center; gap: 10px; padding: 44px 24px; color: var(--_quiet); text-align: center; }
 .empty .icon { font-size: 30px; opacity: .55; }
