@@ -52,8 +52,11 @@ export class Pending {
   /** The item as the user left it; null when they deleted it. */
   look = (item: Item): Item | null => {
     let seen: Item | null = item;
-    for (const { change } of this.#acts) if (seen) seen = after(seen, change);
-    return seen && seen !== item ? { ...seen, version: item.version } : seen;
+    for (const { change } of this.#acts) {
+      const then: Item | null = seen && after(seen, change);
+      seen = then && then !== seen ? { ...then, version: item.version } : then; // so that the next act applies as well
+    }
+    return seen;
   };
 
   /** The counts as the user left them, from the truth's and all the items that are held. */

@@ -103,6 +103,15 @@ describe("what the user does", () => {
     expect(inbox.state.items[0]?.read_at).toBeNull();
   });
 
+  it("several times with one item is shown whole before any of it is done", async () => {
+    const { seq } = server.add("one");
+    const inbox = await openOnline();
+    const done = [inbox.markAllSeen(), inbox.markRead(seq), inbox.archive(seq)];
+    expect(titles(inbox)).toEqual([]);
+    expect(inbox.state).toMatchObject({ unread: 0, unseen: 0 });
+    await Promise.all(done);
+  });
+
   it("is taken back when nobody can be reached", async () => {
     const { seq } = server.add("one");
     const inbox = await openOnline();
