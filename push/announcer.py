@@ -51,6 +51,11 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
         for message in wire.encode(announcements):
             self._send(message)
 
+    def announce_arrivals(self, arrivals: Sequence[wire.Arrival]) -> None:
+        """As `announce`, for items that arrived: what their recipients share goes out once."""
+        for message in wire.encode_arrivals(arrivals):
+            self._send(message)
+
     def revoke(self, user_id: str, revoked_before: datetime) -> None:
         """Have every push server refuse this user's tokens issued before that moment. Raises `AnnounceFailed`."""
         self._send(wire.encode_revocation(wire.Revocation(user_id, revoked_before)))

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
+from engineio import packet as eio_packet
+from socketio import packet
 
 from push import wire
 from push.announcer import AnnounceFailed, Announcer
@@ -102,6 +104,8 @@ class Listener(Announcer):
         elif method == wire.REVOKE:
             revocation = wire.decode_revocation(message)
             self._revoked.hear(revocation.user_id, revocation.revoked_before)
+        elif method == wire.ARRIVE:
+            self._handle_arrive(message)
         elif method not in STOCK_METHODS:
             raise ValueError("unknown method")
         elif method == "callback" or message.get("host_id") != self.host_id:
@@ -110,9 +114,19 @@ class Listener(Announcer):
     def _handle_announce(self, message: dict[str, Any]) -> None:
         for announcement in wire.decode(message):
             self._counts.heard += 1
-            room = wire.room_of(announcement.recipient_id)
-            if self._has(wire.NAMESPACE, room):
+            if self._is_here(announcement.recipient_id):
+                room = wire.room_of(announcement.recipient_id)
                 self.emit(announcement.event, announcement.payload, wire.NAMESPACE, room=room, ignore_queue=True)
+
+    def _handle_arrive(self, message: dict[str, Any]) -> None:
+        for recipient_id, payload in wire.decode_arrivals(message, self._is_here):
+            event = eio_packet.Packet(eio_packet.MESSAGE, f'{packet.EVENT}["{wire.event_of("added")}",{payload}]')
+            for _, eio_sid in self.get_participants(wire.NAMESPACE, wire.room_of(recipient_id)):
+                self.server._send_eio_packet(eio_sid, event)
+        self._counts.heard += len(message["to"])
+
+    def _is_here(self, recipient_id: str) -> bool:
+        return self._has(wire.NAMESPACE, wire.room_of(recipient_id))
 
     def _handle_emit(self, message: dict[str, Any]) -> None:
         room = message.get("room")

@@ -1,19 +1,24 @@
 """What crosses the exchange and the socket: names, rooms, and the announcement, for the announcer and the server alike.
 
-A message on the exchange is the JSON text `{"method": "announce", "announcements": [[recipient_id, payload], …]}`.
+A message on the exchange is JSON: `{"method": "announce", "announcements": [[recipient_id, payload], …]}`. Items that
+arrive are announced to all their recipients together, what these share once: `{"method": "arrive", "epoch": …,
+"items": [item, …], "to": [[recipient_id, place in items, version, unread, unseen], …]}`.
 A revocation is `{"method": "revoke", "user_id": …, "revoked_before": seconds since 1970}`.
 Beside them the server understands the stock messages of `socketio.KombuManager` (`{"method": "emit", …}` and so on).
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii
 from typing import Any
+from uuid import UUID
 
 EXCHANGE = "belfry"
 NAMESPACE = "/"
 ANNOUNCE = "announce"
+ARRIVE = "arrive"
 REVOKE = "revoke"
 
 # A push server handles one message at a time between two looks at its sockets: a few milliseconds each, not more.
@@ -31,6 +36,18 @@ class Announcement:
     @property
     def event(self) -> str:
         return event_of(self.payload["change"])
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One item that arrived at one recipient. `item` lacks `seq` and `version`; recipients share one object."""
+
+    recipient_id: str
+    item: dict[str, Any]
+    version: int
+    unread: int
+    unseen: int
+    epoch: UUID
 
 
 @dataclass(frozen=True)
@@ -80,6 +97,37 @@ def decode(message: Mapping[str, Any]) -> Iterator[Announcement]:
                 raise ValueError("an announcement is not [recipient_id, payload with a change]")
 
 
+def encode_arrivals(arrivals: Iterable[Arrival]) -> Iterator[str]:
+    """As `encode`; each message has an item once, whoever receives it."""
+    batch = _Batch()
+    for arrival in arrivals:
+        if not batch.takes(arrival):
+            yield batch.message()
+            batch = _Batch()
+            batch.takes(arrival)
+    if batch.entries:
+        yield batch.message()
+
+
+def decode_arrivals(message: Mapping[str, Any], is_here: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """Each recipient who is here, with the payload of the event as JSON. Raises `ValueError` at what is no arrival."""
+    match message:
+        case {"epoch": str(epoch), "items": list(items), "to": list(entries)}:
+            ends: dict[int, str] = {}
+        case _:
+            raise ValueError("arrivals lack their epoch, their items or whom they are for")
+    begin = f',"epoch":{encode_basestring_ascii(epoch)},"change":"added","item":{{"seq":'
+    for entry in entries:
+        match entry:
+            case [str(recipient_id), int(place), int(version), int(unread), int(unseen)] if 0 <= place < len(items):
+                if is_here(recipient_id):
+                    end = ends.get(place) or ends.setdefault(place, _after_version(items[place]))
+                    item = f'{begin}{version:d},"version":{version:d},{end}'
+                    yield recipient_id, f'{{"version":{version:d}{item},"unread":{unread:d},"unseen":{unseen:d}}}'
+            case _:
+                raise ValueError("an arrival is not [recipient_id, place, version, unread, unseen]")
+
+
 def encode_revocation(revocation: Revocation) -> str:
     """One message."""
     moment = revocation.revoked_before.timestamp()
@@ -99,3 +147,41 @@ def decode_revocation(message: Mapping[str, Any]) -> Revocation:
 
 def _message(entries: list[str]) -> str:
     return f'{{"method":"{ANNOUNCE}","announcements":[{",".join(entries)}]}}'
+
+
+class _Batch:
+    """Arrivals for one message."""
+
+    def __init__(self) -> None:
+        self.entries: list[str] = []
+        self._items: list[str] = []
+        self._places: dict[int, int] = {}
+        self._size = 0
+        self._epoch = ""
+
+    def takes(self, arrival: Arrival) -> bool:
+        """False when it is full; it takes one, however large."""
+        place = self._places.get(id(arrival.item))
+        item = json.dumps(arrival.item, separators=(",", ":")) if place is None else ""
+        recipient = encode_basestring_ascii(arrival.recipient_id)
+        place = len(self._items) if place is None else place
+        entry = f"[{recipient},{place},{arrival.version},{arrival.unread},{arrival.unseen}]"
+        size = self._size + len(item) + len(entry)
+        if self.entries and (len(self.entries) == MESSAGE_MAX_ANNOUNCEMENTS or size > MESSAGE_MAX_BYTES):
+            return False
+        if item:
+            self._places[id(arrival.item)] = place
+            self._items.append(item)
+        self._size, self._epoch = size, str(arrival.epoch) if not self.entries else self._epoch
+        self.entries.append(entry)
+        return True
+
+    def message(self) -> str:
+        head = f'{{"method":"{ARRIVE}","epoch":"{self._epoch}","items":[{",".join(self._items)}]'
+        return f'{head},"to":[{",".join(self.entries)}]}}'
+
+
+def _after_version(item: Any) -> str:
+    if not isinstance(item, dict) or not item:
+        raise ValueError("an item is not an object, or empty")
+    return json.dumps(item, separators=(",", ":"))[1:]

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 
 from ops.processes import wait_for
 from push.announcer import Announcer
-from push.wire import Announcement, room_of
+from push.wire import Announcement, Arrival, room_of
 from tests.push.support import PushProcess, RawSocket, Screen, added
 
 Turn = Callable[..., Screen]
@@ -26,6 +27,24 @@ def test_two_tabs_of_one_user_are_both_shown_it_in_order(push: PushProcess, scre
     push.announce(*(added("bob", version) for version in range(1, 301)))
     for tab in tabs:
         tab.expect_versions(*range(1, 301))
+
+
+def test_an_item_that_arrives_at_many_is_shown_to_each_with_their_own_version_and_counts(
+    start_push: Start, broker_url: str, screen: Turn
+) -> None:
+    server = start_push(broker_url)
+    bob, alice, carol = screen(server, "bob"), screen(server, "alice"), screen(server, "carol")
+    item = {"id": "x", "title": "Grüße ☂", "seen_at": None}
+    people = {"bob": 3, "nobody": 4, "alice": 5}
+    Announcer(broker_url).announce_arrivals(
+        [Arrival(name, item, version, version + 1, version + 2, UUID(int=7)) for name, version in people.items()]
+    )
+    for one, version in ((bob, 3), (alice, 5)):
+        rest = {"change": "added", "epoch": str(UUID(int=7)), "unread": version + 1, "unseen": version + 2}
+        item_shown = {"seq": version, "version": version, **item}
+        assert one.expect("notification") == {"version": version, "item": item_shown, **rest}
+    server.announce(added("carol", 1))
+    carol.expect_versions(1)
 
 
 def test_two_push_servers_both_show_a_users_screens_what_is_announced(

@@ -3,11 +3,14 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from push import wire
-from push.wire import Announcement, Revocation
+from push.wire import Announcement, Arrival, Revocation
+
+EPOCH = UUID(int=7)
 
 
 def added(recipient_id: str, version: int, body: str = "") -> Announcement:
@@ -59,6 +62,64 @@ def test_an_announcement_above_the_bound_travels_alone() -> None:
 
 def test_no_announcements_are_no_message() -> None:
     assert list(wire.encode([])) == []
+    assert list(wire.encode_arrivals([])) == []
+
+
+def arrivals(*recipients: str, body: str = "hello") -> list[Arrival]:
+    item = {"id": body[:10], "body": body, "seen_at": None}
+    return [Arrival(one, item, 7 + n, 3, 2, EPOCH) for n, one in enumerate(recipients)]
+
+
+def arrive(message: str, *here: str) -> list[tuple[str, dict[str, Any]]]:
+    shown = wire.decode_arrivals(json.loads(message), lambda one: not here or one in here)
+    return [(recipient, json.loads(payload)) for recipient, payload in shown]
+
+
+def payload_of(one: Arrival) -> dict[str, Any]:
+    item = {"seq": one.version, "version": one.version, **one.item}
+    rest = {"unread": one.unread, "unseen": one.unseen, "epoch": str(EPOCH), "change": "added"}
+    return {"version": one.version, "item": item, **rest}
+
+
+def test_an_item_for_many_travels_once_and_arrives_complete_at_each() -> None:
+    sent = arrivals("bob", "zoë ☂ \ud800", body='a "quoted" ☂') + arrivals("bob", body="other")
+    [message] = wire.encode_arrivals(sent)
+    assert message.count("quoted") == 2  # its id and its body
+    expected = [(one.recipient_id, payload_of(one)) for one in sent]
+    assert arrive(message) == expected
+    assert arrive(message, "bob") == [expected[0], expected[2]]
+
+
+def test_arrivals_travel_in_messages_of_bounded_size_and_the_larger_ones_alone() -> None:
+    wide = arrivals(*(f"user-{number}" for number in range(1200)))
+    large = [arrivals("bob", body=f"{number}{'x' * 100_000}")[0] for number in range(5)]
+    huge = arrivals("bob", "alice", body="x" * wire.MESSAGE_MAX_BYTES)
+    messages = list(wire.encode_arrivals([*wide, *large, *huge]))
+    assert [one for message in messages for one in arrive(message)] == [
+        (one.recipient_id, payload_of(one)) for one in [*wide, *large, *huge]
+    ]
+    assert [len(json.loads(message)["to"]) for message in messages] == [500, 500, 202, 2, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"items": None},
+        {"epoch": 7},
+        {"to": "bob"},
+        {"to": [["bob", 0, 1, 1]]},
+        {"to": [["bob", 1, 1, 1, 1]]},
+        {"to": [["bob", -1, 1, 1, 1]]},
+        {"to": [["bob", 0, "1", 1, 1]]},
+        {"to": [[7, 0, 1, 1, 1]]},
+        {"items": [7]},
+        {"items": [{}]},
+    ],
+)
+def test_what_is_no_arrival_is_refused(said: dict[str, Any]) -> None:
+    message = {"epoch": "e", "items": [{"id": "x"}], "to": [["bob", 0, 1, 1, 1]], **said}
+    with pytest.raises(ValueError, match=r"arrival|item"):
+        list(wire.decode_arrivals(message, lambda _: True))
 
 
 @pytest.mark.parametrize(
