@@ -6,7 +6,7 @@ from uuid import UUID
 
 from api.enqueue import Enqueuer
 from models import notifications
-from models.database import Database, DatabaseUnavailable
+from models.database import Database, is_away
 from models.grouping import Group
 from models.notifications import IdempotencyKeyReused, NewNotification
 
@@ -21,9 +21,7 @@ class Acceptor:
         self._database = database
         self._enqueuer = enqueuer
         self._clock = clock
-        self._group = Group(
-            self._accept, max_size=TOGETHER_MAX, max_waiting=WAITING_MAX, for_all=(DatabaseUnavailable,)
-        )
+        self._group = Group(self._accept, max_size=TOGETHER_MAX, max_waiting=WAITING_MAX, is_for_all=is_away)
 
     def accept(self, new: NewNotification) -> UUID:
         """The id; it is committed. Raises `IdempotencyKeyReused`, `DatabaseUnavailable`, or `Crowded`."""

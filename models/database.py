@@ -45,6 +45,11 @@ class Locked(DatabaseUnavailable):
     """Somebody holds a row for longer than we wait. Nothing was written."""
 
 
+def is_away(error: Exception) -> bool:
+    """Whether it is the database that fails, whatever is asked of it."""
+    return isinstance(error, DatabaseUnavailable) and not isinstance(error, Locked)
+
+
 class Database:
     """An engine for PostgreSQL (psycopg 3) or SQLite (WAL). Connects lazily, so it may be made before a fork.
 

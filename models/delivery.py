@@ -1,7 +1,6 @@
 """Delivering: an accepted notification becomes an item in each recipient's inbox, once."""
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,15 +10,14 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, case, func, select, update
 
+from models.arrival import write_items
 from models.database import Session
 from models.notifications import NEW_START, WAITING, unexpired, until_expiry
-from models.numberline import Step, move_on
 from models.paging import exactly
-from models.rendering import Change, render_added, render_content, render_new_item
-from models.tables import inbox_items, inboxes, notifications, subscriptions
+from models.rendering import Change
+from models.tables import inboxes, notifications, subscriptions
 
 ITEMS_AT_ONCE = 1_000  # in one transaction: an inbox is locked for a fraction of a second at most
-FILTERS = ("kind", "topic", "severity", "actor")  # copied to each item, so that an inbox is filtered by index
 FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
 
 
@@ -50,7 +48,8 @@ def deliver(session: Session, ids: Sequence[UUID], now: datetime) -> Delivery:
     wide = [row.id for row in waiting if row.size is None]
     portion, left = _portion([row for row in waiting if row.size is not None])
     claimed = _claim(session, portion, now)
-    pairs = [(row, recipient) for row in claimed for recipient in row.recipients]
+    alive = [row for row in claimed if row.expires_at is None or row.expires_at > now]
+    pairs = [(row, recipient) for row in alive for recipient in row.recipients]
     return Delivery(write_items(session, pairs, now), left, wide)
 
 
@@ -80,27 +79,6 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
         )
     )
     return Chunk(arrivals, finished)
-
-
-def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: datetime) -> list[Change]:
-    """Give each (notification, recipient) the next version of the recipient's inbox and write its item."""
-    alive = [(row, recipient) for row, recipient in pairs if row.expires_at is None or row.expires_at > now]
-    if not alive:
-        return []
-    arriving = Counter(recipient for _, recipient in alive)
-    after = move_on(session, {recipient: Step(n, n, n) for recipient, n in arriving.items()}, now)
-    contents = {row.id: render_content(row) for row, _ in alive}
-    arrivals, items = [], []
-    for row, recipient in alive:
-        arriving[recipient] -= 1
-        left, inbox = arriving[recipient], after[recipient]
-        seq = inbox.version - left
-        added = render_added(render_new_item(seq, contents[row.id]))
-        arrivals.append(Change(recipient, added, inbox.unread - left, inbox.unseen - left, inbox.epoch))
-        filters = {name: getattr(row, name) for name in FILTERS}
-        items.append({"recipient_id": recipient, "seq": seq, "version": seq, "notification_id": row.id, **filters})
-    session.execute(inbox_items.insert(), items)
-    return arrivals
 
 
 def _lock(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:

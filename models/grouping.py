@@ -46,7 +46,7 @@ class Group(Generic[T, R]):
     """Runs many calls as one: `run` takes the items of all and answers one result for each, in order.
 
     A result that is an exception is raised to its own caller. When `run` itself fails, each item is run again alone, so
-    that one cannot spoil the others'; but an error of the kinds `for_all` is everyone's, also theirs who wait.
+    that one cannot spoil the others'; but an error that `is_for_all` is everyone's, also theirs who wait.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Group(Generic[T, R]):
         *,
         max_size: int,
         max_waiting: int,
-        for_all: tuple[type[Exception], ...] = (),
+        is_for_all: Callable[[Exception], bool] = lambda _: False,
     ) -> None:
         self._run = run
         self._max_size = max_size
         self._max_waiting = max_waiting
-        self._for_all = for_all
+        self._is_for_all = is_for_all
         self._lock = threading.Lock()
         self._waiting: deque[_Seat[T, R]] = deque()
         self._is_led = False
@@ -106,7 +106,7 @@ class Group(Generic[T, R]):
         together = [seat, *others]
         try:
             self._carry_out(together)
-        except self._for_all as error:
+        except Exception as error:
             together += self._all_waiting()
             _settle_the_rest(together, error)
         finally:
@@ -118,9 +118,9 @@ class Group(Generic[T, R]):
     def _carry_out(self, together: Sequence[_Seat[T, R]]) -> None:
         try:
             outcomes = self._run([seat.item for seat in together])
-        except self._for_all:
-            raise
         except Exception as error:
+            if self._is_for_all(error):
+                raise
             if len(together) == 1:
                 together[0].settle(error)
             else:

@@ -145,7 +145,7 @@ def change_log(session: Session, recipient_id: str, versions: Sequence[int]) -> 
     key = tuple_(inbox_changes.c.recipient_id, inbox_changes.c.version)
     named = key.in_([(recipient_id, version) for version in versions])
     rows = session.execute(select(*inbox_changes.c).where(named).order_by(inbox_changes.c.version))
-    return [Change(recipient_id, render_change(row), row.unread, row.unseen, epoch) for row in rows]
+    return [Change(recipient_id, row.version, render_change(row), row.unread, row.unseen, epoch) for row in rows]
 
 
 def _summary(standing: Row[Any]) -> Summary:

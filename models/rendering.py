@@ -16,13 +16,28 @@ STATE_TIMES = ("seen_at", "read_at", "archived_at")
 
 @dataclass(frozen=True)
 class Change:
-    """One change of one inbox, with the counts that belong to its version."""
+    """One change of one inbox, with the counts that belong to its version.
+
+    `said` is what all recipients share: of an arrival the item without what differs, of a change of state all of it.
+    """
 
     recipient_id: str
-    rendered: Rendered
+    version: int
+    said: Rendered
     unread: int
     unseen: int
     epoch: UUID
+
+    @property
+    def is_arrival(self) -> bool:
+        return bool(self.said["change"] == "added")
+
+    @property
+    def rendered(self) -> Rendered:
+        """As the API answers it."""
+        if self.is_arrival:
+            return render_added({"seq": self.version, "version": self.version, **self.said["item"]})
+        return self.said
 
     def announced(self) -> Rendered:
         """What the socket says of it."""
@@ -50,9 +65,9 @@ def _item(values: Rendered) -> Rendered:
     return {"seq": values["seq"], "version": values["version"], **_content(values), **state}
 
 
-def render_new_item(seq: int, content: Rendered) -> Rendered:
-    """An item at the moment of its arrival, when nothing has been done with it."""
-    return {"seq": seq, "version": seq, **content, **dict.fromkeys(STATE_TIMES)}
+def render_arrival(notification: Row[Any]) -> Rendered:
+    """What all recipients share at the moment when it arrives and nothing has been done with it."""
+    return {"change": "added", "item": {**render_content(notification), **dict.fromkeys(STATE_TIMES)}}
 
 
 def _content(values: Rendered) -> Rendered:

@@ -78,6 +78,6 @@ def _remember(session: Session, removed: list[Row[Any]], change: str, now: datet
     remembered = inbox_changes.insert().returning(*inbox_changes.c)
     epoch = next(iter(after.values())).epoch
     return [
-        Change(row.recipient_id, render_change(row), row.unread, row.unseen, epoch)
+        Change(row.recipient_id, row.version, render_change(row), row.unread, row.unseen, epoch)
         for row in session.execute(remembered, rows)
     ]

@@ -22,6 +22,7 @@ from push import wire
 CONNECT_TIMEOUT = 5  # seconds for each step of connecting
 HEARTBEAT = 6  # seconds; a broker that is silent for two of them is taken for dead
 TICK = 1  # seconds between two looks at the heartbeat
+PREFETCH = 50  # messages of up to 256 KiB in this process's memory
 # What waits for a push server that is slow or frozen is bounded, and dies with its connection.
 QUEUE_ARGUMENTS = {
     "x-max-length": 10_000,
@@ -62,11 +63,12 @@ def feed(broker_url: str) -> Feed:
 
 def _over_amqp(connection: kombu.Connection) -> Feed:
     connection.connection.sock.settimeout(CONNECT_TIMEOUT)  # for what py-amqp waits without a bound
+    channel = connection.default_channel
+    channel.basic_qos(0, PREFETCH, False)
     arrived: deque[Any] = deque()
-    # Without acknowledgements: what was not handled when a connection ends is lost with its queue in any case, and who
-    # reads slowly is held up by TCP.
-    with kombu.Consumer(connection.default_channel, [_queue()], on_message=arrived.append, no_ack=True):
+    with kombu.Consumer(channel, [_queue()], on_message=arrived.append, auto_declare=True):
         yield None
+        unacknowledged = 0
         while True:
             with contextlib.suppress(TimeoutError):
                 connection.drain_events(timeout=TICK)
@@ -74,6 +76,10 @@ def _over_amqp(connection: kombu.Connection) -> Feed:
             while arrived:
                 message = arrived.popleft()
                 yield Message(str(message.content_type), _bytes(message.body))
+                unacknowledged += 1
+                if unacknowledged >= PREFETCH // 2:
+                    channel.basic_ack(message.delivery_tag, multiple=True)
+                    unacknowledged = 0
 
 
 def _queue() -> kombu.Queue:

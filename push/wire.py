@@ -8,7 +8,7 @@ Beside them the server understands the stock messages of `socketio.KombuManager`
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii
@@ -97,7 +97,7 @@ def decode(message: Mapping[str, Any]) -> Iterator[Announcement]:
                 raise ValueError("an announcement is not [recipient_id, payload with a change]")
 
 
-def encode_arrivals(arrivals: Iterable[Arrival]) -> Iterator[str]:
+def encode_arrivals(arrivals: Sequence[Arrival]) -> Iterator[str]:
     """As `encode`; each message has an item once, whoever receives it."""
     batch = _Batch()
     for arrival in arrivals:

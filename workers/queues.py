@@ -26,6 +26,8 @@ ROUTES = {
     UPKEEP: {"queue": UPKEEP_QUEUE},
 }
 
+CONCURRENCY = 16  # tasks at a time in one process: those that deliver share one transaction
+
 RELAY_EVERY = timedelta(seconds=2)
 UPKEEP_EVERY = timedelta(minutes=1)
 
@@ -50,7 +52,7 @@ def make_celery(broker_url: str) -> Celery:
         task_reject_on_worker_lost=True,
         # Threads share one database pool and one announcer; the work is waiting for the database.
         worker_pool="threads",
-        worker_concurrency=8,
+        worker_concurrency=CONCURRENCY,
         worker_prefetch_multiplier=4,
         # A worker that starts anew, or a second one on the host, must not be refused for the first one's queue.
         control_queue_exclusive=False,

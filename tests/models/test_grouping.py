@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from models.database import DatabaseUnavailable
+from models.database import DatabaseUnavailable, Locked, is_away
 from models.grouping import Crowded, Forsaken, Group
 from tests.support import wait_for
 
@@ -19,9 +19,7 @@ class Desk:
     def __init__(self, max_size: int = 100, max_waiting: int = 100) -> None:
         self.batches: list[list[int]] = []
         self.go = threading.Event()
-        self.group: Group[int, int] = Group(
-            self.run, max_size=max_size, max_waiting=max_waiting, for_all=(DatabaseUnavailable,)
-        )
+        self.group: Group[int, int] = Group(self.run, max_size=max_size, max_waiting=max_waiting, is_for_all=is_away)
         self.pool = ThreadPoolExecutor(40)
 
     def run(self, numbers: Sequence[int]) -> list[int | Exception]:
@@ -80,21 +78,25 @@ def test_who_comes_when_too_many_wait_is_told_at_once() -> None:
 
 
 class Refusing(Desk):
-    """Refuses 13 in its answer; breaks at 7, whoever is beside it; the database is gone at 0."""
+    """Refuses 13 in its answer; breaks at 7, whoever is beside it; the database is gone at 0, a row is held at 5."""
 
     def answers(self, numbers: Sequence[int]) -> list[int | Exception]:
         if 0 in numbers:
             raise DatabaseUnavailable("gone")
         if 7 in numbers:
             raise ZeroDivisionError
+        if 5 in numbers:
+            raise Locked("held")
         return [ValueError("no") if number == 13 else 2 * number for number in numbers]
 
 
 def test_what_is_wrong_with_one_is_told_to_it_alone() -> None:
     desk = Refusing()
-    asked = desk.ask(1, 2, 13, 7, 3)
+    asked = desk.ask(1, 2, 13, 7, 3, 5, 4)
     desk.go.set()
-    assert [one.result(20) for one in (asked[0], asked[1], asked[4])] == [2, 4, 6]
+    assert [one.result(20) for one in (asked[0], asked[1], asked[4], asked[6])] == [2, 4, 6, 8]
+    with pytest.raises(Locked):
+        asked[5].result(20)
     with pytest.raises(ValueError, match="no"):
         asked[2].result(20)
     with pytest.raises(ZeroDivisionError):
@@ -109,7 +111,7 @@ def test_without_the_database_nobody_waits_for_a_turn_of_their_own() -> None:
         with pytest.raises(DatabaseUnavailable):
             one.result(20)
     assert desk.batches == [[0]]
-    assert desk.group.do(5) == 10
+    assert desk.group.do(6) == 12
 
 
 class Mortal(Desk):
