@@ -115,6 +115,7 @@ def test_a_body_of_300_kib_is_refused_in_the_words_of_the_api(front: Front) -> N
 def test_the_largest_body_that_the_api_takes_passes(front: Front) -> None:
     assert message(front.url, REQUEST_MAX_BYTES).status_code == 202
     assert message(front.url, REQUEST_MAX_BYTES + 1).status_code == 413
+    wait_for(lambda: "status=413" in front.lines("/v1/messages")[-1], 10, "the refusal in the log")
     assert 'upstream="-"' in front.lines("/v1/messages")[-1]
 
 

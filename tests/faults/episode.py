@@ -115,7 +115,7 @@ def _wait_for_quiet(house: House, crowd: Crowd, deadline: float) -> bool:
         if house.query("SELECT 1 FROM notifications WHERE delivered_at IS NULL AND cancelled_at IS NULL LIMIT 1"):
             return False
         newest = _versions(house, crowd)
-        return all(screen.version == newest.get(screen.owner, 0) for screen in crowd.screens)
+        return all(screen.last_change == newest.get(screen.owner, 0) for screen in crowd.screens)
 
     try:
         wait_for(quiet, deadline - time.monotonic(), "quiet")

@@ -42,6 +42,11 @@ class Screen(Inbox):
             reconnect_within_seconds=reconnect_within,
         )
 
+    @property
+    def last_change(self) -> int:
+        """The version of the newest change that is noted; `version` moves a moment before."""
+        return self.changes[-1]["version"] if self.changes else 0
+
     def fetch_page(self, cursor: str | None) -> dict[str, Any]:
         self.loads += cursor is None
         return super().fetch_page(cursor)
