@@ -155,7 +155,8 @@ def _judge_screens(outcome: Outcome, house: House, crowd: Crowd, readers: dict[s
     newest = _versions(house, crowd)
     for screen in crowd.screens:
         versions = [change["version"] for change in list(screen.changes)]
-        _note(outcome, "I2", bad(judge_screen(screen.owner, versions, newest.get(screen.owner, 0))))
+        deleted = {seq for one in list(screen.changes) if one["change"] == "deleted" for seq in one["seqs"]}
+        _note(outcome, "I2", bad(judge_screen(screen.owner, versions, newest.get(screen.owner, 0), deleted)))
         if screen.loads > 1:
             outcome.findings["I2"].append(f"{screen.owner} had to load anew")
         if screen.items != readers[screen.owner].items:

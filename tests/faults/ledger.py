@@ -4,7 +4,7 @@ Nothing here knows of networks, processes or time: it can be tested to fail.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
@@ -104,10 +104,14 @@ def _verdict(count: int, kept: bool, attempt: Attempt) -> Verdict:
     return Verdict.OK if attempt.promised else Verdict.INDETERMINATE
 
 
-def judge_screen(owner: str, versions: Sequence[int], newest: int) -> list[Entry]:
-    """A screen that began with an empty inbox has applied the versions from 1 to the newest, each once, in order."""
+def judge_screen(owner: str, versions: Sequence[int], newest: int, deleted: Container[int] = ()) -> list[Entry]:
+    """A screen that began with an empty inbox has applied the versions from 1 to the newest, each once, in order.
+
+    The arrival of an item that was deleted before the screen could ask is told no more: its `deleted` is all.
+    """
     times = Counter(versions)
-    entries = [Entry(Verdict.LOST, owner, f"version {one}") for one in range(1, newest + 1) if not times[one]]
+    missing = [one for one in range(1, newest + 1) if not times[one] and one not in deleted]
+    entries = [Entry(Verdict.LOST, owner, f"version {one}") for one in missing]
     entries += [Entry(Verdict.DOUBLED, owner, f"version {one}") for one, count in times.items() if count > 1]
     disorder = [later for earlier, later in pairwise(versions) if later < earlier]
     return entries + [Entry(Verdict.UNEXPECTED, owner, f"version {one} too late") for one in disorder]

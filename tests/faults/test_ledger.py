@@ -79,6 +79,11 @@ def test_a_screen_that_lacks_a_version_lost_it() -> None:
         assert {entry.verdict for entry in judge_screen("ann", versions, 3)} == {LOST}
 
 
+def test_a_screen_lacks_only_the_arrival_of_what_was_deleted_before_it_asked() -> None:
+    assert judge_screen("ann", [1, 3], 3, {2}) == []
+    assert {entry.verdict for entry in judge_screen("ann", [1, 3], 4, {2})} == {LOST}
+
+
 def test_a_screen_that_applied_a_version_twice_doubled_it() -> None:
     assert [entry.verdict for entry in judge_screen("ann", [1, 2, 2, 3], 3)] == [DOUBLED]
 

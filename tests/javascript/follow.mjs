@@ -55,7 +55,8 @@ async function take(change, hear) {
   for (const one of fate(change)) hear(one);
   if (!matters) return;
   for (const one of past) hear(one);
-  while (inbox.state.version < change.version || inbox.state.items.at(0)?.body !== text) await soon();
+  const isThere = () => inbox.state.version >= change.version && inbox.state.items.at(0)?.body === text;
+  while (!isThere() || inbox.state.status !== "online") await soon(); // an answer that is still on its way counts
   say(text, { fetches, wentBack, inbox: held() });
 }
 
