@@ -22,10 +22,10 @@ def register(app: Flask) -> None:
 
 def _compress(response: Response) -> Response:
     """The same answer in gzip; to a HEAD too, whose length is that of the GET."""
-    if response.direct_passthrough or response.mimetype not in COMPRESSIBLE:
+    if response.direct_passthrough:
         return response
     content = response.get_data()
-    if len(content) < MIN_BYTES:
+    if len(content) < MIN_BYTES or response.mimetype not in COMPRESSIBLE:
         return response
     response.vary.add("Accept-Encoding")
     if request.accept_encodings.quality("gzip") > 0:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from functools import cache
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -50,12 +51,18 @@ def register(app: Flask, services: Services) -> None:
     def start() -> None:
         g.started = time.perf_counter()
 
+    @cache  # there are as many as there are routes, methods and statuses
+    def numbers(rule: str | None, method: str, status: int) -> tuple[Counter, Histogram]:
+        route = _route(rule)
+        return requests.labels(method, route, str(status)), seconds.labels(route)
+
     def count(response: Response) -> Response:
-        route = _route()
-        method = request.method if request.url_rule else "any"  # a stranger's methods make no new numbers
-        requests.labels(method, route, str(response.status_code)).inc()
-        if "started" in g:
-            seconds.labels(route).observe(time.perf_counter() - g.started)
+        rule = request.url_rule
+        method = request.method if rule else "any"  # a stranger's methods make no new numbers
+        answered, took = numbers(rule.rule if rule else None, method, response.status_code)
+        answered.inc()
+        if started := g.get("started"):
+            took.observe(time.perf_counter() - started)
         return response
 
     app.before_request(start)
@@ -63,6 +70,6 @@ def register(app: Flask, services: Services) -> None:
     app.add_url_rule("/metrics", "metrics", lambda: Response(generate_latest(registry), content_type=CONTENT_TYPE))
 
 
-def _route() -> str:
+def _route(rule: str | None) -> str:
     """The route's pattern, never the path: ids are nobody's business here, and without end."""
-    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", request.url_rule.rule) if request.url_rule else "none"
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule) if rule else "none"

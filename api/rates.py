@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis import BlockingConnectionPool, RedisError
 from redis.backoff import NoBackoff
@@ -26,12 +26,35 @@ A_MINUTE = 60
 log = logging.getLogger(__name__)
 
 
+class OwnCount:
+    """Each caller's requests in this process, by the minute that begins with the first of them.
+
+    The memory storage of `limits` starts a thread every hundredth of a second to forget what has ended.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], tuple[float, int]] = {}
+        self._forget_at = 0.0
+
+    def seconds_to_wait(self, amount: int, name: str, caller: str) -> int:
+        """Count one more; 0, or the seconds until this caller may come again."""
+        now = time.monotonic()
+        if now >= self._forget_at:
+            self._counts = {one: count for one, count in self._counts.items() if count[0] > now}
+            self._forget_at = now + A_MINUTE
+        ends, count = self._counts.get((name, caller), (0.0, 0))
+        if ends <= now:
+            ends, count = now + A_MINUTE, 0
+        self._counts[name, caller] = ends, count + 1
+        return math.ceil(ends - now) if count >= amount else 0
+
+
 class RateLimits:
     """Connects when first asked, so it may be made before a fork. Safe among threads and greenlets."""
 
     def __init__(self, *, user: int, producer: int, redis_url: str | None = None) -> None:
         self._limits = {INBOX: RateLimitItemPerMinute(user), NOTIFY: RateLimitItemPerMinute(producer)}
-        self._alone = FixedWindowRateLimiter(MemoryStorage())
+        self._alone = OwnCount()
         self._together = None if redis_url is None else FixedWindowRateLimiter(_shared(redis_url))
         self._rest_until = 0.0
         self._is_resting = False
@@ -52,7 +75,7 @@ class RateLimits:
             else:
                 self._work()
                 return seconds
-        return _count(self._alone, limit, name, caller)
+        return self._alone.seconds_to_wait(limit.amount, name, caller)
 
     def _may_ask_redis(self) -> bool:
         """While it is away one request in so long looks whether it is back."""
