@@ -12,7 +12,7 @@ The OpenAPI document is made from the same `Endpoint`.
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,6 +37,7 @@ from api.revoked import RevokedTokens
 from api.validation import validate
 from api.waiting import WaitingRoom
 from models.database import Database
+from models.rendering import Json
 from push.announcer import Announcer
 
 QUERY_FIELDS_MAX = 50
@@ -95,11 +96,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the endpoint says; `status` is the first of those that the endpoint declares unless it names another."""
+    """What the endpoint says; `status` is the first of those that the endpoint declares unless it names another.
 
-    body: BaseModel | Mapping[str, Any] | None = None
+    `lists` are further fields of the body, whose elements are rendered already.
+    """
+
+    body: BaseModel | Mapping[str, Any] | Json | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, Sequence[Json]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -175,8 +180,15 @@ def respond(answer: Answer, status: int) -> Response:
         response = Response(status=status, headers=dict(answer.headers))
         response.headers.pop("Content-Type", None)
         return response
+    return Response(_text_of(answer), status, {**CACHING, **answer.headers}, content_type="application/json")
+
+
+def _text_of(answer: Answer) -> str:
     body = answer.body.model_dump() if isinstance(answer.body, BaseModel) else answer.body
-    return Response(_encode(body) + "\n", status, {**CACHING, **answer.headers}, content_type="application/json")
+    text = body if isinstance(body, Json) else _encode(body)
+    for name, rendered in answer.lists.items():
+        text = f'{text[:-1]},"{name}":[{",".join(rendered)}]}}'
+    return text + "\n"
 
 
 def _arguments(endpoint: Endpoint, request: Request, path: Mapping[str, Any]) -> dict[str, Any]:

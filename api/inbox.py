@@ -13,6 +13,7 @@ from api.problems import INVALID_CURSOR, NOT_FOUND, RESYNC_REQUIRED, Problem
 from api.schemas import ChangesQuery, InboxQuery, ItemPatch, Mark
 from api.scopes import INBOX
 from models import inbox, marking
+from models.rendering import Json
 
 NO_SUCH_ITEM = "There is no such item in the caller's inbox."
 
@@ -26,8 +27,9 @@ def read_inbox(call: Call, query: InboxQuery) -> Answer:
         page = inbox.page(session, call.caller, before=before, **filters)
     _make_known(call, page.summary)
     next_cursor = None if page.next_before is None else INBOX_ITEMS.cursor(call.caller, page.next_before)
-    body = {"items": page.items, "next_cursor": next_cursor, **_counts(page.summary)}
-    return Answer(body, headers=link_to_next("/v1/inbox", query, next_cursor))
+    body = {"next_cursor": next_cursor, **_counts(page.summary)}
+    headers = link_to_next("/v1/inbox", query, next_cursor)
+    return Answer(body, headers=headers, lists={"items": page.items})
 
 
 @endpoint("GET", "/v1/inbox/summary", scope=INBOX, answers={200: Summary, 304: None}, headers=(ETAG,))
@@ -50,7 +52,8 @@ def read_changes(call: Call, query: ChangesQuery) -> Answer:
     if query.epoch not in (None, str(found.summary.epoch)):
         raise Problem(RESYNC_REQUIRED)
     _make_known(call, found.summary)
-    return Answer({**_counts(found.summary), "changes": found.changes, "version": found.version, "more": found.more})
+    body = {**_counts(found.summary), "version": found.version, "more": found.more}
+    return Answer(body, lists={"changes": found.changes})
 
 
 @endpoint("GET", "/v1/inbox/{seq}", scope=INBOX, answers={200: Item})
@@ -131,7 +134,7 @@ def _open(call: Call) -> inbox.Summary:
     return opened
 
 
-def _existing(item: dict[str, Any] | None) -> dict[str, Any]:
+def _existing(item: Json | None) -> Json:
     if item is None:
         raise Problem(NOT_FOUND, NO_SUCH_ITEM)
     return item

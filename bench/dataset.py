@@ -25,15 +25,21 @@ _MOMENT = "extract(epoch FROM %(end)s::timestamptz)::bigint * 1000 - (%(notifica
 _ID = f"(lpad(to_hex({_MOMENT}), 12, '0') || '70008' || lpad(to_hex({{n}}), 15, '0'))::uuid"
 
 _NOTIFICATIONS = f"""
-INSERT INTO notifications (id, producer_id, kind, title, body, url, data, actor, severity, recipients, topic, everyone,
+INSERT INTO notifications (id, producer_id, content, kind, actor, severity, recipients, topic, everyone,
     created_at, delivered_at, recipient_count, enqueued, fingerprint)
-SELECT {_ID.format(n="n")}, %(producer)s, 'kind' || n %% 10, 'Your order ' || n || ' has been shipped',
-    'It left our house this morning and will be with you in two days.', 'https://shop.example/orders/' || n,
-    json_build_object('order', n), 'actor' || n %% 1000, (ARRAY['none', 'low', 'medium', 'high'])[1 + n %% 4],
-    CASE WHEN n %% 5 > 0 THEN '["someone"]'::json END, CASE WHEN n %% 5 = 0 THEN 'topic' || n %% 100 END, false,
-    %(end)s::timestamptz - make_interval(secs => %(notifications)s - n),
-    %(end)s::timestamptz - make_interval(secs => %(notifications)s - n), 1, 0, repeat('0', 64)
-FROM generate_series(1, %(notifications)s) n
+SELECT id, %(producer)s,
+    json_build_object('id', id, 'kind', kind, 'actor', actor, 'title', 'Your order ' || n || ' has been shipped',
+        'body', 'It left our house this morning and will be with you in two days.',
+        'url', 'https://shop.example/orders/' || n, 'data', json_build_object('order', n), 'severity', severity,
+        'topic', topic, 'created_at', to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'expires_at', NULL)::text,
+    kind, actor, severity, CASE WHEN n %% 5 > 0 THEN '["someone"]'::json END, topic, false, moment, moment, 1, 0,
+    repeat('0', 64)
+FROM (SELECT n, {_ID.format(n="n")} id, 'kind' || n %% 10 kind, 'actor' || n %% 1000 actor,
+    (ARRAY['none', 'low', 'medium', 'high'])[1 + n %% 4] severity,
+    CASE WHEN n %% 5 = 0 THEN 'topic' || n %% 100 END topic,
+    %(end)s::timestamptz - make_interval(secs => %(notifications)s - n) AS moment
+    FROM generate_series(1, %(notifications)s) n) said
 """
 
 _INBOXES = """

@@ -1,5 +1,6 @@
 """A producer's own history: what it published, where it stands, and how it was received."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, case, exist
 from models.database import Session
 from models.notifications import first_id
 from models.paging import exactly
-from models.rendering import Rendered, render_content, timestamp
+from models.rendering import Rendered, timestamp
 from models.tables import inbox_items, notifications
 
 Condition = ColumnElement[bool]
@@ -123,4 +124,4 @@ def _render(row: Row[Any]) -> Rendered:
     times = {name: timestamp(getattr(row, name)) for name in ("deliver_at", "delivered_at", "cancelled_at")}
     target = {"everyone": row.everyone}
     numbers = {"recipients": known, "delivered": row.recipient_count}
-    return {**render_content(row), **target, "status": row.status, **times, **numbers}
+    return {**json.loads(row.content), **target, "status": row.status, **times, **numbers}

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, select, tuple_
+from sqlalchemy import ColumnElement, select, tuple_
 
 from models import statements
-from models.database import Session
+from models.database import Session, fetch
 from models.insert import insert_new
 from models.numberline import EPOCH
-from models.rendering import Change, Rendered, render_added, render_change, render_items
+from models.rendering import Change, Json, StateChange, as_json, render_added, render_change, render_item
 from models.tables import inbox_changes, inbox_items, inboxes
 
 Condition = ColumnElement[bool]
@@ -42,7 +42,7 @@ class NeverOpened(Summary):
 
 @dataclass(frozen=True)
 class Page:
-    items: list[Rendered]
+    items: list[Json]
     next_before: int | None
     summary: Summary
 
@@ -51,7 +51,7 @@ class Page:
 class Changes:
     """What takes a client from the version it named to `version`; `more` when that is not yet the present."""
 
-    changes: list[Rendered]
+    changes: list[Json]
     version: int
     more: bool
     summary: Summary
@@ -79,8 +79,8 @@ def open_inboxes(session: Session, recipient_ids: Sequence[str], now: datetime) 
 
 def summary(session: Session, recipient_id: str) -> Summary | None:
     """None when this inbox was never opened."""
-    row = session.execute(statements.STANDING, {"owner": recipient_id}).one_or_none()
-    return _summary(row) if row else None
+    rows = fetch(session, statements.STANDING, {"owner": recipient_id})
+    return _summary(rows[0]) if rows else None
 
 
 def present(session: Session, recipient_id: str) -> Summary:
@@ -109,34 +109,36 @@ def page(
     asked = {name: value for name, value in filters.items() if value is not None}
     names = tuple("no severity" if value == "none" and name == "severity" else name for name, value in asked.items())
     query = statements.page(state, names, before is not None, limit + 1)
-    rows = session.execute(query, {"owner": recipient_id, "before": before, **asked}).all()
-    found = [row for row in rows if row.seq is not None]
-    next_before = found[limit - 1].seq if len(found) > limit else None
+    rows = fetch(session, query, {"owner": recipient_id, "before": before, **asked})
+    found = [item for row in rows if (item := row[statements.BESIDE :])[0] is not None]
+    next_before = found[limit - 1][0] if len(found) > limit else None
     summary = _summary(rows[0]) if rows else _never_opened(session)  # asked again, it might be open by now
-    return Page(render_items(found[:limit]), next_before, summary)
+    return Page([render_item(*item) for item in found[:limit]], next_before, summary)
 
 
-def item(session: Session, recipient_id: str, seq: int) -> Rendered | None:
-    rows = session.execute(statements.ITEM, {"owner": recipient_id, "seq": seq}).all()
-    return next(iter(render_items(rows)), None)
+def item(session: Session, recipient_id: str, seq: int) -> Json | None:
+    rows = fetch(session, statements.ITEM, {"owner": recipient_id, "seq": seq})
+    return render_item(*rows[0]) if rows else None
 
 
 def changes(session: Session, recipient_id: str, since: int, limit: int) -> Changes:
     """What happened after version `since`, oldest first. Raises `ResyncRequired`."""
-    rows = session.execute(statements.changes(limit + 1), {"owner": recipient_id, "since": since}).all()
+    rows = fetch(session, statements.changes(limit + 1), {"owner": recipient_id, "since": since})
     at_present = _summary(rows[0]) if rows else _never_opened(session)
-    kept_since = rows[0].changes_since if rows else 0
+    kept_since = rows[0][statements.KEPT_SINCE] if rows else 0
     if not kept_since <= since <= at_present.version:
         raise ResyncRequired
-    found = [row for row in rows if row.at_version is not None]
+    found = [change for row in rows if (change := row[statements.BESIDE :])[0] is not None]
     more = len(found) > limit
-    version = found[limit - 1].at_version if more else at_present.version
-    return Changes(_render_changes(found[:limit]), version, more, at_present)
+    version = found[limit - 1][0] if more else at_present.version
+    return Changes([_render_change(*change) for change in found[:limit]], version, more, at_present)
 
 
-def _render_changes(rows: Sequence[Row[Any]]) -> list[Rendered]:
-    arrived = iter(render_items([row for row in rows if row.change is None]))
-    return [render_added(next(arrived)) if row.change is None else render_change(row) for row in rows]
+def _render_change(version: int, *shown: Any) -> Json:
+    item, (change, *said) = shown[: statements.SHOWN], shown[statements.SHOWN :]
+    if change is None:
+        return render_added(version, render_item(*item))
+    return as_json(render_change(StateChange(version, change, *said)))
 
 
 def change_log(session: Session, recipient_id: str, versions: Sequence[int]) -> list[Change]:
@@ -148,5 +150,5 @@ def change_log(session: Session, recipient_id: str, versions: Sequence[int]) -> 
     return [Change(recipient_id, row.version, render_change(row), row.unread, row.unseen, epoch) for row in rows]
 
 
-def _summary(standing: Row[Any]) -> Summary:
-    return Summary(standing.unread, standing.unseen, standing.inbox_version, standing.epoch)
+def _summary(standing: Sequence[Any]) -> Summary:
+    return Summary(*standing[: statements.KEPT_SINCE])

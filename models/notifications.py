@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Row, bindparam, case, func, select, tuple_
 from models.database import Session
 from models.insert import insert_unless_there
 from models.paging import exactly
+from models.rendering import render_content
 from models.tables import notifications
 
 # The API enqueues what it accepts; the relay enqueues again what is still undelivered after this, then after twice
@@ -26,6 +27,12 @@ UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 UNDELIVERED = notifications.c.delivered_at.is_(None) & notifications.c.cancelled_at.is_(None)
 WAITING = UNDELIVERED & notifications.c.parked_at.is_(None)
+
+# What a new notification says that is stored by itself; all the rest of it is content.
+_STORED = (
+    *("producer_id", "kind", "actor", "severity", "recipients", "topic", "everyone", "expires_at", "deliver_at"),
+    "idempotency_key",
+)
 
 NEW_START: dict[str, Any] = {"enqueued": 0, "attempts": 0, "parked_at": None}  # at the next step, or after some of it
 
@@ -187,17 +194,17 @@ def first_id(moment: datetime) -> UUID:
 
 
 def _row(new: NewNotification, id_: UUID, now: datetime) -> dict[str, Any]:
-    row = {
-        **vars(new),
+    said = vars(new)
+    return {
+        **{name: said[name] for name in _STORED},
+        "content": render_content(id_, said, now),
         "id": id_,
         "created_at": now,
         "recipient_count": 0,
         "enqueued": 0,
         "enqueue_at": new.deliver_at or now + RELAY_AFTER,
-        "fingerprint": "" if new.idempotency_key is None else _fingerprint(vars(new)),
+        "fingerprint": "" if new.idempotency_key is None else _fingerprint(said),
     }
-    del row["batch"]
-    return row
 
 
 def _fingerprint(content: dict[str, Any]) -> str:

@@ -1,9 +1,14 @@
-"""One shape, one function: the item and the change as REST answers and the socket alike show them."""
+"""One shape, one function: the item and the change as REST answers and the socket alike show them.
 
-from collections.abc import Sequence
+They are JSON text from the moment when a notification is accepted: what is the same for all who receive it is rendered
+once, and stored so.
+"""
+
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row
@@ -12,6 +17,15 @@ Rendered = dict[str, Any]
 
 CONTENT = ("kind", "actor", "title", "body", "url", "data", "severity", "topic")
 STATE_TIMES = ("seen_at", "read_at", "archived_at")
+NOTHING_DONE = "".join(f',"{name}":null' for name in STATE_TIMES)
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Json(str):
+    """A JSON object, as it is sent."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,8 @@ class Change:
     def rendered(self) -> Rendered:
         """As the API answers it."""
         if self.is_arrival:
-            return render_added({"seq": self.version, "version": self.version, **self.said["item"]})
+            item = {"seq": self.version, "version": self.version, **self.said["item"]}
+            return {"version": self.version, "change": "added", "item": item}
         return self.said
 
     def announced(self) -> Rendered:
@@ -44,44 +59,60 @@ class Change:
         return {**self.rendered, "epoch": str(self.epoch), "unread": self.unread, "unseen": self.unseen}
 
 
+class StateChange(NamedTuple):
+    """What an inbox remembers of a change of state; `seqs` names the items, or `through` with what narrowed it."""
+
+    version: int
+    change: str
+    seqs: list[int] | None
+    through: int | None
+    kind: str | None
+    topic: str | None
+    at: datetime
+
+
 def timestamp(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC with a `Z`, microseconds always written so that texts compare like times."""
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def render_content(notification: Row[Any]) -> Rendered:
+def as_json(said: Mapping[str, Any]) -> Json:
+    return Json(_encode(said))
+
+
+def render_content(id_: UUID, said: Mapping[str, Any], created_at: datetime) -> Json:
     """What all recipients share: the part of an item that is the notification's own."""
-    return _content(notification._asdict())
+    content = {name: said[name] for name in CONTENT}
+    times = {"created_at": timestamp(created_at), "expires_at": timestamp(said["expires_at"])}
+    return as_json({"id": str(id_), **content, **times})
 
 
-def render_items(rows: Sequence[Row[Any]]) -> list[Rendered]:
-    """Inbox items as their owner sees them. The rows are of one answer, each the item joined with its notification."""
-    names = rows[0]._fields if rows else ()  # asking each row for each value by its name would take most of the time
-    return [_item(dict(zip(names, row, strict=True))) for row in rows]
-
-
-def _item(values: Rendered) -> Rendered:
-    state = {name: timestamp(values[name]) for name in STATE_TIMES}
-    return {"seq": values["seq"], "version": values["version"], **_content(values), **state}
+def render_item(
+    seq: int,
+    version: int,
+    content: str,
+    seen_at: datetime | None,
+    read_at: datetime | None,
+    archived_at: datetime | None,
+) -> Json:
+    """An inbox item as its owner sees it."""
+    state = NOTHING_DONE
+    if seen_at is not None:  # what is read or archived is seen
+        times = zip(STATE_TIMES, (seen_at, read_at, archived_at), strict=True)
+        state = "," + _encode({name: timestamp(moment) for name, moment in times})[1:-1]
+    return Json(f'{{"seq":{seq},"version":{version},{content[1:-1]}{state}}}')
 
 
 def render_arrival(notification: Row[Any]) -> Rendered:
     """What all recipients share at the moment when it arrives and nothing has been done with it."""
-    return {"change": "added", "item": {**render_content(notification), **dict.fromkeys(STATE_TIMES)}}
+    return {"change": "added", "item": {**json.loads(notification.content), **dict.fromkeys(STATE_TIMES)}}
 
 
-def _content(values: Rendered) -> Rendered:
-    content = {name: values[name] for name in CONTENT}
-    times = {"created_at": timestamp(values["created_at"]), "expires_at": timestamp(values["expires_at"])}
-    return {"id": str(values["id"]), **content, **times}
+def render_added(seq: int, item: Json) -> Json:
+    return Json(f'{{"version":{seq},"change":"added","item":{item}}}')
 
 
-def render_added(item: Rendered) -> Rendered:
-    return {"version": item["seq"], "change": "added", "item": item}
-
-
-def render_change(row: Row[Any]) -> Rendered:
-    """A change of state; `seqs` names the items, or `through` with the filters that narrowed it."""
+def render_change(row: StateChange | Row[Any]) -> Rendered:
     named = {"version": row.version, "change": row.change, "seqs": row.seqs, "through": row.through}
     filters = {name: value for name in ("kind", "topic") if (value := getattr(row, name)) is not None}
     return {**named, **filters, "at": timestamp(row.at)}

@@ -1,6 +1,7 @@
 """The statements that read an inbox. Each is made once: making one takes longer than carrying it out.
 
-Their parameters: `owner`, and by need `before`, `since`, `seq`, and the values of the filters by their names.
+`models.database.fetch` carries them out. Their parameters: `owner`, and by need `before`, `since`, `seq`, and the
+values of the filters by their names.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from sqlalchemy.types import TypeEngine
 
 from models.numberline import EPOCH
 from models.paging import exactly
-from models.rendering import CONTENT, STATE_TIMES
+from models.rendering import STATE_TIMES
 from models.tables import inbox_changes, inbox_items, inboxes, notifications
 
 LISTS: dict[str | None, tuple[str, ...]] = {
@@ -48,9 +49,10 @@ FILTERS = {
 
 KEPT = 256  # of each kind of statement: how many sizes and combinations of filters are in use side by side
 
-# What `render_items` shows of an item, and of its notification.
-_ITEM = tuple(inbox_items.c[name] for name in ("seq", "version", *STATE_TIMES))
-_CONTENT = tuple(notifications.c[name] for name in ("id", *CONTENT, "created_at", "expires_at"))
+# What `render_item` takes, in its order.
+_ITEM = tuple(inbox_items.c[name] for name in ("seq", "version"))
+_STATE = tuple(inbox_items.c[name] for name in STATE_TIMES)
+_SHOWN = (*_ITEM, notifications.c.content, *_STATE)
 _CHANGE = tuple(
     inbox_changes.c[name] for name in ("version", "change", "seqs", "through", "kind", "topic", "at")
 )  # what `render_change` shows
@@ -65,9 +67,14 @@ _STANDING = (
 )
 
 
+BESIDE = len(_STANDING)  # where, in a row, the items and changes beside it begin
+KEPT_SINCE = BESIDE - 1  # where `changes_since` is; before it, what a summary takes
+SHOWN = len(_SHOWN)
+
+
 def _with_content(items: FromClause) -> Select[Any]:
-    of_item = (items.c[column.name] for column in _ITEM)
-    return select(*of_item, *_CONTENT).join_from(items, notifications, items.c.notification_id == notifications.c.id)
+    shown = (notifications.c.content if one.name == "content" else items.c[one.name] for one in _SHOWN)
+    return select(*shown).join_from(items, notifications, items.c.notification_id == notifications.c.id)
 
 
 # The inbox's counts, version, epoch, and since when its changes are kept.
@@ -87,7 +94,8 @@ def page(state: str | None, filters: Sequence[str], deep: bool, size: int) -> Se
         wanted.append(inbox_items.c.seq < bindparam("before"))
     anything = state == "all" and not filters
     ranges = [true()] if anything else [inbox_items.c.state == literal_column(f"'{one}'") for one in LISTS[state]]
-    ends = [_newest(select(*_ITEM, inbox_items.c.notification_id).where(*wanted, one), size) for one in ranges]
+    columns = (*_ITEM, *_STATE, inbox_items.c.notification_id)
+    ends = [_newest(select(*columns).where(*wanted, one), size) for one in ranges]
     items = ends[0] if len(ends) == 1 else _newest(union_all(*map(select, ends)), size)
     shown = _with_content(items).subquery()
     return _beside_standing(shown).order_by(shown.c.seq.desc())
@@ -104,7 +112,7 @@ def changes(size: int) -> Select[Any]:
     of_owner = inbox_changes.c.recipient_id == bindparam("owner")
     changed = select(*_CHANGE).where(of_owner, inbox_changes.c.version > bindparam("since"))
     states = changed.order_by(inbox_changes.c.version).limit(exactly(size)).subquery()
-    columns = {column.name: column.type for column in (*_ITEM, *_CONTENT, *_CHANGE)}
+    columns = {column.name: column.type for column in (*_SHOWN, *_CHANGE)}
     both = union_all(
         select(items.c.seq.label("at_version"), *_padded(items, columns)),
         select(states.c.version.label("at_version"), *_padded(states, columns)),

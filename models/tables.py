@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from models.limits import ERROR_MAX, ID_MAX, IDEMPOTENCY_KEY_MAX, KIND_MAX, URL_MAX
+from models.limits import ERROR_MAX, ID_MAX, IDEMPOTENCY_KEY_MAX, KIND_MAX
 
 # Ids are compared by code point on every database, as Python does: keyset paging and the order of locks depend on it.
 Id = String(ID_MAX).with_variant(String(ID_MAX, collation="C"), "postgresql")
@@ -69,11 +69,10 @@ notifications = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("producer_id", Id, nullable=False),
+    # What all recipients are shown of it, as JSON: rendered once, when it is accepted; see `models.rendering`.
+    Column("content", Text, nullable=False),
+    # Of that, what is asked for by itself.
     Column("kind", String(KIND_MAX), nullable=False),
-    Column("title", Text, nullable=False),
-    Column("body", Text),
-    Column("url", String(URL_MAX)),
-    Column("data", Json),
     Column("actor", Id),
     Column("severity", String(6), nullable=False),
     # Exactly one of the three says who gets it.

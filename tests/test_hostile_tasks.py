@@ -12,13 +12,13 @@ from typing import Any
 import kombu
 import pytest
 
-from models import inbox, notifications
+from models import notifications
 from models.database import Database
 from models.notifications import NewNotification
 from ops.embedded import migrate
 from ops.processes import Process
 from ops.stack import ROOT, command_environment, procfile
-from tests.support import wait_for
+from tests.support import reading, wait_for
 from workers.queues import DELIVER, DELIVERIES_QUEUE
 
 SECRET = "a secret of the tests, longer than 32 bytes"
@@ -69,7 +69,7 @@ def notify(database: Database) -> Any:
 
 def titles(database: Database) -> list[str]:
     with database.read() as session:
-        return [item["title"] for item in inbox.page(session, "bob", state="all", limit=10).items]
+        return [item["title"] for item in reading.page(session, "bob", state="all", limit=10).items]
 
 
 def test_pickle_and_whatever_is_no_task_is_dropped_and_the_next_task_done(

@@ -9,18 +9,19 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from models import delivery, inbox, notifications
+from models import delivery, notifications
 from models.database import Database
 from models.notifications import NewNotification
 from models.rendering import Change, Rendered
+from tests.support import reading
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
 
-def migrate(url: str, revision: str = "head") -> None:
+def migrate(url: str, revision: str = "head", go: Callable[[Config, str], None] = command.upgrade) -> None:
     config = Config("alembic.ini")
     config.attributes["database_url"] = url
-    command.upgrade(config, revision)
+    go(config, revision)
 
 
 @pytest.fixture(params=["postgres_url", "sqlite_url"])
@@ -82,6 +83,6 @@ def items_of(database: Database) -> Callable[..., list[Rendered]]:
 
     def items(recipient_id: str, state: str | None = "all") -> list[Rendered]:
         with database.read() as session:
-            return inbox.page(session, recipient_id, state=state, limit=100).items
+            return reading.page(session, recipient_id, state=state, limit=100).items
 
     return items

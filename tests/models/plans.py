@@ -4,10 +4,9 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import psycopg
-from sqlalchemy import event
 
 from models.database import Database, Session
 
@@ -56,30 +55,43 @@ class Look:
 def look(database: Database, query: Callable[[Session], object]) -> list[Look]:
     """The plans of all that this query sends, as PostgreSQL makes them for a prepared statement; nothing is kept."""
     looks: list[Look] = []
-    with database.engine.connect() as session, _watched(session, looks):
+    with database.engine.connect() as session, session.begin() as transaction, _watched(session, looks):
         query(session)
-        session.rollback()
+        transaction.rollback()
     return looks
 
 
 @contextmanager
 def _watched(session: Session, looks: list[Look]) -> Iterator[None]:
-    def explain(_session: Session, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
-        if not statement.startswith(("INSERT", "BEGIN")):
-            first = parameters[0] if isinstance(parameters, list) else parameters
-            connection = session.connection.driver_connection
-            assert isinstance(connection, psycopg.Connection)
-            looks.append(Look(statement, _plan(connection, statement, first)))
+    """At the driver, through which all goes, by SQLAlchemy or not."""
+    connection = session.connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)
 
-    event.listen(session, "before_cursor_execute", explain)
-    yield
+    def explain(statement: Any, parameters: Any) -> None:
+        if not statement.startswith(("INSERT", "BEGIN")):
+            looks.append(Look(statement, _plan(connection, statement, parameters or {})))
+
+    class Watched(psycopg.Cursor[Any]):
+        def execute(self, query: Any, params: Any = None, **how: Any) -> Self:
+            explain(query, params)
+            return super().execute(query, params, **how)
+
+        def executemany(self, query: Any, params_seq: Any, **how: Any) -> None:
+            explain(query, params_seq[0])
+            super().executemany(query, params_seq, **how)
+
+    connection.cursor_factory = Watched
+    try:
+        yield
+    finally:
+        connection.cursor_factory = psycopg.Cursor
 
 
 def _plan(connection: psycopg.Connection[Any], statement: str, parameters: dict[str, Any]) -> dict[str, Any]:
     names = list(dict.fromkeys(PARAMETER.findall(statement)))
     numbered = PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement).replace("%%", "%")
     values = psycopg.ClientCursor(connection).mogrify(", ".join(["%s"] * len(names)), [parameters[n] for n in names])
-    with connection.cursor() as cursor:
+    with psycopg.Cursor(connection) as cursor:
         cursor.execute("SAVEPOINT before_look")
         cursor.execute(f"PREPARE looked_at AS {numbered}".encode())
         run = f"EXECUTE looked_at({values})" if names else "EXECUTE looked_at"

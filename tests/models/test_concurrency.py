@@ -21,6 +21,7 @@ from models.tables import inbox_items
 from models.tables import notifications as notification_rows
 from models.upkeep import Retention
 from tests.models.world import ALL, Device, expect_a_whole_log, expect_exact_counts
+from tests.support import reading
 
 WRITERS = 8
 TURNS = 25  # of each
@@ -195,7 +196,7 @@ def test_eight_writers_at_once_leave_every_inbox_whole_and_every_device_right(po
     for device in devices:
         device.sync()
         with postgres.read() as session:
-            device.expect_the_same_as(inbox.page(session, device.owner, state="all", limit=ALL))
+            device.expect_the_same_as(reading.page(session, device.owner, state="all", limit=ALL))
 
 
 def expect_every_version_once(crowd: Crowd) -> None:

@@ -15,6 +15,7 @@ from models.notifications import NewNotification
 from models.rendering import Rendered
 from models.subscriptions import subscribe
 from tests.models.conftest import NOW
+from tests.support import reading
 
 A_MINUTE = timedelta(minutes=1)
 LATER = NOW + 20 * A_MINUTE
@@ -111,7 +112,7 @@ def test_who_deleted_it_or_lost_it_to_a_recall_is_still_whom_it_named(
     database: Database, published: list[Rendered]
 ) -> None:
     with database.write() as session:
-        for item in inbox.page(session, "bob", state="all", limit=100).items:
+        for item in reading.page(session, "bob", state="all", limit=100).items:
             marking.delete_item(session, "bob", item["seq"], now=LATER)
     named = [one["id"] for n, one in enumerate(published) if "bob" in TARGETS[n % len(TARGETS)].get("recipients", ())]
     assert list(chain(*pages(database, recipient="bob"))) == named[::-1]

@@ -12,6 +12,7 @@ from models.inbox import ResyncRequired, Summary
 from models.marking import Marked, Which
 from models.rendering import Change, Rendered
 from tests.models.conftest import NOW
+from tests.support import reading
 
 Deliver = Callable[..., list[Change]]
 Items = Callable[..., list[Rendered]]
@@ -94,7 +95,7 @@ def test_marking_can_be_narrowed_to_a_kind(database: Database, items_of: Items) 
     assert mark(database, "read", Which(through=3, kind="follow")).changed == 1
     assert [item["seq"] for item in items_of("bob", "unread")] == [3, 1]
     with database.read() as session:
-        [change] = inbox.changes(session, "bob", 3, 10).changes
+        [change] = reading.changes(session, "bob", 3, 10).changes
     assert (change["through"], change["kind"], change["seqs"]) == (2, "follow", None)
 
 
@@ -124,8 +125,8 @@ def test_changes_lead_from_any_version_to_the_present(database: Database) -> Non
     with database.write() as session:
         marking.delete_item(session, "bob", 3, now=NOW)
     with database.read() as session:
-        all_of_it = inbox.changes(session, "bob", 0, 10)
-        pages = [inbox.changes(session, "bob", since, 1) for since in (2, 4)]
+        all_of_it = reading.changes(session, "bob", 0, 10)
+        pages = [reading.changes(session, "bob", since, 1) for since in (2, 4)]
     told = [(change["version"], change["change"]) for change in all_of_it.changes]
     assert told == [(1, "added"), (2, "added"), (4, "read"), (5, "deleted")]
     assert (all_of_it.version, all_of_it.more) == (5, False)
@@ -135,7 +136,7 @@ def test_changes_lead_from_any_version_to_the_present(database: Database) -> Non
 @pytest.mark.usefixtures("three")
 def test_a_version_from_another_history_must_load_anew(database: Database) -> None:
     with database.read() as session, pytest.raises(ResyncRequired):
-        inbox.changes(session, "bob", 4, 10)
+        reading.changes(session, "bob", 4, 10)
 
 
 @pytest.mark.usefixtures("three")
@@ -153,7 +154,7 @@ def test_a_page_begins_where_the_last_one_ended(database: Database, receive: Del
     seqs, before = [], None
     with database.read() as session:
         while True:
-            page = inbox.page(session, "bob", before=before, limit=2)
+            page = reading.page(session, "bob", before=before, limit=2)
             seqs.append([item["seq"] for item in page.items])
             before = page.next_before
             if before is None:
@@ -176,7 +177,7 @@ def test_eight_writers_on_one_inbox_leave_no_gap_and_exact_counts(
         list(pool.map(write, range(80)))
     now = summary(database)
     with database.read() as session:
-        log = inbox.changes(session, "bob", 0, 1000)
+        log = reading.changes(session, "bob", 0, 1000)
     assert [change["version"] for change in log.changes] == list(range(1, now.version + 1))
     assert now.unread == len(items_of("bob", "unread"))
 

@@ -3,16 +3,16 @@ from threading import Event, Thread
 
 from models import inbox
 from models.database import Database
-from models.inbox import Page
 from models.rendering import Change
 from tests.models.conftest import NOW
+from tests.support import reading
 
 ARRIVALS = 80
 
 
-def page(database: Database, **asked: object) -> Page:
+def page(database: Database, **asked: object) -> reading.Page:
     with database.glance() as session:
-        return inbox.page(session, "bob", **{"limit": 100, **asked})  # type: ignore[arg-type]
+        return reading.page(session, "bob", **{"limit": 100, **asked})  # type: ignore[arg-type]
 
 
 def test_a_page_and_its_counts_are_of_one_moment(database: Database, receive: Callable[..., list[Change]]) -> None:

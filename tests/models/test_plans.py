@@ -22,6 +22,7 @@ from models.upkeep import Retention
 from tests.conftest import demand_service
 from tests.models.conftest import migrate
 from tests.models.plans import Look, look
+from tests.support import reading
 from tests.support.fresh import fresh_database
 
 ITEMS = 1_000_000
@@ -70,11 +71,11 @@ def crowd() -> Iterator[Database]:
 
 
 def page(**options: Any) -> Query:
-    return lambda session: inbox.page(session, HEAVY, **{"limit": PAGE, **options})
+    return lambda session: reading.page(session, HEAVY, **{"limit": PAGE, **options})
 
 
 def changes(since: int) -> Query:
-    return lambda session: inbox.changes(session, HEAVY, since, limit=100)
+    return lambda session: reading.changes(session, HEAVY, since, limit=100)
 
 
 def mark(change: str, **which: Any) -> Query:
@@ -119,7 +120,7 @@ def test_a_filter_that_nothing_fits(crowd: Database, filtered: str) -> None:
     nothing = "low" if filtered == "severity" else "nothing"  # of the others' few items some are
     owner = "other4" if filtered == "severity" else HEAVY
     fits: dict[str, Any] = {filtered: nothing}
-    expect_few_rows(look(crowd, lambda session: inbox.page(session, owner, limit=PAGE, **fits)), 4)
+    expect_few_rows(look(crowd, lambda session: reading.page(session, owner, limit=PAGE, **fits)), 4)
 
 
 def test_a_hundred_items(crowd: Database) -> None:

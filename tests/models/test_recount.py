@@ -18,6 +18,7 @@ from models.rendering import Change
 from models.tables import inboxes
 from tests.models.conftest import NOW
 from tests.models.world import Device
+from tests.support import reading
 
 Deliver = Callable[..., list[Change]]
 
@@ -66,7 +67,7 @@ def test_a_device_that_holds_the_wrong_counts_is_told_the_right_ones(database: D
     found(database, repair=True)
     device.sync()
     with database.read() as session:
-        device.expect_the_same_as(inbox.page(session, "bob", state="all", limit=10))
+        device.expect_the_same_as(reading.page(session, "bob", state="all", limit=10))
     assert (device.unread, device.version) == (2, 3)
 
 

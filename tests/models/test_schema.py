@@ -1,5 +1,9 @@
 """The migrations make exactly the declared schema, on both databases, and keep what is in it."""
 
+from collections.abc import Callable
+from datetime import timedelta
+
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -8,8 +12,9 @@ from sqlalchemy import inspect, text
 from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedIndex
 
 from models.database import Database
+from models.rendering import Change, Rendered
 from models.tables import metadata
-from tests.models.conftest import migrate
+from tests.models.conftest import NOW, migrate
 
 
 def test_the_migrations_make_exactly_the_declared_schema(database: Database) -> None:
@@ -45,6 +50,26 @@ def test_a_second_migration_changes_nothing_and_keeps_the_epoch(database: Databa
     with database.read() as session:
         assert session.scalars(epoch).all() == before
     assert len(before) == 1
+
+
+def test_what_was_published_before_its_content_was_kept_rendered_is_shown_as_it_was(
+    database: Database, receive: Callable[..., list[Change]], items_of: Callable[..., list[Rendered]]
+) -> None:
+    """Back to the columns that there were, and forth again."""
+    said = {
+        "title": "Grüße ☂ \u2028",
+        "body": 'a\n"b"\\',
+        "url": "/x",
+        "data": {"n": [1.5, None, 10**30]},
+        "actor": "alice",
+    }
+    receive("bob", **said, kind="k", severity="high", expires_at=NOW + timedelta(days=1))
+    receive("bob", title="bare")
+    before = items_of("bob")
+    url = database.engine.url.render_as_string(hide_password=False)
+    migrate(url, "0004", command.downgrade)
+    migrate(url)
+    assert items_of("bob") == before
 
 
 def test_there_is_one_head() -> None:

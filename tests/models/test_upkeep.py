@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from models import delivery, inbox, marking, notifications, upkeep, withdrawal
+from models import delivery, marking, notifications, upkeep, withdrawal
 from models.database import Database, Session
 from models.inbox import ResyncRequired
 from models.numberline import hold
@@ -16,6 +16,7 @@ from models.subscriptions import subscribe
 from models.tables import notifications as notification_rows
 from models.upkeep import Retention
 from tests.models.conftest import NOW
+from tests.support import reading
 
 Accept = Callable[..., UUID]
 Deliver = Callable[..., list[Change]]
@@ -62,7 +63,7 @@ def test_an_old_notification_leaves_the_inbox_by_a_change_and_is_deleted_then(
     relay(database, limit)
     assert items_of("bob") == []
     with database.read() as session:
-        [change] = inbox.changes(session, "bob", 1, 10).changes
+        [change] = reading.changes(session, "bob", 1, 10).changes
     assert (change["change"], change["seqs"]) == ("expired", [1])
     assert run(database, upkeep.expire_old, limit) == 0
     assert run(database, upkeep.delete_old, limit) == 1
@@ -124,9 +125,9 @@ def test_forgetting_sends_back_who_is_older_than_the_newest_forgotten_change_and
     with database.read() as session:
         for since in (0, 1):
             with pytest.raises(ResyncRequired):
-                inbox.changes(session, "bob", since, 10)
-        assert [change["version"] for change in inbox.changes(session, "bob", 2, 10).changes] == [3]
-        assert inbox.changes(session, "bob", 3, 10).changes == []
+                reading.changes(session, "bob", since, 10)
+        assert [change["version"] for change in reading.changes(session, "bob", 2, 10).changes] == [3]
+        assert reading.changes(session, "bob", 3, 10).changes == []
 
 
 def test_arrivals_are_never_forgotten(database: Database, receive: Deliver) -> None:
@@ -134,7 +135,7 @@ def test_arrivals_are_never_forgotten(database: Database, receive: Deliver) -> N
         receive("bob")
     assert run(database, upkeep.forget_changes, NOW + 20 * A_DAY) == 0
     with database.read() as session:
-        assert len(inbox.changes(session, "bob", 0, 10).changes) == 3
+        assert len(reading.changes(session, "bob", 0, 10).changes) == 3
 
 
 def test_it_goes_batch_by_batch_through_many_inboxes(database: Database, receive: Deliver) -> None:
@@ -147,9 +148,9 @@ def test_it_goes_batch_by_batch_through_many_inboxes(database: Database, receive
     assert batches == [5, 5, 4, 0]
     with database.read() as session:
         for person in people:
-            assert inbox.changes(session, person, 3, 10).changes == []
+            assert reading.changes(session, person, 3, 10).changes == []
             with pytest.raises(ResyncRequired):
-                inbox.changes(session, person, 2, 10)
+                reading.changes(session, person, 2, 10)
 
 
 def test_who_is_at_work_is_not_waited_for(postgres: Database) -> None:

@@ -16,7 +16,7 @@ from models.notifications import Due
 from models.rendering import Change, Rendered
 from models.subscriptions import subscribe
 from tests.models.conftest import NOW
-from tests.support import wait_for
+from tests.support import reading, wait_for
 
 Accept = Callable[..., UUID]
 Deliver = Callable[..., list[Change]]
@@ -202,7 +202,7 @@ def test_who_was_away_meanwhile_is_told_only_that_it_is_gone(
     cancel(database, id_)
     withdraw(database, id_)
     with database.read() as session:
-        away = inbox.changes(session, "bob", 0, 10)
+        away = reading.changes(session, "bob", 0, 10)
     assert [(change["version"], change["change"], change["seqs"]) for change in away.changes] == [(2, "recalled", [1])]
     assert (away.version, away.more) == (2, False)
 

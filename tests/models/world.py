@@ -29,6 +29,7 @@ from models.tables import history, inbox_changes, inboxes, metadata
 from models.tables import notifications as notification_rows
 from models.upkeep import Retention
 from tests.models.conftest import NOW
+from tests.support import reading
 
 RECIPIENTS = ("alice", "bob", "carol")
 SUBSCRIBERS = {"boots": ("bob", "carol"), "hats": ("alice", "bob")}
@@ -53,7 +54,7 @@ class Device(Replica):
     def fetch_page(self, cursor: str | None) -> Answer:
         with self._database.read() as session:
             before = None if cursor is None else int(cursor)
-            page = inbox.page(session, self.owner, state="all", before=before, limit=self.PAGE)
+            page = reading.page(session, self.owner, state="all", before=before, limit=self.PAGE)
         next_cursor = None if page.next_before is None else str(page.next_before)
         epoch = str(page.summary.epoch)
         self._paged |= {(epoch, item["seq"]): item["version"] for item in page.items}
@@ -62,7 +63,7 @@ class Device(Replica):
     def fetch_changes(self, since: int) -> Answer:
         try:
             with self._database.read() as session:
-                found = inbox.changes(session, self.owner, since, self.CHANGES)
+                found = reading.changes(session, self.owner, since, self.CHANGES)
         except inbox.ResyncRequired:
             raise ResyncRequired from None
         assert found.version == (found.changes[-1]["version"] if found.changes else since), "it skips some"
@@ -80,7 +81,7 @@ class Device(Replica):
         for seq, item in self.items.items():
             assert item["version"] >= self._paged.get((self.epoch, seq), 0), "an item went back"
 
-    def expect_the_same_as(self, fresh: inbox.Page) -> None:
+    def expect_the_same_as(self, fresh: reading.Page) -> None:
         """It shows what a fresh page shows, in every field, as deep as it was loaded; and the counts."""
         deepest = int(self._older) if self._older is not None else 0
         shown = {item["seq"]: item for item in fresh.items if item["seq"] >= deepest}
@@ -247,11 +248,11 @@ class World:
         while self.relay():
             pass
 
-    def fresh(self, owner: str) -> inbox.Page:
+    def fresh(self, owner: str) -> reading.Page:
         with self.database.read() as session:
-            return inbox.page(session, owner, state="all", limit=ALL)
+            return reading.page(session, owner, state="all", limit=ALL)
 
-    def is_expiring(self, fresh: inbox.Page) -> bool:
+    def is_expiring(self, fresh: reading.Page) -> bool:
         """Of what is to be withdrawn, upkeep has changed the time of expiry without a version."""
         return any(self._publication(UUID(item["id"])).ended(self.now) for item in fresh.items)
 
@@ -317,7 +318,7 @@ def expect_a_whole_log(database: Database, owner: str) -> int:
     """
     with database.read() as session:
         floor = session.scalars(select(inboxes.c.changes_since).where(inboxes.c.recipient_id == owner)).one()
-        log = inbox.changes(session, owner, floor, ALL)
+        log = reading.changes(session, owner, floor, ALL)
     removed = [seq for change in log.changes if change["change"] in REMOVALS for seq in change["seqs"]]
     versions = [change["version"] for change in log.changes] + [seq for seq in removed if seq > floor]
     assert sorted(versions) == list(range(floor + 1, log.summary.version + 1))

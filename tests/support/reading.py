@@ -1,0 +1,36 @@
+"""Reading an inbox below the API: what `models.inbox` renders, taken apart again."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from models import inbox
+from models.database import Session
+from models.inbox import Summary
+
+Said = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    items: list[Said]
+    next_before: int | None
+    summary: Summary
+
+
+@dataclass(frozen=True)
+class Changes:
+    changes: list[Said]
+    version: int
+    more: bool
+    summary: Summary
+
+
+def page(session: Session, recipient_id: str, *, limit: int, **asked: Any) -> Page:
+    found = inbox.page(session, recipient_id, limit=limit, **asked)
+    return Page([json.loads(item) for item in found.items], found.next_before, found.summary)
+
+
+def changes(session: Session, recipient_id: str, since: int, limit: int) -> Changes:
+    found = inbox.changes(session, recipient_id, since, limit)
+    return Changes([json.loads(one) for one in found.changes], found.version, found.more, found.summary)
