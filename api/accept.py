@@ -29,7 +29,7 @@ class Acceptor:
 
     def _accept(self, new: Sequence[NewNotification]) -> list[UUID | IdempotencyKeyReused]:
         now = self._clock()
-        with self._database.write() as session:
+        with self._database.write_at_once() as session:
             accepted = notifications.accept_each(session, new, now)
         pairs = zip(new, accepted, strict=True)
         due = [id_ for one, id_ in pairs if isinstance(id_, UUID) and notifications.is_due(one, now)]

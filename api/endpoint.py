@@ -180,7 +180,14 @@ def respond(answer: Answer, status: int) -> Response:
         response = Response(status=status, headers=dict(answer.headers))
         response.headers.pop("Content-Type", None)
         return response
-    return Response(_text_of(answer), status, {**CACHING, **answer.headers}, content_type="application/json")
+    return Complete(_text_of(answer), status, {**CACHING, **answer.headers}, content_type="application/json")
+
+
+class Complete(Response):
+    """An answer with a body, whose headers say all: werkzeug would look through them for what might be missing."""
+
+    def get_wsgi_headers(self, _environ: object) -> Headers:
+        return self.headers
 
 
 def _text_of(answer: Answer) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Connection, Dialect, Engine, Select, create_engine, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, Executable, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -22,7 +22,7 @@ POOL_TIMEOUT_SECONDS = 1
 PATIENCE_SECONDS = 1.5  # then a server that is silent for half a second more is given up; one that is busy is not
 REFUSE_SECONDS = 0.5  # after a connection could not be made, for so long none is tried
 POOL_SIZE = 10
-QUERIES_KEPT = 1_024  # as texts for the driver
+STATEMENTS_KEPT = 1_024  # as texts for the driver
 SQLITE_PATIENCE_SECONDS = 2.0  # for the one write lock; waited for here, since SQLite's own wait stops a whole process
 SQLITE_LOOK_EVERY_SECONDS = 0.01
 
@@ -62,6 +62,7 @@ class Database:
         """`lock_seconds`: how long a statement waits for another's lock; then it raises `Locked`."""
         is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if is_sqlite else _postgres_engine(url, lock_seconds)
+        self._writes_at_once = not is_sqlite
         self._patience = Patience(PATIENCE_SECONDS)
         self._snapshots = self.engine.execution_options(belfry_begin=BEGIN_SNAPSHOT[self.engine.dialect.name])
         self._glances = self.engine.execution_options(belfry_begin=None)
@@ -88,6 +89,15 @@ class Database:
         with _translated(), self._glances.connect() as session, self._patience_with(session, since):
             yield session
 
+    @contextmanager
+    def write_at_once(self) -> Iterator[Session]:
+        """For a single statement that writes: it is a transaction by itself, in one round trip instead of three.
+
+        On SQLite, where a writer waits for its turn in BEGIN, as `write`. Raises `DatabaseUnavailable`.
+        """
+        with self.glance() if self._writes_at_once else self.write() as session:
+            yield session
+
     def dispose(self) -> None:
         self.engine.dispose()
 
@@ -104,25 +114,27 @@ class Database:
         return self._patience.with_(connection, since)
 
 
-def fetch(session: Session, query: Select[Any], parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-    """All rows of a query that is kept and asked again and again; parameters that it does not name are left alone.
+def fetch(session: Session, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    """All rows of a statement that is kept and carried out again and again; parameters that it does not name are left
+    alone.
 
     On PostgreSQL the driver carries it out: SQLAlchemy's way around it takes five times what the driver itself takes.
     """
     connection = session.connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
-        return session.execute(query, parameters).all()
+        return session.execute(statement, parameters).all()
     try:
-        return connection.execute(_text_of(query, session.dialect), parameters).fetchall()
+        done = connection.execute(_text_of(statement, session.dialect), parameters)
+        return done.fetchall() if done.description else ()
     except psycopg.Error as error:
         if connection.broken:
             session.invalidate(error)
         raise
 
 
-@lru_cache(QUERIES_KEPT)
-def _text_of(query: Select[Any], dialect: Dialect) -> str:
-    return str(query.compile(dialect=dialect))
+@lru_cache(STATEMENTS_KEPT)
+def _text_of(statement: Executable, dialect: Dialect) -> str:
+    return str(statement.compile(dialect=dialect))  # type: ignore[attr-defined]  # all of ours can be compiled
 
 
 @contextmanager

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Executable, String, Table, bindparam, cast, func, literal_column, select
+from sqlalchemy import JSON, ColumnElement, String, Table, bindparam, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
-from models.database import Session
+from models.database import Session, fetch
 
 KEPT = 32  # statements that put whole batches into a table: one for each set of columns
 
@@ -26,7 +26,7 @@ def insert_unless_there(session: Session, table: Table, rows: Sequence[dict[str,
     """
     if session.dialect.name == "postgresql":
         text = json.dumps(rows, default=str, ensure_ascii=False, separators=(",", ":"))
-        session.execute(_from_json(table, tuple(rows[0])), {"rows": text})
+        fetch(session, _from_json(table, tuple(rows[0])), {"rows": text})
     else:
         session.execute(SqliteInsert(table).on_conflict_do_nothing(), rows)
 
@@ -40,7 +40,7 @@ def insert_new(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -
 
 
 @lru_cache(KEPT)
-def _from_json(table: Table, names: Sequence[str]) -> Executable:
+def _from_json(table: Table, names: Sequence[str]) -> PostgresInsert:
     columns: list[ColumnElement[Any]] = [literal_column(name) for name in names]
     row_type: ColumnElement[Any] = literal_column(f"NULL::{table.name}")
     rows = func.json_populate_recordset(row_type, cast(bindparam("rows", type_=String), JSON)).alias("row")

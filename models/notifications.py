@@ -101,7 +101,10 @@ def accept(session: Session, new: Sequence[NewNotification], now: datetime) -> l
 
 
 def accept_each(session: Session, new: Sequence[NewNotification], now: datetime) -> list[UUID | IdempotencyKeyReused]:
-    """As `accept`, but each for itself: what reuses a key is left out, and nothing else."""
+    """As `accept`, but each for itself: what reuses a key is left out, and nothing else.
+
+    One statement writes, so it needs no transaction around it.
+    """
     ids = sorted(new_id(now) for _ in new)  # a batch keeps its order, also where it is sorted by id
     rows = [_row(one, id_, now) for one, id_ in zip(new, ids, strict=True)]
     # In the order of keys, so that two transactions with the same ones wait for each other instead of deadlocking.
