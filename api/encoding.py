@@ -27,8 +27,8 @@ def _compress(response: Response) -> Response:
     content = response.get_data()
     if len(content) < MIN_BYTES or response.mimetype not in COMPRESSIBLE:
         return response
-    response.vary.add("Accept-Encoding")
-    if request.accept_encodings.quality("gzip") > 0:
+    response.headers.add("Vary", "Accept-Encoding")
+    if "HTTP_ACCEPT_ENCODING" in request.environ and request.accept_encodings.quality("gzip") > 0:
         response.set_data(gzip.compress(content, LEVEL, mtime=0))
         response.content_encoding = "gzip"
         tag, is_weak = response.get_etag()

@@ -125,7 +125,7 @@ def fetch(session: Session, statement: Executable, parameters: Mapping[str, Any]
         return session.execute(statement, parameters).all()
     try:
         done = connection.execute(_text_of(statement, session.dialect), parameters)
-        return done.fetchall() if done.description else ()
+        return () if done.rownumber is None else done.fetchall()
     except psycopg.Error as error:
         if connection.broken:
             session.invalidate(error)
