@@ -121,10 +121,12 @@ def fetch(session: Session, statement: Executable, parameters: Mapping[str, Any]
     On PostgreSQL the driver carries it out: SQLAlchemy's way around it takes five times what the driver itself takes.
     """
     connection = session.connection.driver_connection
-    if not isinstance(connection, psycopg.Connection):
-        return session.execute(statement, parameters).all()
+    text, constants = _text_of(statement, session.dialect)
+    if text is None or not isinstance(connection, psycopg.Connection):
+        result = session.execute(statement, parameters)
+        return result.all() if result.returns_rows else ()
     try:
-        done = connection.execute(_text_of(statement, session.dialect), parameters)
+        done = connection.execute(text, {**constants, **parameters})
         return () if done.rownumber is None else done.fetchall()
     except psycopg.Error as error:
         if connection.broken:
@@ -133,8 +135,10 @@ def fetch(session: Session, statement: Executable, parameters: Mapping[str, Any]
 
 
 @lru_cache(STATEMENTS_KEPT)
-def _text_of(statement: Executable, dialect: Dialect) -> str:
-    return str(statement.compile(dialect=dialect))  # type: ignore[attr-defined]  # all of ours can be compiled
+def _text_of(statement: Executable, dialect: Dialect) -> tuple[str | None, Mapping[str, Any]]:
+    """With the values that stand in it. No text where that depends on how many values a list of them has."""
+    compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # all of ours can be compiled
+    return None if compiled.post_compile_params else str(compiled), compiled.params
 
 
 @contextmanager

@@ -61,11 +61,6 @@ def own(recipient_id: str) -> Condition:
     return inbox_items.c.recipient_id == recipient_id
 
 
-def own_named(recipient_id: str, seqs: Sequence[int]) -> Condition:
-    """These items, each found by its key: with the owner apart, PostgreSQL may read the whole inbox to find a few."""
-    return tuple_(inbox_items.c.recipient_id, inbox_items.c.seq).in_([(recipient_id, seq) for seq in seqs])
-
-
 def open_inbox(session: Session, recipient_id: str, now: datetime) -> None:
     """Make this recipient known from now on."""
     open_inboxes(session, [recipient_id], now)

@@ -3,13 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any, cast
 
-from sqlalchemy import and_, delete, func, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
-from models.database import Session
-from models.inbox import UNREAD, UNSEEN, Condition, Summary, open_inbox, own, own_named, present
-from models.numberline import Step, hold, move_on
-from models.tables import inbox_changes, inbox_items
+from models.database import Session, fetch
+from models.inbox import UNREAD, UNSEEN, Condition, Summary, open_inbox, own, present
+from models.numberline import hold_one, move_one
+from models.tables import Moment, inbox_changes, inbox_items
 
 # The states whose items each change concerns, and what it does to them. Read implies seen; archived implies read.
 CONCERNS = {
@@ -32,14 +48,13 @@ class Which:
     kind: str | None = None
     topic: str | None = None
 
-    def ranges(self, recipient_id: str, states: Sequence[str]) -> list[Condition]:
-        """Conditions that together hold for these items in these states; each is a range of an index."""
+    def values(self, recipient_id: str) -> dict[str, Any]:
+        """The parameters of the statements that find them, which are made for just these names."""
+        found_by: dict[str, Any] = {"through": self.through, "of_kind": self.kind, "of_topic": self.topic}
+        values = {name: value for name, value in found_by.items() if value is not None}
         if self.seqs is not None:
-            return [own_named(recipient_id, self.seqs) & inbox_items.c.state.in_(states)]
-        filters = {"kind": self.kind, "topic": self.topic}
-        narrowed = [inbox_items.c[name] == value for name, value in filters.items() if value is not None]
-        up_to = own(recipient_id) & (inbox_items.c.seq <= self.through)
-        return [and_(up_to, inbox_items.c.state == state, *narrowed) for state in states]
+            values |= {"one": self.seqs[0]} if len(self.seqs) == 1 else {"some": [(recipient_id, n) for n in self.seqs]}
+        return {"owner": recipient_id, **values}
 
 
 @dataclass(frozen=True)
@@ -75,7 +90,7 @@ def set_state(
 
     Answers the versions this took: none for what is so already. None means that there is no such item.
     """
-    if not hold(session, [recipient_id]) or not _holds(session, recipient_id, seq):
+    if not hold_one(session, recipient_id) or not fetch(session, _IS_THERE, {"owner": recipient_id, "one": seq}):
         return None
     asked = {
         "unarchived": archived is False,
@@ -90,16 +105,16 @@ def set_state(
 
 def mark(session: Session, recipient_id: str, change: str, which: Which, *, now: datetime) -> Marked:
     """Mark many at once as "seen", "read" or "archived"; it is one change, whatever it touches."""
-    if not hold(session, [recipient_id]):
+    if not hold_one(session, recipient_id):
         open_inbox(session, recipient_id, now)
-        hold(session, [recipient_id])  # another may have opened it first, and delivered into it
+        hold_one(session, recipient_id)  # another may have opened it first, and delivered into it
     version, changed = _change(session, recipient_id, change, which, now)
     return Marked(changed, version, present(session, recipient_id))
 
 
 def delete_item(session: Session, recipient_id: str, seq: int, *, now: datetime) -> int | None:
     """Remove one item for good; answers the version this took. None: no such item."""
-    if not hold(session, [recipient_id]):
+    if not hold_one(session, recipient_id):
         return None
     one = own(recipient_id) & (inbox_items.c.seq == seq)
     removed = delete(inbox_items).where(one).returning(inbox_items.c.read_at, inbox_items.c.seen_at)
@@ -110,36 +125,25 @@ def delete_item(session: Session, recipient_id: str, seq: int, *, now: datetime)
     return take_version(session, recipient_id, "deleted", Which(seqs=[seq]), now, fewer_unread, fewer_unseen)
 
 
-def _holds(session: Session, recipient_id: str, seq: int) -> bool:
-    one = select(inbox_items.c.seq).where(own(recipient_id), inbox_items.c.seq == seq)
-    return session.scalar(one) is not None
-
-
 def _change(session: Session, recipient_id: str, change: str, which: Which, now: datetime) -> tuple[int | None, int]:
     """Apply a change to the items it concerns. Answers the version it took, if any, and how many items it touched."""
-    only = UNSEEN if change == "seen" else true()
-    concerned = [one & only for one in which.ranges(recipient_id, CONCERNS[change])]
-    touched = _touched(session, which, concerned)
+    values = which.values(recipient_id)
+    touched = _touched(session, change, which, values)
     if not touched.items:
         return None, 0
     more_unread = {"seen": 0, "unread": touched.items, "unarchived": 0}.get(change, -touched.unread)
     more_unseen = -touched.unseen if change in SETS else 0
     version = take_version(session, recipient_id, change, touched.which, now, more_unread, more_unseen)
-    sets = {name: func.coalesce(inbox_items.c[name], now) for name in SETS.get(change, ())}
-    clears = dict.fromkeys(CLEARS.get(change, ()))
-    for one in concerned:
-        session.execute(update(inbox_items).where(one).values(version=version, **sets, **clears))
+    for marks in _marks(change, tuple(values)):
+        fetch(session, marks, {**values, "at_version": version, "now": now})
     return version, touched.items
 
 
-def _touched(session: Session, which: Which, concerned: Sequence[Condition]) -> Touched:
+def _touched(session: Session, change: str, which: Which, values: dict[str, Any]) -> Touched:
     if which.seqs is not None:
-        found = select(inbox_items.c.seq, UNREAD.label("unread"), UNSEEN.label("unseen")).where(*concerned)
-        rows = session.execute(found.order_by(inbox_items.c.seq)).all()
-        named = Which(seqs=[row.seq for row in rows])
-        return Touched(named, len(rows), sum(row.unread for row in rows), sum(row.unseen for row in rows))
-    tally = select(func.count(), func.count().filter(UNREAD), func.count().filter(UNSEEN), func.max(inbox_items.c.seq))
-    rows = [session.execute(tally.where(one)).one() for one in concerned]
+        rows = fetch(session, _named(change, tuple(values)), values)
+        return Touched(Which(seqs=[row[0] for row in rows]), len(rows), *(sum(row[n] for row in rows) for n in (1, 2)))
+    rows = [fetch(session, tally, values)[0] for tally in _tallies(change, tuple(values))]
     items, unread, unseen = (sum(row[column] for row in rows) for column in range(3))
     newest = max((row[3] for row in rows if row[3] is not None), default=None)
     return Touched(Which(through=newest, kind=which.kind, topic=which.topic), items, unread, unseen)
@@ -149,8 +153,51 @@ def take_version(
     session: Session, recipient_id: str, change: str, which: Which, now: datetime, more_unread: int, more_unseen: int
 ) -> int:
     """Move an inbox that is held on by one version, its counts with it, and remember what changed."""
-    after = move_on(session, {recipient_id: Step(1, more_unread, more_unseen)}, now)[recipient_id]
-    counts = {"version": after.version, "unread": after.unread, "unseen": after.unseen}
+    version, unread, unseen = move_one(session, recipient_id, more_unread, more_unseen)
+    counts = {"version": version, "unread": unread, "unseen": unseen}
     remembered = {"recipient_id": recipient_id, "change": change, "at": now, **asdict(which), **counts}
     session.execute(insert(inbox_changes).values(remembered))
-    return int(after.version)
+    return version
+
+
+# The statements, each made once: `names` are those of `Which.values`.
+
+_OWN = inbox_items.c.recipient_id == bindparam("owner")
+_ONE = inbox_items.c.seq == bindparam("one")
+_IS_THERE = select(inbox_items.c.seq).where(_OWN, _ONE)
+
+
+@lru_cache
+def _ranges(change: str, names: tuple[str, ...]) -> list[Condition]:
+    """Conditions that together hold for the items that this change touches; each is a range of an index."""
+    states: list[ColumnElement[str]] = [literal_column(f"'{state}'") for state in CONCERNS[change]]
+    only = UNSEEN if change == "seen" else true()
+    if "one" in names:
+        return [and_(_OWN, _ONE, inbox_items.c.state.in_(states), only)]
+    if "some" in names:  # each by its key: with the owner apart, PostgreSQL may read the whole inbox to find a few
+        key = tuple_(inbox_items.c.recipient_id, inbox_items.c.seq)
+        return [and_(key.in_(bindparam("some", expanding=True)), inbox_items.c.state.in_(states), only)]
+    filters = {"of_kind": inbox_items.c.kind, "of_topic": inbox_items.c.topic}
+    narrowed = [column == bindparam(name) for name, column in filters.items() if name in names]
+    up_to = and_(_OWN, inbox_items.c.seq <= bindparam("through"), *narrowed)
+    return [and_(up_to, inbox_items.c.state == state, only) for state in states]
+
+
+@lru_cache
+def _named(change: str, names: tuple[str, ...]) -> Select[Any]:
+    [named] = _ranges(change, names)
+    return select(inbox_items.c.seq, UNREAD, UNSEEN).where(named).order_by(inbox_items.c.seq)
+
+
+@lru_cache
+def _tallies(change: str, names: tuple[str, ...]) -> list[Select[Any]]:
+    tally = select(func.count(), func.count().filter(UNREAD), func.count().filter(UNSEEN), func.max(inbox_items.c.seq))
+    return [cast("Select[Any]", tally.where(one)) for one in _ranges(change, names)]
+
+
+@lru_cache
+def _marks(change: str, names: tuple[str, ...]) -> list[Update]:
+    now = bindparam("now", type_=Moment())
+    sets: dict[str, Any] = {name: func.coalesce(inbox_items.c[name], now) for name in SETS.get(change, ())}
+    values = {**sets, **dict.fromkeys(CLEARS.get(change, ())), "version": bindparam("at_version")}
+    return [update(inbox_items).where(one).values(values) for one in _ranges(change, names)]

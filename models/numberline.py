@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select, update
 
-from models.database import Session
+from models.database import Session, fetch
 from models.insert import insert_into
 from models.tables import history, inboxes
 
@@ -32,6 +32,32 @@ def hold(session: Session, recipient_ids: Sequence[str], *, skip_held: bool = Fa
     in_order = rows.order_by(inboxes.c.recipient_id)
     # By `key_share`, who merely refers to an inbox (a subscription) need not wait.
     return list(session.scalars(in_order.with_for_update(key_share=True, skip_locked=skip_held)))
+
+
+_HOLD_ONE = (
+    select(inboxes.c.recipient_id).where(inboxes.c.recipient_id == bindparam("owner")).with_for_update(key_share=True)
+)
+
+
+def hold_one(session: Session, recipient_id: str) -> bool:
+    """As `hold`; False when there is no such inbox."""
+    return bool(fetch(session, _HOLD_ONE, {"owner": recipient_id}))
+
+
+_MORE = {name: inboxes.c[name] + bindparam(f"more_{name}", type_=inboxes.c[name].type) for name in ("unread", "unseen")}
+_MOVE_ONE = (
+    update(inboxes)
+    .where(inboxes.c.recipient_id == bindparam("owner"))
+    .values(version=inboxes.c.version + 1, **_MORE)
+    .returning(inboxes.c.version, inboxes.c.unread, inboxes.c.unseen)
+)
+
+
+def move_one(session: Session, recipient_id: str, more_unread: int, more_unseen: int) -> tuple[int, int, int]:
+    """Move one inbox, which is held, by one version; answers it, and the counts, as they are afterwards."""
+    moved = {"owner": recipient_id, "more_unread": more_unread, "more_unseen": more_unseen}
+    [(version, unread, unseen)] = fetch(session, _MOVE_ONE, moved)
+    return version, unread, unseen
 
 
 def move_on(session: Session, steps: Mapping[str, Step], now: datetime) -> dict[str, Row[Any]]:

@@ -16,7 +16,7 @@ from sqlalchemy import Select, func, select
 from models.database import Database
 from models.inbox import UNREAD, UNSEEN
 from models.marking import Which, take_version
-from models.numberline import hold
+from models.numberline import hold_one
 from models.tables import inbox_items, inboxes
 from settings import SettingsError, load_settings
 
@@ -58,7 +58,7 @@ def _look_again(database: Database, recipient_id: str, *, repair: bool) -> Misco
     Right counts take a version of their own: a device that holds the present one has the wrong counts with it.
     """
     with database.write() as session:
-        hold(session, [recipient_id])
+        hold_one(session, recipient_id)
         found = Miscount(*session.execute(_counted().where(inboxes.c.recipient_id == recipient_id)).one())
         if not _wrong(found):
             return None
