@@ -1,32 +1,34 @@
-"""Inboxes that somebody holds for long: whoever else is in the same task does not wait for them."""
+"""Inboxes that somebody holds for long: which they are, and what is to come into them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from models.database import Session
 from models.notifications import RELAY_AFTER
 from models.numberline import hold
+from models.parking import has_a_step
 from models.tables import inboxes, notifications
 
 
-def leave_held(session: Session, ids: Sequence[UUID], now: datetime) -> list[UUID]:
-    """Those of `ids`, in their order, whose recipients' inboxes nobody holds at the moment.
-
-    The others get their next turn by the relay soon, and not ever later: that they wait is not their fault.
-    """
+def recipients_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """Whom these notifications name; none for a topic or for everyone."""
     named = select(notifications.c.id, notifications.c.recipients).where(notifications.c.id.in_(ids))
-    recipients = {row.id: row.recipients or [] for row in session.execute(named)}
-    held = _held(session, [name for names in recipients.values() for name in names])
-    left = [id_ for id_ in recipients if held.intersection(recipients[id_])]
-    if left:
-        soon = update(notifications).where(notifications.c.id.in_(left), notifications.c.delivered_at.is_(None))
-        session.execute(soon.values(enqueue_at=func.least(notifications.c.enqueue_at, now + RELAY_AFTER)))
-    return [id_ for id_ in ids if id_ not in left]
+    return {row.id: row.recipients or [] for row in session.execute(named)}
 
 
-def _held(session: Session, recipients: list[str]) -> set[str]:
+def held_of(session: Session, recipients: Collection[str]) -> frozenset[str]:
+    """Those of them whose inboxes somebody holds at the moment.
+
+    The others are held by us until the session ends: it should end at once, as others ask the same.
+    """
     known = session.scalars(select(inboxes.c.recipient_id).where(inboxes.c.recipient_id.in_(recipients))).all()
-    return set(known) - set(hold(session, recipients, skip_held=True))
+    return frozenset(known) - frozenset(hold(session, known, skip_held=True))
+
+
+def come_back_soon(session: Session, ids: Collection[UUID], now: datetime) -> None:
+    """They get their next turn by the relay soon, and not ever later: that they wait is not their fault."""
+    later = notifications.c.id.in_(ids), has_a_step(now), notifications.c.enqueue_at > now + RELAY_AFTER
+    session.execute(update(notifications).where(*later).values(enqueue_at=now + RELAY_AFTER))

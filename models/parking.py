@@ -58,7 +58,7 @@ def begin(session: Session, ids: Sequence[UUID], now: datetime) -> list[list[UUI
     """
     columns = notifications.c.id, notifications.c.attempts
     turn = notifications.c.attempts <= notifications.c.enqueued
-    waiting = select(*columns).where(notifications.c.id.in_(ids), _has_a_step(now), turn).order_by(notifications.c.id)
+    waiting = select(*columns).where(notifications.c.id.in_(ids), has_a_step(now), turn).order_by(notifications.c.id)
     attempts = {row.id: row.attempts for row in session.execute(waiting.with_for_update(skip_locked=True))}
     _park(session, [id_ for id_, used in attempts.items() if used >= ATTEMPTS], now)
     tried = [id_ for id_ in dict.fromkeys(ids) if attempts.get(id_, ATTEMPTS) < ATTEMPTS]
@@ -76,7 +76,7 @@ def forgive(session: Session, ids: Sequence[UUID]) -> None:
 def fail(session: Session, notification_id: UUID, error: Unfit, now: datetime, *, counted: bool) -> bool:
     """Keep why an attempt failed, and count it unless `begin` has; True when it was the last, and it is parked."""
     columns = notifications.c.attempts, notifications.c.enqueued
-    waiting = select(*columns).where(notifications.c.id == notification_id, _has_a_step(now))
+    waiting = select(*columns).where(notifications.c.id == notification_id, has_a_step(now))
     row = session.execute(waiting.with_for_update()).one_or_none()
     if row is None:
         return False
@@ -135,7 +135,7 @@ def _parked(row: Row[Any]) -> Parked:
     return Parked(**shown, step=step, error=row.last_error or "", **audience)
 
 
-def _has_a_step(now: datetime) -> ColumnElement[bool]:
+def has_a_step(now: datetime) -> ColumnElement[bool]:
     """It is to be delivered, or to be withdrawn, and is not parked."""
     ended = or_(notifications.c.cancelled_at.is_not(None), notifications.c.expires_at <= now)
     to_withdraw = and_(notifications.c.withdrawn_at.is_(None), ended)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from celery import Task
 
-from models import delivery, failpoints, held, inbox, notifications, parking, upkeep, withdrawal
+from models import delivery, failpoints, inbox, notifications, parking, upkeep, withdrawal
 from models.blame import Unfit, blaming
 from models.database import DatabaseUnavailable, Locked, Session, is_away
 from models.delivery import Chunk
@@ -17,6 +17,7 @@ from models.rendering import Change
 from push.announcer import AnnounceFailed
 from push.wire import Announcement, Arrival
 from workers.celery import announcer, app, database, retention
+from workers.held import HeldInboxes
 from workers.queues import ANNOUNCE, CONCURRENCY, DELIVER, FAN_OUT, RELAY, UPKEEP, WITHDRAW
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def deliver(self: Task, ids: list[str], again: bool = False) -> None:
     if not (again or _came_back(self)):
         _attempt(wanted, counted=False)
         return
-    for portion in _begin(wanted):
+    for portion in _begin(held_inboxes.pass_by(wanted)):
         _attempt(portion, counted=True)
 
 
@@ -108,7 +109,7 @@ def _attempt(ids: list[UUID], *, counted: bool) -> None:
     """Deliver them; what is wrong with one of them does not hold up the others."""
     try:
         if counted:
-            _deliver(ids)  # not with others: should it kill the worker, they would be blamed as well
+            _forgive(_deliver(ids))  # not with others: should it kill the worker, they would be blamed as well
         else:
             deliveries.do(ids)
     except Unfit as error:
@@ -118,23 +119,11 @@ def _attempt(ids: list[UUID], *, counted: bool) -> None:
         for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
             _attempt(half, counted=counted)
     except Locked:
-        _attempt_without_held(ids, counted=counted)
+        _leave_locked(ids, counted=counted)
     except Exception:
         if counted:
             _forgive(ids)
         raise
-
-
-def _attempt_without_held(ids: list[UUID], *, counted: bool) -> None:
-    """An inbox that somebody holds keeps waiting who is to come into it, and nobody else."""
-    with database.write() as session:
-        free = held.leave_held(session, ids, datetime.now(UTC))
-    waiting = [one for one in ids if one not in free]
-    log.warning("inbox_held waiting=%d going_on=%d", len(waiting), len(free))
-    if counted:
-        _forgive(waiting)
-    if free and waiting:
-        _attempt(free, counted=counted)
 
 
 def _deliver_together(batches: Sequence[list[UUID]]) -> list[None]:
@@ -144,19 +133,39 @@ def _deliver_together(batches: Sequence[list[UUID]]) -> list[None]:
 
 # What is to be delivered while a delivery is under way shares the next; each task ends when its own are committed.
 deliveries = Group(_deliver_together, max_size=CONCURRENCY, max_waiting=THREADS_MAX, is_for_all=is_away)
+held_inboxes = HeldInboxes(database)
 
 
-def _deliver(ids: list[UUID]) -> None:
-    left = ids
+def _deliver(ids: list[UUID]) -> list[UUID]:
+    """Answers which of them wait, as somebody holds an inbox that they are to come into."""
+    left = held_inboxes.pass_by(ids)
+    waiting = set(ids) - set(left)
     while left:
-        with blaming(), database.write() as session:
-            delivered = delivery.deliver(session, left, datetime.now(UTC))
+        try:
+            with blaming(), database.write() as session:
+                delivered = delivery.deliver(session, left, datetime.now(UTC))
+        except Locked:
+            free = held_inboxes.meet(left)
+            if len(free) == len(left):  # it was no inbox, or was let go meanwhile
+                raise
+            waiting |= set(left) - set(free)
+            left = free
+            continue
         failpoints.reached(failpoints.DELIVERED)
         tell(delivered.changes)
         failpoints.reached(failpoints.ANNOUNCED)
         for notification_id in delivered.wide:
             fan_out.delay(str(notification_id))
         left = delivered.left
+    return list(waiting)
+
+
+def _leave_locked(ids: list[UUID], *, counted: bool) -> None:
+    """Nobody waits for longer than the database's patience for locks: the relay tries again."""
+    log.warning("locked count=%d", len(ids))
+    held_inboxes.come_back_soon(ids)
+    if counted:
+        _forgive(ids)
 
 
 def _one_chunk(
@@ -170,6 +179,9 @@ def _one_chunk(
             return step(session, notification_id, size, datetime.now(UTC))
     except Unfit as error:
         _fail(notification_id, error, counted=counted)
+        return Chunk([], finished=True)
+    except Locked:
+        _leave_locked([notification_id], counted=counted)
         return Chunk([], finished=True)
     except Exception:
         if counted:
@@ -190,8 +202,9 @@ def _fail(notification_id: UUID, error: Unfit, *, counted: bool) -> None:
 
 def _forgive(ids: list[UUID]) -> None:
     """Where the database is gone as well the count stays: then the attempt ended like one that took it along."""
-    with suppress(DatabaseUnavailable), database.write() as session:
-        parking.forgive(session, ids)
+    if ids:
+        with suppress(DatabaseUnavailable), database.write() as session:
+            parking.forgive(session, ids)
 
 
 def tell(changes: Sequence[Change]) -> None:

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
-from models import notifications
+from models import delivery, notifications
 from models.database import Database, Locked
-from models.held import leave_held
+from models.held import come_back_soon, held_of
 from models.inbox import open_inboxes
 from models.notifications import RELAY_AFTER, NewNotification
 from models.numberline import hold
@@ -31,6 +31,11 @@ def accept(database: Database, *recipients: str) -> UUID:
         return notifications.accept(session, [new], NOW)[0]
 
 
+def turns(database: Database) -> list[datetime]:
+    with database.read() as session:
+        return list(session.scalars(select(table.c.enqueue_at).order_by(table.c.enqueue_at)))
+
+
 @pytest.fixture
 def inboxes_of_alice_and_bob(postgres: Database) -> None:
     with postgres.write() as session:
@@ -38,24 +43,32 @@ def inboxes_of_alice_and_bob(postgres: Database) -> None:
 
 
 @pytest.mark.usefixtures("inboxes_of_alice_and_bob")
-def test_who_is_for_other_inboxes_goes_on_in_order(postgres: Database) -> None:
-    for_alice, for_both = accept(postgres, "alice"), accept(postgres, "bob", "alice")
-    for_new = accept(postgres, "carol")
+def test_it_is_known_who_is_held_at_the_moment(postgres: Database) -> None:
     with held(postgres, "bob"), postgres.write() as session:
-        assert leave_held(session, [for_new, for_both, for_alice], NOW) == [for_new, for_alice]
+        assert held_of(session, ["alice", "bob", "nobody yet"]) == {"bob"}
     with postgres.write() as session:
-        assert leave_held(session, [for_both], NOW) == [for_both]
+        assert held_of(session, ["alice", "bob"]) == set()
 
 
 @pytest.mark.usefixtures("inboxes_of_alice_and_bob")
-def test_who_waits_has_its_next_turn_soon(postgres: Database) -> None:
+def test_who_waits_has_its_next_turn_soon_but_never_later_than_it_would(postgres: Database) -> None:
+    ids = accept(postgres, "bob"), accept(postgres, "bob")
+    for id_, turn in zip(ids, (RELAY_AFTER * 2, timedelta(0)), strict=True):
+        with postgres.write() as session:
+            session.execute(table.update().where(table.c.id == id_).values(enqueue_at=NOW + turn))
+    with postgres.write() as session:
+        come_back_soon(session, ids, NOW)
+    assert turns(postgres) == [NOW, NOW + RELAY_AFTER]
+
+
+@pytest.mark.usefixtures("inboxes_of_alice_and_bob")
+def test_what_was_delivered_meanwhile_has_no_turn(postgres: Database) -> None:
     id_ = accept(postgres, "bob")
     with postgres.write() as session:
-        session.execute(table.update().values(enqueue_at=NOW + timedelta(hours=1)))
-    with held(postgres, "bob"), postgres.write() as session:
-        leave_held(session, [id_], NOW)
-    with postgres.read() as session:
-        assert session.scalar(select(table.c.enqueue_at)) == NOW + RELAY_AFTER
+        session.execute(table.update().values(expires_at=NOW + timedelta(days=1)))
+        delivery.deliver(session, [id_], NOW)
+        come_back_soon(session, [id_], NOW)
+    assert turns(postgres) == [NOW + timedelta(days=1)]
 
 
 @pytest.mark.usefixtures("inboxes_of_alice_and_bob")
