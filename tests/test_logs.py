@@ -34,3 +34,10 @@ def test_times_are_in_utc() -> None:
     record.created, record.msecs = 0.25, 250.0
     formatted = logs.OneLine(logs.FORMAT, "%Y-%m-%dT%H:%M:%S").format(record)
     assert formatted == "1970-01-01T00:00:00.250Z INFO push started"
+
+
+def test_a_line_is_bounded_and_says_what_it_lacks() -> None:
+    record = logging.LogRecord("push", logging.INFO, "", 0, "x" * 1_000_000, None, None)
+    formatted = logs.OneLine(logs.FORMAT).format(record)
+    assert len(formatted) < logs.LINE_MAX + 100
+    assert formatted.endswith("characters more")

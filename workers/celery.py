@@ -13,6 +13,7 @@ from models.database import Database
 from models.upkeep import Retention
 from push.announcer import Announcer
 from settings import SettingsError, load_settings
+from workers import envelopes
 from workers.queues import make_celery
 
 LOCK_SECONDS = 0.5  # for an inbox that somebody holds: its notifications wait for the relay, a thread for nobody
@@ -23,8 +24,9 @@ except SettingsError as error:
     sys.exit(str(error))
 
 failpoints.arm(settings.failpoint)
+envelopes.install()
 app = make_celery(settings.broker_url)
-app.Task.Strategy = "workers.messages:only_tasks"
+app.conf.worker_consumer = "workers.messages:OnlyTasks"
 database = Database(settings.database_url, lock_seconds=LOCK_SECONDS)
 announcer = Announcer(settings.broker_url)
 retention = Retention(timedelta(days=settings.retention_days), timedelta(days=settings.changes_retention_days))

@@ -1,33 +1,73 @@
-"""What a worker takes for a task: anything else on its queues is dropped and logged, and never ends the worker."""
+"""What a worker takes for a task: anything else on its queues is dropped with one line, and never ends the worker."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
-from celery import Celery, Task
-from celery.exceptions import InvalidTaskError
-from celery.worker.strategy import default
+from celery.worker.consumer import Consumer
+
+log = logging.getLogger(__name__)
+
+Handle = Callable[[Any], Any]
+
+# Of a message's headers these are believed. Celery would take any others at their word, such as a time limit that is
+# none, and die of it; the broker would then give the message to the next worker, and so end one after the other.
+HEADERS = ("lang", "task", "id", "expires")
+NAME_MAX = 100  # of a task nobody has heard of, in the log
 
 
-def only_tasks(task: Task, app: Celery, consumer: Any, **options: Any) -> Callable[..., Any]:
-    """Celery's own strategy for what has a task's form. By itself it takes any JSON apart, and dies of what is none.
+class NoTask(Exception):
+    """The message is no task of ours; it says why, without quoting it."""
 
-    The broker would then give the same message to the next worker, and so end one after the other.
-    """
-    handle = default(task, app, consumer, **options)
 
-    def handle_task(message: Any, *more: Any, **also: Any) -> Any:
-        _demand_arguments(message)
-        return handle(message, *more, **also)
+class OnlyTasks(Consumer):  # type: ignore[misc]  # celery has no types
+    """Celery's own consumer, for what has the form of a task of ours. By itself it takes any JSON apart, and quotes in
+    its log what it cannot read."""
 
-    return handle_task
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Without what its workers tell each other: we have no use for it, and any message that is none would end them
+        all."""
+        super().__init__(*args, **{**options, "without_gossip": True, "without_mingle": True})
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Handle:
+        handle: Handle = super().create_task_handler(*args, **options)
+
+        def handle_task(message: Any) -> None:
+            try:
+                message.headers = _headers(message.headers, self.app.tasks)
+                _demand_arguments(message)
+            except NoTask as reason:
+                _say_dropped(message, reason)
+                message.reject_log_error(log, self.connection_errors)
+            else:
+                handle(message)
+
+        return handle_task
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Of its control messages. They are acknowledged already; to do it again, as Celery does, would end it."""
+        _say_dropped(message, NoTask(f"not decodable: {type(exc).__name__}"))
+
+
+def _say_dropped(message: Any, reason: NoTask) -> None:
+    log.warning("message_dropped bytes=%d reason=%s", len(message.body or ""), reason)
+
+
+def _headers(said: Any, tasks: Any) -> dict[str, str]:
+    match said:
+        case {"task": str(name), "id": str()} if name in tasks:
+            return {header: said[header] for header in HEADERS if isinstance(said.get(header), str)}
+        case {"task": str(name)}:
+            raise NoTask(f"task {name[:NAME_MAX]!r}")
+    raise NoTask("no task is named")
 
 
 def _demand_arguments(message: Any) -> None:
-    """`[args, kwargs, options]`. What cannot be decoded at all Celery drops itself."""
+    """`[args, kwargs, options]`."""
     try:
         match message.payload:
             case [[*_], {}, {}]:
                 return
-    except TypeError:  # on Redis, an empty body
-        pass
-    raise InvalidTaskError("the message is not [args, kwargs, options]")
+    except Exception as error:  # whatever a decoder makes of what it was not made for
+        raise NoTask(f"not decodable: {type(error).__name__}") from None
+    raise NoTask("not [args, kwargs, options]")
