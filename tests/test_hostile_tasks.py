@@ -164,8 +164,8 @@ def test_what_is_no_word_of_celerys_own_ends_no_worker(
         connection.Producer() as producer,
     ):
         for content_type, encoding in (("application/json", "utf-8"), ("application/x-python-serialize", "binary")):
-            for body in (b"\xff\xfe", b"not json", b"", b"[]", b"7", b"null", b'{"a": 1}', b"[" * 100_000):
-                for headers in ({}, {"hostname": 5}, {"hostname": "x", "clock": "late"}):
+            for body in (b"\xff\xfe", SECRET_WORDS.encode(), b"", b"[]", b"7", b"null", b'{"a": 1}', b"[" * 100_000):
+                for headers in ({}, {"hostname": 5}, {"hostname": SECRET_WORDS, "clock": "late"}):
                     how = {"content_type": content_type, "content_encoding": encoding, "headers": headers}
                     producer.publish(body, exchange=exchange, routing_key="worker.heartbeat", **how)
 
@@ -181,4 +181,5 @@ def going_on(broker_url: str, database_url: str, folder: Path) -> Iterator[None]
             task(broker_url, DELIVER, [str(notify(database))])
         wait_for(lambda: titles(database) == ["after all that"] * 2, PATIENCE, "the tasks behind to be done")
         assert process.running
+        assert SECRET_WORDS not in process.output()
     database.dispose()

@@ -45,7 +45,7 @@ class OnlyTasks(Consumer):  # type: ignore[misc]  # celery has no types
         return handle_task
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Of its control messages. They are acknowledged already; to do it again, as Celery does, would end it."""
+        """Of its control messages, which want no acknowledgement."""
         _say_dropped(message, NoTask(f"not decodable: {type(exc).__name__}"))
 
 
