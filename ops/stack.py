@@ -68,8 +68,8 @@ class Stack:
             for done in [pool.submit(step, process) for process in self.processes.values()]:
                 done.result()
 
-    def process(self, name: str, differs: Mapping[str, str]) -> Process:
-        """A further one, not started; who makes it ends it."""
+    def process(self, name: str, differs: Mapping[str, str], *arguments: str) -> Process:
+        """A further one, not started; who makes it ends it. `arguments` are added to its command."""
         kind = name.partition("-")[0]
         environ = {**self.environ, **differs}
         checks: dict[str, Callable[[], bool]] = {
@@ -77,9 +77,10 @@ class Stack:
             "push": lambda: answers(f"http://127.0.0.1:{environ['PUSH_PORT']}/readyz"),
             "worker": lambda: " ready" in process.output(),
         }
+        command = [*procfile()[kind], *arguments]
         ready = checks.get(kind, lambda: True)
         process = Process(
-            name, procfile()[kind], self._folder / f"{name}.log", env=environ, cwd=ROOT, ready=ready, patience=PATIENCE
+            name, command, self._folder / f"{name}.log", env=environ, cwd=ROOT, ready=ready, patience=PATIENCE
         )
         return process
 

@@ -144,6 +144,7 @@ def _deliver(ids: list[UUID]) -> list[UUID]:
         try:
             with blaming(), database.write() as session:
                 delivered = delivery.deliver(session, left, datetime.now(UTC))
+                failpoints.reached(failpoints.BEGUN)
         except Locked:
             free = held_inboxes.meet(left)
             if len(free) == len(left):  # it was no inbox, or was let go meanwhile

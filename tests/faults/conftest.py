@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.conftest import demand_service
-from tests.faults.episode import Pace, play
+from tests.faults.episode import play
 from tests.faults.faults import FAULTS
 from tests.faults.house import House, open_house
+from tests.faults.pace import Pace
 from tests.faults.run import headline, line
 
 SEED = "short"

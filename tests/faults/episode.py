@@ -15,6 +15,7 @@ from ops.processes import wait_for
 from tests.faults.house import House
 from tests.faults.ledger import Entry, Verdict, bad, judge_screen
 from tests.faults.load import Crowd, Load, Screen, mark_of
+from tests.faults.pace import Pace
 from tests.faults.registry import Broken, Fault, Impossible
 
 INVARIANTS = ("I1", "I2", "I3", "I4", "I5")
@@ -25,21 +26,6 @@ GOOD_ANSWERS = {"200", "202", "204", "404", "503", "none"}  # 404: the item was 
 LISTED = 3  # findings that a cell names; the number says how many there are
 
 _labels = count(1)
-
-
-@dataclass
-class Pace:
-    """How long things are: of load before the fault and after it is healed, and of the fault itself."""
-
-    before: float = 0.7
-    after: float = 0.7
-    full: bool = False  # faults that take a minute by nature take it
-    sync_every: float = 6.0  # how often a screen asks by itself: what is announced last can be lost unnoticed
-    reconnect_within: float = 3.0
-    converged_within: float = 60.0  # seconds after it is healed; the machine may be busy with other tests as well
-
-
-AT_FULL_LENGTH = Pace(full=True, sync_every=20.0, reconnect_within=10.0, converged_within=30.0)
 
 
 @dataclass
@@ -65,7 +51,7 @@ def play(house: House, fault: Fault, seed: str, pace: Pace, memory_before: dict[
     """Returns what was found. What the fault broke is whole again, unless the fault's healing failed."""
     began = time.monotonic()
     outcome = Outcome(fault.name, seed)
-    crowd = Crowd(house, f"{seed} {next(_labels)}", PEOPLE, pace.sync_every, pace.reconnect_within)
+    crowd = Crowd(house, f"{seed} {next(_labels)}", PEOPLE, pace)
     load = Load(house, crowd, seed)
     chance = random.Random(seed)
     with _online(crowd):

@@ -61,12 +61,18 @@ class House:
             yield process
 
     @contextmanager
-    def instead(self, name: str, **environ: str) -> Iterator[Process]:
-        """In the block this process runs with another environment."""
-        self[name].stop()
-        with self.stack.process(name, environ) as process:
+    def instead(self, name: str, *arguments: str, **environ: str) -> Iterator[Process]:
+        """In the block this process runs with another environment, or with more in its command."""
+        with self.without(name), self.stack.process(name, environ, *arguments) as process:
             yield process
-        self[name].start()
+
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        self[name].stop()
+        try:
+            yield
+        finally:
+            self[name].start()
 
     def query(self, statement: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
         """Ask the database itself, past the wire."""

@@ -14,6 +14,7 @@ import requests
 from client.inbox import Change, Inbox
 from tests.faults.house import House
 from tests.faults.ledger import Attempt, Ledger
+from tests.faults.pace import Pace
 from tests.support.stack import token_for
 
 PRODUCERS = 8
@@ -55,14 +56,15 @@ class Screen(Inbox):
 class Crowd:
     """People nobody has met before, each with a screen, a few with two; some of them subscribed to a topic."""
 
-    def __init__(self, house: House, label: str, size: int, sync_every: float, reconnect_within: float) -> None:
+    def __init__(self, house: House, label: str, size: int, pace: Pace) -> None:
+        self.pace = pace
         self.names = [f"{label} {number}" for number in range(size)]
         self.topic = f"news of {label}"
         self.subscribers = self.names[::3]
         owners = [*self.names, *self.names[:: size // 4]]
         urls = house.push_urls
         self.screens = [
-            Screen(house, owner, urls[place % len(urls)], sync_every, reconnect_within)
+            Screen(house, owner, urls[place % len(urls)], pace.sync_every, pace.reconnect_within)
             for place, owner in enumerate(owners)
         ]
 

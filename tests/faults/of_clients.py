@@ -1,19 +1,26 @@
 """Clients that behave badly, or come all at once."""
 
 import json
+import time
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
 
 import requests
 from websocket import create_connection
 
+from client.inbox import RECONNECT_WITHIN_SECONDS
+from ops.processes import wait_for
 from tests.faults.house import House
 from tests.faults.load import Crowd
-from tests.faults.registry import fault
+from tests.faults.many import Many
+from tests.faults.registry import Broken, fault
 from tests.support.stack import token_for
 
 BATCHES = 10
 BATCH = 100
 BODY = "b" * 2_000
+AT_ONCE = 1_000  # subscribers in one request
 
 
 @fault(short=1, full=10)
@@ -31,8 +38,35 @@ def client_that_does_not_read(house: House, crowd: Crowd) -> Iterator[None]:
         socket.shutdown()  # type: ignore[no-untyped-call]
 
 
+@fault(short=0, full=0)
+def many_clients_reconnecting(house: House, crowd: Crowd) -> Iterator[None]:
+    """Their push server is killed, and something is said to all of them before it is back."""
+    push, names = house["push"], [f"one of many, {crowd.topic}, {number}" for number in range(crowd.pace.many)]
+    topic = f"news for many, {crowd.topic}"
+    for start in range(0, len(names), AT_ONCE):
+        path = f"/v1/topics/{quote(topic, safe='')}/subscribers"
+        _produce(house, "PUT", path, {"add": names[start : start + AT_ONCE]})
+    many = Many(house.api_url, house.push_urls[0], names)
+    with many.online():
+        push.kill()
+        killed = time.monotonic()
+        _produce(house, "POST", "/v1/notifications", {"topic": topic, "kind": "offer", "title": "To all of you"})
+        push.start()
+        yield
+        try:
+            wait_for(lambda: many.have(1), crowd.pace.converged_within, "all to be back, with what they missed")
+        except TimeoutError as late:
+            raise Broken(str(late)) from None
+        busiest = many.busiest_second(killed)
+    if busiest > 2 * len(names) / RECONNECT_WITHIN_SECONDS:
+        raise Broken(f"{len(names)} clients that came back asked the API {busiest} times within a second")
+
+
 def _post_many(house: House, name: str) -> None:
     one = {"recipients": [name], "kind": "offer", "title": "Unheard", "body": BODY}
+    _produce(house, "POST", "/v1/notifications/batch", {"notifications": [one] * BATCH})
+
+
+def _produce(house: House, method: str, path: str, said: dict[str, Any]) -> None:
     headers = {"Authorization": f"Bearer {token_for('shop', 'notify')}"}
-    url = f"{house.api_url}/v1/notifications/batch"
-    requests.post(url, json={"notifications": [one] * BATCH}, headers=headers, timeout=15).raise_for_status()
+    requests.request(method, house.api_url + path, json=said, headers=headers, timeout=15).raise_for_status()

@@ -1,17 +1,24 @@
-"""Processes that die: at once, between two lines, or in good order.
+"""Processes that die: at once, between two lines, or in good order."""
 
-A worker's tasks run in threads: it has no children that could be killed apart from it.
-"""
-
+import os
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 
-from models.failpoints import ACCEPTED, ANNOUNCED, DELIVERED, ENQUEUED
+from models.failpoints import ACCEPTED, ANNOUNCED, BEGUN, DELIVERED, ENQUEUED
 from ops.processes import wait_for
 from tests.faults.house import House
 from tests.faults.load import Crowd
-from tests.faults.registry import fault
+from tests.faults.registry import Broken, fault
 
 DEATH_SECONDS = 20.0  # by then somebody has posted something
+SLOW_SECONDS = 0.3
+GIVEN_BACK_SECONDS = 20.0  # in which the next worker does what a dead one had begun; it takes one, on a quiet machine
+UNDELIVERED = "SELECT id FROM notifications WHERE delivered_at IS NULL AND cancelled_at IS NULL"
+AT_WORK = """
+SELECT 1 FROM pg_stat_activity WHERE application_name = 'belfry' AND state = 'idle in transaction'
+AND query LIKE '%%notifications%%FOR UPDATE'
+"""
 
 
 @fault(short=1, full=5)
@@ -19,6 +26,47 @@ def worker_killed(house: House, crowd: Crowd) -> Iterator[None]:
     house["worker"].kill()
     yield
     house["worker"].start()
+
+
+@fault(short=0, full=0)
+def worker_killed_in_its_work(house: House, crowd: Crowd) -> Iterator[None]:
+    with house.without("beat"):
+        with house.instead("worker", FAILPOINT=BEGUN, DEVELOPMENT="yes") as worker, _slow(house):
+            wait_for(lambda: not worker.running, DEATH_SECONDS, "the worker to die")
+        _demand_that_it_is_given_back(house)
+        yield
+
+
+@fault(short=0, full=0)
+def child_of_a_worker_killed(house: House, crowd: Crowd) -> Iterator[None]:
+    """Our workers have threads, and no children: this is one that somebody runs with Celery's own kind of pool."""
+    with house.without("beat"), house.instead("worker", "--pool=processes", "--concurrency=2") as worker:
+        with _slow(house):
+            children = wait_for(lambda: worker.family()[1:], DEATH_SECONDS, "its pool to have children")
+            wait_for(lambda: house.query(AT_WORK), DEATH_SECONDS, "one to be at work")
+            for child in children:
+                os.kill(child, signal.SIGKILL)
+        _demand_that_it_is_given_back(house)
+        yield
+
+
+@contextmanager
+def _slow(house: House) -> Iterator[None]:
+    """Who dies in here has begun a while before."""
+    house.to_database.slow_down(SLOW_SECONDS)
+    try:
+        yield
+    finally:
+        house.to_database.heal()
+
+
+def _demand_that_it_is_given_back(house: House) -> None:
+    """What a dead one had begun the broker gives to the next at once: this is without the relay."""
+    begun = set(house.query(UNDELIVERED))
+    try:
+        wait_for(lambda: begun.isdisjoint(house.query(UNDELIVERED)), GIVEN_BACK_SECONDS)
+    except TimeoutError:
+        raise Broken("what a dead worker had begun is left to the relay") from None
 
 
 @fault(short=1, full=5)

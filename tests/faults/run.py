@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from tests.faults.episode import AT_FULL_LENGTH, INVARIANTS, LISTED, Outcome, Pace, play
+from tests.faults.episode import INVARIANTS, LISTED, Outcome, play
 from tests.faults.faults import FAULTS
 from tests.faults.house import House, open_house
 from tests.faults.ledger import Verdict
+from tests.faults.pace import AT_FULL_LENGTH, Pace
 from tests.faults.registry import Fault
 
 WIDTH = 44
