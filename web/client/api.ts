@@ -29,12 +29,8 @@ export class Api {
 
   /** Null when the changes since that version are not kept any more. */
   async changes(since: number): Promise<Changes | null> {
-    try {
-      return demand<Changes>(await this.call("GET", `/v1/inbox/changes?since=${since}`), "changes");
-    } catch (error) {
-      if (error instanceof BelfryError && error.status === 410) return null;
-      throw error;
-    }
+    const answer = await unless(410, this.call("GET", `/v1/inbox/changes?since=${since}`));
+    return answer === null ? null : demand<Changes>(answer, "changes");
   }
 
   /** Null when nothing changed since the last call. */
@@ -46,20 +42,24 @@ export class Api {
     return counts;
   }
 
-  item(seq: number): Promise<Item> {
-    return this.call("GET", `/v1/inbox/${seq}`) as Promise<Item>;
+  /** Null when it is gone. */
+  item(seq: number): Promise<Item | null> {
+    return unless(404, this.call("GET", `/v1/inbox/${seq}`) as Promise<Item>);
   }
 
-  patch(seq: number, state: Patch): Promise<Item> {
-    return this.call("PATCH", `/v1/inbox/${seq}`, state) as Promise<Item>;
+  /** Resolves to the item's version after it. */
+  async patch(seq: number, state: Patch): Promise<number> {
+    return ((await this.call("PATCH", `/v1/inbox/${seq}`, state)) as Item).version;
   }
 
-  mark(mark: Mark, which: Which): Promise<Counts> {
-    return this.call("POST", `/v1/inbox/${mark}`, which) as Promise<Counts>;
+  /** Resolves to the inbox's version after it. */
+  async mark(mark: Mark, which: Which): Promise<number> {
+    return ((await this.call("POST", `/v1/inbox/${mark}`, which)) as Counts).version;
   }
 
+  /** What is gone already is removed. */
   async remove(seq: number): Promise<void> {
-    await this.call("DELETE", `/v1/inbox/${seq}`);
+    await unless(404, this.call("DELETE", `/v1/inbox/${seq}`));
   }
 
   /** Any call of the API, as this person. */
@@ -80,8 +80,9 @@ export class Api {
     if (tag) headers["If-None-Match"] = tag;
     const told = body === undefined ? {} : { body: JSON.stringify(body) };
     const signal = AbortSignal.timeout(PATIENCE);
+    const keepalive = method !== "GET" && path.startsWith("/v1/inbox/"); // a mark, done though its page is left
     try {
-      return await fetch(this.#base + path, { method, headers, signal, cache: "no-store", ...told });
+      return await fetch(this.#base + path, { method, headers, signal, keepalive, cache: "no-store", ...told });
     } catch {
       throw await this.#whyNothingCame();
     }
@@ -113,6 +114,14 @@ function addressOf(text: string): string {
     // said below
   }
   throw new BelfryError("bad_address", `“${text}” is not an address.`);
+}
+
+/** Null in place of the error that an answer of this status is. */
+function unless<Answer>(status: number, asked: Promise<Answer>): Promise<Answer | null> {
+  return asked.catch((error: unknown) => {
+    if (error instanceof BelfryError && error.status === status) return null;
+    throw error;
+  });
 }
 
 async function understood(response: Response): Promise<unknown> {

@@ -11,6 +11,8 @@ export type ProblemCode =
   | "not_belfry"
   | "incompatible"
   | "unavailable"
+  | "push_unreachable"
+  | "push_refused"
   | "refused";
 
 /** What to do about it. */
@@ -23,10 +25,18 @@ const ADVICE: Record<ProblemCode, string> = {
   no_scope: "Sign the token with `inbox` in its claim `scope`.",
   bad_address: "Give an address such as https://belfry.example.com, without /v1.",
   unreachable: "Is Belfry running, and is this its address? It is tried again by itself.",
-  cors_refused: "List this page's origin in the server's CORS_ORIGINS, and start the API again.",
-  not_belfry: "Something else answers there. Give the address of Belfry's API, without /v1.",
-  incompatible: "The server is much older or newer than this script. Load the script that the server itself serves.",
+  cors_refused:
+    "List this page's origin in the server's CORS_ORIGINS, and start the API again. It is tried again by itself.",
+  not_belfry:
+    "Something else answers there. Give the address of Belfry's API, without /v1. It is tried again by itself.",
+  incompatible:
+    "The server is much older or newer than this script. Load the script that the server itself serves. " +
+    "It is tried again by itself.",
   unavailable: "The server is there and cannot serve now. It is tried again by itself.",
+  push_unreachable:
+    "Is the push server running, is this its address, and is this page's origin in its CORS_ORIGINS? " +
+    "Until then the inbox looks every few seconds.",
+  push_refused: "Until then the inbox looks every few seconds.",
   refused: "See the field that is named.",
 };
 
@@ -35,6 +45,7 @@ const PASSING: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   "unavailable",
   "cors_refused",
   "not_belfry",
+  "incompatible",
 ]);
 
 /** Something failed; `message` says what, `advice` what to do, and `passing` whether trying again may help. */

@@ -6,11 +6,13 @@
  *     await inbox.markRead(items[0].seq);
  */
 
-import { Inbox, type Options } from "./inbox.ts";
+import { Inbox } from "./inbox.ts";
+import type { Options } from "./state.ts";
 
 export type { Mark, Patch } from "./api.ts";
 export { BelfryError, type ProblemCode } from "./errors.ts";
-export { Inbox, type List, type Options, type State, type Status } from "./inbox.ts";
+export { Inbox } from "./inbox.ts";
+export type { List, Options, State, Status } from "./state.ts";
 export { claimsOf, type GetToken } from "./tokens.ts";
 export type * from "./types.ts";
 

@@ -7,27 +7,23 @@
  */
 
 import { after, isIn, isKnown } from "./change.ts";
-import type { Announcement, Change, Changes, Counts, Item, Page, StateChange, View } from "./types.ts";
-import { VIEWS } from "./types.ts";
+import { Depths, type Request } from "./depths.ts";
+import {
+  type Announcement,
+  type Change,
+  type Changes,
+  type Counts,
+  type Item,
+  type Page,
+  type StateChange,
+  type View,
+  VIEWS,
+} from "./types.ts";
 
 /** `gap`: fetch the changes. `anew`: load the inbox again. */
 export type Outcome = "applied" | "known" | "gap" | "anew";
 
 const REMEMBERED = 1000; // changes kept to bring a page up to date that was asked for before them
-
-/** How far down a view is held: all of its items from the newest to `floor`; `cursor` leads on from there. */
-interface Depth {
-  floor: number;
-  cursor: string | null | undefined; // undefined: no page of it was fetched yet; null: it is held to its end
-  generation: number;
-}
-
-/** A page that was asked for. */
-export interface Request {
-  readonly view: View;
-  readonly cursor: string | null;
-  readonly generation: number;
-}
 
 export class Replica {
   /** The number of the last change that is in here; null until the inbox is loaded. */
@@ -39,8 +35,8 @@ export class Replica {
   /** Items that a change spoke of and that are to be fetched, because a view that is held should show them. */
   readonly missing = new Set<number>();
 
+  readonly #depths = new Depths();
   #items = new Map<number, Item>();
-  #depths = freshDepths(0);
   #recent: Change[] = [];
 
   /** Take what the socket said. */
@@ -73,7 +69,7 @@ export class Replica {
     this.#items = new Map();
     this.#recent = [];
     this.missing.clear();
-    this.#depths = freshDepths(this.#depths.all.generation + 1);
+    for (const view of VIEWS) this.#depths.beginAgain(view);
     this.epoch = page.epoch;
     this.#arriveAt(page);
     this.hold(this.next("all"), page);
@@ -81,19 +77,15 @@ export class Replica {
 
   /** The page that continues a view. `hold` what comes. */
   next(view: View): Request {
-    const { cursor, generation } = this.#depths[view];
-    return { view, cursor: cursor ?? null, generation };
+    return this.#depths.next(view);
   }
 
   /** Take a page; one that was asked for before later changes is brought up to date. False: ask for it again. */
   hold(request: Request, page: Page): boolean {
-    const depth = this.#depths[request.view];
-    if (request.generation !== depth.generation) return false;
     const missed = this.#since(page.version);
-    if (page.epoch !== this.epoch || missed === null) return false;
+    if (!this.#depths.awaits(request) || page.epoch !== this.epoch || missed === null) return false;
     for (const item of page.items) this.#holdItem(item, missed);
-    depth.cursor = page.next_cursor;
-    depth.floor = page.next_cursor === null ? 0 : Math.min(depth.floor, ...page.items.map((item) => item.seq));
+    this.#depths.hold(request, page);
     return true;
   }
 
@@ -104,7 +96,7 @@ export class Replica {
 
   /** What a view shows, newest first, each item as `look` sees it; null is not shown. */
   list(view: View, look: (item: Item) => Item | null = (item) => item): Item[] {
-    const floor = this.#floor(view);
+    const floor = this.#depths.floor(view);
     const shown: Item[] = [];
     for (const held of this.#items.values()) {
       const item = held.seq >= floor ? look(held) : null;
@@ -123,18 +115,11 @@ export class Replica {
   }
 
   hasMore(view: View): boolean {
-    return this.#depths[view].cursor !== null;
+    return this.#depths.hasMore(view);
   }
 
-  /** Whether a page of it was ever fetched, or it needs none. */
   isBegun(view: View): boolean {
-    return this.#depths[view].cursor !== undefined;
-  }
-
-  /** What is unread is not archived: view `unread` is complete as far as view `all` is. */
-  #floor(view: View): number {
-    const own = this.#depths[view].floor;
-    return view === "unread" ? Math.min(own, this.#depths.all.floor) : own;
+    return this.#depths.isBegun(view);
   }
 
   /** The counts belong to the version: they are replaced together, so a late answer spoils neither. */
@@ -172,18 +157,10 @@ export class Replica {
     if (!["archived", "unarchived", "unread"].includes(change.change)) return;
     const gaining: View[] = change.change === "archived" ? ["archived"] : ["all", "unread"];
     for (const view of gaining) {
-      const floor = this.#floor(view);
-      if (change.seqs === null) this.#beginAgain(view);
+      const floor = this.#depths.floor(view);
+      if (change.seqs === null) this.#depths.beginAgain(view);
       else for (const seq of change.seqs) if (seq >= floor && !this.#items.has(seq)) this.missing.add(seq);
     }
-  }
-
-  #beginAgain(view: View): void {
-    this.#depths[view] = {
-      floor: Number.POSITIVE_INFINITY,
-      cursor: undefined,
-      generation: this.#depths[view].generation + 1,
-    };
   }
 
   #holdItem(item: Item, missed: readonly Change[]): void {
@@ -201,9 +178,4 @@ export class Replica {
     const known = (this.#recent[0]?.version ?? Number.POSITIVE_INFINITY) <= version + 1;
     return known ? this.#recent.filter((change) => change.version > version) : null;
   }
-}
-
-function freshDepths(generation: number): Record<View, Depth> {
-  const fresh = (): Depth => ({ floor: Number.POSITIVE_INFINITY, cursor: undefined, generation });
-  return Object.fromEntries(VIEWS.map((view) => [view, fresh()])) as Record<View, Depth>;
 }

@@ -1,6 +1,7 @@
 /** The socket: hints of what changed. What it loses, the rule finds. */
 
 import { io } from "socket.io-client";
+import { BelfryError } from "./errors.ts";
 import type { Tokens } from "./tokens.ts";
 import type { Announcement } from "./types.ts";
 
@@ -21,8 +22,8 @@ const LATE = 30_000;
 
 export interface SocketListener {
   connected(): void;
-  /** It is tried again by itself. */
-  lost(): void;
+  /** It is tried again by itself; `problem` says why it did not even connect. */
+  lost(problem: BelfryError | null): void;
   /** The server takes no token of ours. */
   refused(): void;
   heard(told: Announcement): void;
@@ -33,6 +34,7 @@ export interface SocketListener {
 
 /** Connected from its making to `close()`, with pauses; after one it comes back at a moment of its own. */
 export class Link {
+  readonly #push: string;
   readonly #tokens: Tokens;
   readonly #listener: SocketListener;
   readonly #socket: ClientSocket;
@@ -42,6 +44,7 @@ export class Link {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(push: string, tokens: Tokens, listener: SocketListener, open: OpenSocket = io as unknown as OpenSocket) {
+    this.#push = push;
     this.#tokens = tokens;
     this.#listener = listener;
     const auth = (give: (auth: object) => void): void => void this.#authenticate(give);
@@ -87,7 +90,7 @@ export class Link {
     });
     socket.on("connect_error", (error: Error & { data?: { code?: string } }) => {
       if (error.data?.code === "unauthorized") void this.#tryAnotherToken();
-      else this.#again();
+      else this.#again(this.#whyNotConnected(error.data?.code));
     });
     socket.on("disconnect", () => this.#again());
   }
@@ -125,10 +128,17 @@ export class Link {
     });
   }
 
+  /** A push server that answers says a code; a browser does not say why nothing was answered. */
+  #whyNotConnected(code: string | undefined): BelfryError {
+    return code
+      ? new BelfryError("push_refused", `${this.#push} refuses the live connection for now: ${code}.`)
+      : new BelfryError("push_unreachable", `There is no live connection to ${this.#push}.`);
+  }
+
   /** Socket.IO comes back by itself, but for where the server hung up or refused. */
-  #again(): void {
+  #again(problem: BelfryError | null = null): void {
     if (this.#closed) return;
-    this.#listener.lost();
+    this.#listener.lost(problem);
     if (this.#socket.active) return;
     clearTimeout(this.#timer);
     const delay = Math.min(LATE, SOON * 2 ** this.#attempts++) * (0.5 + Math.random());

@@ -112,14 +112,6 @@ describe("what the user does", () => {
     await Promise.all(done);
   });
 
-  it("is taken back when nobody can be reached", async () => {
-    const { seq } = server.add("one");
-    const inbox = await openOnline();
-    server.unreachable = true;
-    await expect(inbox.archive(seq)).rejects.toMatchObject({ code: "unreachable" });
-    expect(titles(inbox)).toEqual(["one"]);
-  });
-
   it("marks all that was there, and not what arrives meanwhile", async () => {
     for (let number = 1; number <= 120; number += 1) server.add(`number ${number}`);
     const inbox = await openOnline();

@@ -1,0 +1,129 @@
+/** Who tells this tab what happens: its own socket where it leads the tabs of its browser, else the tab that leads. */
+
+import type { BelfryError } from "./errors.ts";
+import { Link } from "./socket.ts";
+import type { Options } from "./state.ts";
+import { Tabs, type Word } from "./tabs.ts";
+import type { Tokens } from "./tokens.ts";
+import type { Announcement, Changes } from "./types.ts";
+
+export interface LiveListener {
+  /** The version that this tab holds. */
+  version(): number | null;
+  heard(told: Announcement): void;
+  /** Another tab asked for this. */
+  fetched(since: number, answer: Changes): void;
+  /** Something may have been missed. */
+  missed(): void;
+  /** The push server takes no token of ours. */
+  refused(): void;
+  changed(): void;
+}
+
+export class Live {
+  /** Whether what happens is told at once; null: not known yet. */
+  told: boolean | null = null;
+  /** Why there is no socket although there is an address for one. */
+  problem: BelfryError | null = null;
+  /** When the token ends, once that is near and nothing renews it. */
+  expiresAt: string | null = null;
+  readonly #options: Options;
+  readonly #tokens: Tokens;
+  readonly #listener: LiveListener;
+  #tabs: Tabs | null = null;
+  #link: Link | null = null;
+
+  constructor(options: Options, tokens: Tokens, listener: LiveListener) {
+    this.#options = options;
+    this.#tokens = tokens;
+    this.#listener = listener;
+  }
+
+  /** Whether this tab holds the socket. */
+  get leads(): boolean {
+    return this.#tabs?.leads ?? false;
+  }
+
+  /** Be told what happens in this person's inbox. */
+  join(sub: string): void {
+    const { api, share = true, browser } = this.#options;
+    const listener = { lead: () => this.#lead(), hear: (word: Word) => this.#hear(word) };
+    this.#tabs ??= new Tabs(share ? `belfry ${api} ${sub}` : null, listener, browser);
+  }
+
+  /** Hear nothing any more; another tab takes the lead. */
+  leave(): void {
+    this.#link?.close();
+    this.#link = null;
+    this.#tabs?.leave();
+    this.#tabs = null;
+    this.told = this.problem = null;
+  }
+
+  /** Spare the other tabs asking for the same. */
+  pass(since: number, answer: Changes): void {
+    this.#tabs?.tell({ type: "fetched", since, answer });
+  }
+
+  /** There is a new token. */
+  renewed(): void {
+    this.expiresAt = null;
+    this.#link?.renewed();
+  }
+
+  /** Try now instead of later. */
+  hurry(): void {
+    this.#link?.hurry();
+  }
+
+  #lead(): void {
+    const { push, io } = this.#options;
+    if (!push) {
+      this.#turn(false);
+      return;
+    }
+    const listener = {
+      connected: () => {
+        this.#turn(true);
+        this.#listener.missed();
+      },
+      lost: (problem: BelfryError | null) => this.#turn(false, problem),
+      refused: () => {
+        this.#turn(false);
+        this.#listener.refused();
+      },
+      heard: (told: Announcement) => {
+        this.#tabs?.tell({ type: "heard", told });
+        this.#listener.heard(told);
+      },
+      sync: () => this.#listener.missed(),
+      expiring: (at: string | null) => {
+        this.expiresAt = at;
+        this.#listener.changed();
+      },
+    };
+    this.#link = new Link(push, this.#tokens, listener, io);
+  }
+
+  #turn(told: boolean, problem: BelfryError | null = null): void {
+    const before = this.told;
+    this.told = told;
+    this.problem = problem;
+    this.#tabs?.tell({ type: "live", live: told, version: this.#listener.version() });
+    if (before !== told || problem) this.#listener.changed();
+  }
+
+  #hear(word: Word): void {
+    if (word.type === "hello") {
+      if (this.leads && this.told !== null) this.#turn(this.told, this.problem);
+    } else if (word.type === "live") {
+      this.told = word.live;
+      if (word.version !== null && word.version > (this.#listener.version() ?? 0)) this.#listener.missed();
+      this.#listener.changed();
+    } else if (word.type === "heard") {
+      this.#listener.heard(word.told);
+    } else {
+      this.#listener.fetched(word.since, word.answer);
+    }
+  }
+}
