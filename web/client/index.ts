@@ -15,6 +15,7 @@ export { Inbox } from "./inbox.ts";
 export type { List, Options, State, Status } from "./state.ts";
 export { claimsOf, type GetToken } from "./tokens.ts";
 export type * from "./types.ts";
+export { VIEWS } from "./types.ts";
 
 /** An inbox that keeps itself up to date from now on, until its `close()`. */
 export function connect(options: Options): Inbox {

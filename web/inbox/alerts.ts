@@ -5,10 +5,12 @@ import type { Item } from "../client/index.ts";
 export type Alert = "sound" | "desktop";
 
 const KEPT = (alert: Alert): string => `belfry-${alert}`;
+const QUIET = 1; // seconds at least between two rings
 const NOTES = [880, 1318.5]; // hertz: two strokes of a small bell
 
 export class Alerts {
   #audio: AudioContext | null = null;
+  #rang = Number.NEGATIVE_INFINITY;
 
   isOn(alert: Alert): boolean {
     if (alert === "desktop" && !this.isAllowed) return false;
@@ -55,6 +57,8 @@ export class Alerts {
   #ring(): void {
     this.#audio ??= new AudioContext();
     const { currentTime, destination } = this.#audio;
+    if (currentTime - this.#rang < QUIET) return;
+    this.#rang = currentTime;
     NOTES.forEach((frequency, index) => {
       const tone = new OscillatorNode(this.#audio as AudioContext, { frequency });
       const volume = new GainNode(this.#audio as AudioContext, { gain: 0.08 });

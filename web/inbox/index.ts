@@ -4,6 +4,7 @@ import { BelfryInbox } from "./element.ts";
 
 export * from "../client/index.ts";
 export { BelfryInbox } from "./element.ts";
+export type { RenderItem } from "./own_looks.ts";
 export { addWords, type Words } from "./words.ts";
 
 declare global {

@@ -1,11 +1,11 @@
 /** A long list of which only what is in view, and a little around it, is in the document. */
 
 import type { Item } from "../client/index.ts";
+import { Heights } from "./heights.ts";
 import { type Look, Row } from "./row.ts";
 
 const AROUND = 500; // pixels above and below the view that are drawn too
 const AT_TOP = 8; // pixels: whoever is that near to the top wants to see what arrives
-const FIRST_GUESS = 88; // pixels that a row may be high before any was measured
 
 export class WindowedList {
   readonly feed: HTMLElement;
@@ -13,10 +13,9 @@ export class WindowedList {
   readonly #look: Look;
   readonly #drawn: (row: Row) => void;
   readonly #gone: (row: Row) => void;
+  readonly #heights = new Heights();
+  readonly #rows = new Map<number, Row>();
   #items: readonly Item[] = [];
-  #tops: number[] = [0]; // where each row begins; the last one is where all end
-  #heights = new Map<number, number>();
-  #rows = new Map<number, Row>();
   #hasMore = false;
   #active: number | null = null; // the row that Tab leads to
 
@@ -50,7 +49,7 @@ export class WindowedList {
     const anchor = this.#anchor();
     this.#items = items;
     this.#hasMore = hasMore;
-    this.#measureTops();
+    this.#lay();
     this.#draw();
     if (anchor) this.#return(anchor);
   }
@@ -58,7 +57,7 @@ export class WindowedList {
   /** Begin another list at its top. */
   reset(): void {
     for (const row of [...this.#rows.values()]) this.#remove(row);
-    this.#heights.clear();
+    this.#heights.forget();
     this.#active = null;
     this.#scroller.scrollTop = 0;
   }
@@ -85,7 +84,7 @@ export class WindowedList {
     if (index < 0) return;
     this.#active = seq;
     if (!this.#rows.has(seq)) {
-      this.#scroller.scrollTop = this.#tops[index] ?? 0;
+      this.#scroller.scrollTop = this.#heights.top(index);
       this.#draw();
     }
     this.#rows.get(seq)?.element.focus({ preventScroll: true });
@@ -109,7 +108,7 @@ export class WindowedList {
       this.#remove(row);
     }
     for (const [index, item] of shown.entries()) this.#place(item, index, first + index);
-    this.feed.style.paddingBlock = `${this.#tops[first] ?? 0}px ${(this.#tops.at(-1) ?? 0) - (this.#tops[last] ?? 0)}px`;
+    this.feed.style.paddingBlock = `${this.#heights.top(first)}px ${this.#heights.end - this.#heights.top(last)}px`;
     if (hadFocus !== null && !this.#rows.has(hadFocus)) this.feed.focus({ preventScroll: true });
     this.#tab();
     if (this.#measureRows()) this.#draw();
@@ -154,55 +153,35 @@ export class WindowedList {
 
   #range(): { first: number; last: number } {
     const { scrollTop, clientHeight } = this.#scroller;
-    const first = this.#indexAt(scrollTop - AROUND);
-    const last = this.#indexAt(scrollTop + (clientHeight || 600) + AROUND) + 1;
+    const first = this.#heights.indexAt(scrollTop - AROUND);
+    const last = this.#heights.indexAt(scrollTop + (clientHeight || 600) + AROUND) + 1;
     return { first, last: Math.min(last, this.#items.length) };
   }
 
-  /** The row at this height. */
-  #indexAt(y: number): number {
-    let low = 0;
-    let high = Math.max(0, this.#items.length - 1);
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if ((this.#tops[middle] ?? 0) <= y) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  }
-
-  #measureTops(): void {
-    let sum = 0;
-    for (const height of this.#heights.values()) sum += height;
-    const guess = this.#heights.size ? sum / this.#heights.size : FIRST_GUESS;
-    this.#tops = [0];
-    for (const { seq } of this.#items) this.#tops.push((this.#tops.at(-1) ?? 0) + (this.#heights.get(seq) ?? guess));
+  #lay(): void {
+    this.#heights.lay(this.#items.map(({ seq }) => seq));
   }
 
   /** True when some row is not as high as was thought. */
   #measureRows(): boolean {
     let differs = false;
-    for (const [seq, row] of this.#rows) {
-      const height = row.element.getBoundingClientRect().height;
-      if (height === 0 || Math.abs((this.#heights.get(seq) ?? -1) - height) < 0.5) continue;
-      this.#heights.set(seq, height);
-      differs = true;
-    }
-    if (differs) this.#measureTops();
+    for (const [seq, row] of this.#rows)
+      differs = this.#heights.learn(seq, row.element.getBoundingClientRect().height) || differs;
+    if (differs) this.#lay();
     return differs;
   }
 
   /** The first row in view, and how far from the top it is. */
   #anchor(): { seq: number; offset: number } | null {
     const { scrollTop } = this.#scroller;
-    const index = this.#indexAt(scrollTop);
+    const index = this.#heights.indexAt(scrollTop);
     const item = this.#items[index];
-    return scrollTop <= AT_TOP || !item ? null : { seq: item.seq, offset: (this.#tops[index] ?? 0) - scrollTop };
+    return scrollTop <= AT_TOP || !item ? null : { seq: item.seq, offset: this.#heights.top(index) - scrollTop };
   }
 
   #return({ seq, offset }: { seq: number; offset: number }): void {
     const index = this.#items.findIndex((item) => item.seq <= seq);
-    const top = (this.#tops[index] ?? 0) - offset;
+    const top = this.#heights.top(index) - offset;
     if (index < 0 || Math.abs(top - this.#scroller.scrollTop) < 1) return;
     this.#scroller.scrollTop = top;
     this.#draw();

@@ -1,6 +1,9 @@
 /** A menu beside a button: arrow keys, Escape, and back to where one came from. */
 
+import { beside } from "./beside.ts";
 import { h } from "./dom.ts";
+
+const GAP = 4; // pixels
 
 export interface Choice {
   readonly label: string;
@@ -46,16 +49,9 @@ export class Menu {
     return entry;
   }
 
-  /** Below the button, at its end; above it where there is no room. */
   #stand(button: HTMLElement): void {
-    const at = button.getBoundingClientRect();
-    const { width, height } = this.element.getBoundingClientRect();
-    const rightToLeft = getComputedStyle(button).direction === "rtl";
-    const left = rightToLeft ? at.left : at.right - width;
-    const below = at.bottom + 4;
-    const top = below + height > innerHeight - 8 ? Math.max(8, at.top - height - 4) : below;
-    this.element.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
-    this.element.style.top = `${top}px`;
+    const { left, top } = beside(button, this.element.offsetWidth, this.element.offsetHeight, GAP);
+    Object.assign(this.element.style, { left: `${left}px`, top: `${top}px` });
   }
 
   #press(event: KeyboardEvent): void {

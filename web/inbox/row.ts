@@ -16,6 +16,8 @@ export interface Look {
 export class Row {
   readonly element: HTMLElement;
   item: Item;
+  /** Where it leads, if anywhere. */
+  readonly link: HTMLAnchorElement | null;
   readonly #look: Look;
   readonly #title: HTMLElement;
   readonly #body = h("p", { class: "body", part: "item-body", dir: "auto" });
@@ -29,8 +31,8 @@ export class Row {
     this.#look = look;
     const { words } = look;
     const url = safeUrl(item.url);
-    const link = url === null ? null : h("a", { href: url, part: "item-link" });
-    this.#title = link ?? h("span");
+    this.link = url === null ? null : h("a", { href: url, part: "item-link" });
+    this.#title = this.link ?? h("span");
     this.#unread = h("span", { class: "dot", part: "item-dot", role: "img", "aria-label": words.unreadItem });
     this.#menu = h(
       "button",
@@ -62,7 +64,8 @@ export class Row {
     setText(this.#title, item.title);
     setText(this.#body, item.body ?? "");
     this.#body.hidden = !item.body;
-    setText(this.#actor, item.actor ?? item.kind);
+    setText(this.#actor, item.actor ?? "");
+    this.#actor.hidden = !item.actor;
     setAttribute(this.#time, "datetime", item.created_at);
     setAttribute(this.#time, "title", exactly(item.created_at, language));
     setAttribute(this.element, "part", item.read_at ? "item item-read" : "item item-unread");

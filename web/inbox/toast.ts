@@ -1,4 +1,4 @@
-/** What arrives while the list is not in view: a few words in a corner, gone after a while. */
+/** A few words in a corner of the window, gone after a while. */
 
 import type { Item } from "../client/index.ts";
 import { h, icon } from "./dom.ts";
@@ -6,26 +6,37 @@ import { face } from "./row.ts";
 import type { Words } from "./words.ts";
 
 const SHOWN_MS = 6_000;
-const AT_ONCE = 3; // more than this many are one
+const SIDE_BY_SIDE = 3; // more than so many items are said in one
 
 export class Toasts {
   readonly element = h("div", { class: "toasts", part: "toasts", popover: "manual" });
   readonly #words: Words;
   readonly #open: (item: Item | null) => void;
+  #count = 0; // of the items that came since there was no toast
 
-  /** `open` is called with the item that was chosen; null when it stands for several. */
+  /** `open` is called with the item that was chosen; null when a toast stands for several. */
   constructor(words: Words, open: (item: Item | null) => void) {
     this.#words = words;
     this.#open = open;
   }
 
   show(items: readonly Item[]): void {
-    const fresh = items.length > AT_ONCE ? [this.#several(items.length)] : items.map((item) => this.#one(item));
-    for (const toast of fresh) this.#add(toast);
-    while (this.element.children.length > AT_ONCE) this.element.firstElementChild?.remove();
+    this.#count += items.length;
+    if (this.#count <= SIDE_BY_SIDE) {
+      for (const item of items) this.#add(this.#one(item));
+      return;
+    }
+    this.element.replaceChildren();
+    this.#add(this.#several(this.#count));
+  }
+
+  /** Something else than an item. */
+  say(text: string): void {
+    this.#add(h("p", { class: "say", role: "alert" }, text));
   }
 
   clear(): void {
+    this.#count = 0;
     this.element.replaceChildren();
     if (this.element.matches(":popover-open")) this.element.hidePopover();
   }
@@ -48,7 +59,7 @@ export class Toasts {
     const toast = h("div", { class: "toast", part: "toast" }, say, close);
     const gone = (): void => {
       toast.remove();
-      if (this.element.childElementCount === 0 && this.element.matches(":popover-open")) this.element.hidePopover();
+      if (this.element.childElementCount === 0) this.clear();
     };
     let timer = setTimeout(gone, SHOWN_MS);
     const stay = (): void => clearTimeout(timer);

@@ -7,7 +7,10 @@ export interface Words {
   readonly bell: (count: number) => string;
   readonly views: Readonly<Record<View, string>>;
   readonly empty: Readonly<Record<View, string>>;
+  readonly emptyHint: Readonly<Record<View, string>>;
   readonly status: Readonly<Record<Status, string>>;
+  /** Of what the user did, and the server was not told yet. */
+  readonly waiting: (count: number) => string;
   readonly unread: (count: number) => string;
   readonly unreadItem: string;
   readonly severity: { readonly medium: string; readonly high: string };
@@ -38,7 +41,12 @@ const en: Words = {
   title: "Notifications",
   bell: (count) => (count ? `Notifications, ${count} new` : "Notifications"),
   views: { all: "All", unread: "Unread", archived: "Archived" },
-  empty: { all: "You're all caught up.", unread: "Nothing unread.", archived: "Nothing archived." },
+  empty: { all: "You're all caught up", unread: "Nothing unread", archived: "Nothing archived" },
+  emptyHint: {
+    all: "What is new appears here at once.",
+    unread: "You have read everything.",
+    archived: "What you put away is kept here.",
+  },
   status: {
     syncing: "Connecting…",
     online: "Online",
@@ -46,6 +54,7 @@ const en: Words = {
     offline: "Offline; showing what was here",
     refused: "Refused",
   },
+  waiting: (count) => (count === 1 ? "· 1 change waits to be sent" : `· ${count} changes wait to be sent`),
   unread: (count) => `${count} unread`,
   unreadItem: "Unread",
   severity: { medium: "Important", high: "Urgent" },
@@ -75,7 +84,8 @@ const zhCN: Words = {
   title: "通知",
   bell: (count) => (count ? `通知，${count} 条新通知` : "通知"),
   views: { all: "全部", unread: "未读", archived: "已归档" },
-  empty: { all: "没有新内容。", unread: "没有未读通知。", archived: "没有已归档的通知。" },
+  empty: { all: "没有新通知", unread: "没有未读通知", archived: "没有已归档的通知" },
+  emptyHint: { all: "新通知会立即显示在这里。", unread: "您已全部读完。", archived: "归档的通知会保留在这里。" },
   status: {
     syncing: "正在连接…",
     online: "在线",
@@ -83,6 +93,7 @@ const zhCN: Words = {
     offline: "离线，显示已有内容",
     refused: "被拒绝",
   },
+  waiting: (count) => `· ${count} 项更改等待发送`,
   unread: (count) => `${count} 条未读`,
   unreadItem: "未读",
   severity: { medium: "重要", high: "紧急" },
@@ -114,7 +125,7 @@ const zhCN: Words = {
     unreachable: ["无法连接 Belfry。", "它在运行吗？地址对吗？会自动重试。"],
     cors_refused: ["服务器不允许本页面访问。", "请在服务器的 CORS_ORIGINS 中加入本页面的来源。"],
     not_belfry: ["应答的不是 Belfry。", "请提供 Belfry API 的地址。"],
-    incompatible: ["无法理解服务器的应答。", "请加载服务器自带的脚本。"],
+    incompatible: ["无法理解服务器的应答。", "请加载服务器自带的脚本。会自动重试。"],
     unavailable: ["服务器暂时不可用。", "会自动重试。"],
   },
 };

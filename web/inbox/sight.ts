@@ -1,0 +1,55 @@
+/** What somebody looks at for a moment, they have seen. */
+
+import type { Inbox } from "../client/index.ts";
+
+const SEEN_AFTER_MS = 700;
+
+export class Sight {
+  readonly #observer = new IntersectionObserver(([entry]) => this.#turn(entry?.isIntersecting ?? false));
+  readonly #changed: () => void;
+  #inSight = false;
+  #seeing: ReturnType<typeof setTimeout> | undefined;
+
+  /** `changed` is called when the list comes into view, or leaves it. */
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
+
+  /** Whether what was given to `watch` is before somebody's eyes. */
+  get isLooked(): boolean {
+    return this.#inSight && document.visibilityState === "visible";
+  }
+
+  watch(list: HTMLElement): void {
+    this.#observer.disconnect();
+    this.#observer.observe(list);
+  }
+
+  end(): void {
+    this.#observer.disconnect();
+    this.#inSight = false;
+    this.#forget();
+  }
+
+  /** Mark all as seen that is looked at long enough. */
+  see(inbox: Inbox | null): void {
+    const due = inbox !== null && this.isLooked && inbox.state.unseen > 0 && inbox.state.status !== "offline";
+    if (!due) this.#forget();
+    else this.#seeing ??= setTimeout(() => this.#mark(inbox), SEEN_AFTER_MS);
+  }
+
+  #mark(inbox: Inbox): void {
+    const again = (): void => this.#forget(); // it is tried again with the next change
+    inbox.markAllSeen().then(again, again);
+  }
+
+  #forget(): void {
+    clearTimeout(this.#seeing);
+    this.#seeing = undefined;
+  }
+
+  #turn(inSight: boolean): void {
+    this.#inSight = inSight;
+    this.#changed();
+  }
+}
