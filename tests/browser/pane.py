@@ -6,11 +6,13 @@ from playwright.sync_api import Locator, Page, expect
 class Pane:
     def __init__(self, page: Page, index: int = 0) -> None:
         self.root = page.locator(".pane").nth(index)
-        self.items = self.root.locator("belfry-inbox").first.get_by_role("article")
+        self.laptop = self.root.locator("belfry-inbox.laptop")
+        self.phone = self.root.locator("belfry-inbox.phone")
+        self.items = self.laptop.get_by_role("article")
         self.bodies = self.items.locator(".body")
-        self.status = self.root.locator("belfry-inbox").first.get_by_role("status")
+        self.status = self.laptop.get_by_role("status")
         self.problem = self.root.locator(".problem:visible")
-        self.notice = self.root.locator("belfry-inbox").first.get_by_role("alert")
+        self.notice = self.laptop.get_by_role("alert")
         self.message = self.root.get_by_label("Message", exact=True)
 
     def sign_in(self, token: str) -> None:
@@ -31,6 +33,9 @@ class Pane:
     def press(self, name: str) -> None:
         self.root.get_by_role("button", name=name, exact=True).click()
 
+    def take_laptop(self, where: str) -> None:
+        self.press(f"Laptop: {where}")
+
     def choose(self, text: str, action: str) -> None:
         """Choose something from an item's menu."""
         item = self.item(text)
@@ -39,7 +44,7 @@ class Pane:
         self.root.get_by_role("menuitem", name=action, exact=True).click()
 
     def show(self, tab: str) -> None:
-        self.root.get_by_role("tab", name=tab, exact=True).click()
+        self.laptop.get_by_role("tab", name=tab, exact=True).click()
 
     def item(self, text: str) -> Locator:
         return self.items.filter(has_text=text)
@@ -59,4 +64,4 @@ class Pane:
         expect(self.bodies).to_have_text(list(newest_first), use_inner_text=False)
 
     def expect_unread(self, count: int) -> None:
-        expect(self.root.locator(".count").first).to_have_text(f"{count} unread" if count else "")
+        expect(self.laptop.locator(".count")).to_have_text(f"{count} unread" if count else "")

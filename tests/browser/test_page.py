@@ -127,7 +127,7 @@ def test_what_is_no_token_is_said_in_words(open_page: OpenPage) -> None:
 def test_a_token_that_the_server_refuses_is_said_in_words(open_page: OpenPage, token: str) -> None:
     pane = Pane(open_page(token))
     expect(pane.notice).to_contain_text("The token was refused. It has expired, or it is signed with another key")
-    expect(pane.status).to_have_text("Refused")
+    expect(pane.status).to_have_text("Not connected")
     expect(pane.root.get_by_role("button", name="Send")).to_be_disabled()
 
 

@@ -29,14 +29,14 @@ def test_bob_who_was_offline_is_caught_up_in_order_when_he_comes_back(
     alices, bobs = side_by_side
     alices.write(bob, "before")
     bobs.expect_bodies("before")
-    bobs.press("Go offline")
+    bobs.take_laptop("Go offline")
     bobs.expect_offline()
     bobs_phone = Pane(open_page(token_for(bob)))
     for number, text in enumerate(["first", "second", "third"], start=2):
         alices.write(bob, text)
         expect(bobs_phone.items).to_have_count(number)
     bobs.expect_bodies("before")
-    bobs.press("Come back")
+    bobs.take_laptop("Come back")
     bobs.expect_online()
     bobs.expect_bodies("third", "second", "first", "before")
     bobs.expect_unread(4)
@@ -62,14 +62,14 @@ def test_bob_away_for_longer_than_changes_are_kept_loads_his_inbox_anew(
     alices, bobs = side_by_side
     alices.write(bob, "before")
     bobs.expect_bodies("before")
-    bobs.press("Go offline")
+    bobs.take_laptop("Go offline")
     bobs_phone = Pane(open_page(token_for(bob)))
     alices.write(bob, "meanwhile")
     bobs_phone.expect_bodies("meanwhile", "before")
     with database.write() as session:
         forgotten = update(inboxes).where(inboxes.c.recipient_id == bob)
         session.execute(forgotten.values(changes_since=inboxes.c.version))
-    bobs.press("Come back")
+    bobs.take_laptop("Come back")
     bobs.expect_bodies("meanwhile", "before")
     bobs.expect_unread(2)
 
@@ -81,13 +81,13 @@ def test_a_server_restored_from_a_backup_replaces_what_the_page_held(
     for text in ("in the backup", "after the backup"):
         alices.write(bob, text)
         expect(bobs.item(text)).to_be_visible()
-    bobs.press("Go offline")
+    bobs.take_laptop("Go offline")
     with database.write() as session:
         session.execute(update(history).values(epoch=uuid4()))
         session.execute(update(inboxes).where(inboxes.c.recipient_id == bob).values(version=1, unread=1, unseen=1))
         session.execute(delete(inbox_items).where(inbox_items.c.recipient_id == bob, inbox_items.c.seq > 1))
     alices.write(bob, "after the restore")
     Pane(open_page(token_for(bob))).expect_bodies("after the restore", "in the backup")
-    bobs.press("Come back")
+    bobs.take_laptop("Come back")
     bobs.expect_bodies("after the restore", "in the backup")
     bobs.expect_unread(2)

@@ -4,6 +4,7 @@ import { h } from "../inbox/dom.ts";
 import { BelfryError, type Inbox } from "../inbox/index.ts";
 import type { Places } from "./device.ts";
 import { Pane } from "./pane.ts";
+import { momentsOf, play } from "./scene.ts";
 import { Ways } from "./ways.ts";
 
 const KEPT = "belfry-tokens"; // in this tab's own storage, so that a reload keeps who was signed in
@@ -17,6 +18,7 @@ async function open(): Promise<void> {
   element("#panes").append(...panes.map((pane) => pane.element));
   element("#snippet").textContent = snippet(places);
   listenToTheCrowd(panes, ways);
+  listenToTheScene(panes);
 
   function changed(): void {
     sessionStorage.setItem(KEPT, JSON.stringify(panes.map((pane) => pane.token)));
@@ -26,7 +28,8 @@ async function open(): Promise<void> {
     for (const [index, pane] of present.entries()) pane.suggest(present[(index + 1) % present.length]?.sub ?? "");
     element("#panes").dataset.people = String(present.length);
     element("#stage").hidden = present.length === 0;
-    element("#crowd").hidden = publisher(panes) === null;
+    element("#crowd").hidden = element("#thousand").hidden = publisher(panes) === null;
+    element("#play").hidden = element("#caption").hidden = present.length < 2;
     const names = [...new Set(present.map(({ sub }) => sub))];
     element("#people").replaceChildren(...names.map((name) => h("option", { value: name })));
   }
@@ -77,6 +80,26 @@ function listenToTheCrowd(panes: readonly Pane[], ways: Ways): void {
     void attempt((pane, inbox) =>
       ways.follow(what, inbox, pane.scopes, () => shipThousand(inbox, recipients), THOUSAND),
     );
+  });
+}
+
+function listenToTheScene(panes: readonly Pane[]): void {
+  const button = element("#play") as HTMLButtonElement;
+  const caption = element("#caption");
+  const say = (text: string): void => void (caption.textContent = text);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    caption.dataset.playing = "";
+    try {
+      await play(momentsOf(panes.filter(({ token }) => token !== null)), say);
+      say("That was the real system: a database, a broker, a socket. Your turn.");
+    } catch (error) {
+      if (!(error instanceof BelfryError)) throw error;
+      say(`${error.message} ${error.advice}`);
+    } finally {
+      button.disabled = false;
+      delete caption.dataset.playing;
+    }
   });
 }
 

@@ -12,26 +12,36 @@ export interface Places {
 export class Device {
   readonly element: HTMLElement;
   readonly inbox: Inbox;
+  readonly #kind: string;
   readonly #button: HTMLButtonElement;
   #away = false;
 
   /** A laptop shows its inbox; a phone shows a bell. Throws a `BelfryError` for what is no token. */
   constructor(kind: "Laptop" | "Phone", places: Places, token: string) {
     this.inbox = connect({ ...places, token, share: false });
+    this.#kind = kind;
+    const name = kind.toLowerCase();
     const view = document.createElement("belfry-inbox") as BelfryInbox;
-    view.className = kind.toLowerCase();
-    view.toggleAttribute("inline", kind === "Laptop");
+    view.className = name;
     view.inbox = this.inbox;
-    this.#button = h("button", { type: "button", class: "small", onclick: () => this.#turn() });
-    const bar = h(
-      "div",
-      { class: "bar" },
-      h("span", { class: "lights", "aria-hidden": "true" }),
-      h("h3", {}, kind),
-      this.#button,
-    );
-    if (kind === "Phone") bar.insertBefore(view, this.#button);
-    this.element = h("div", { class: `device is-${kind.toLowerCase()}` }, bar, ...(kind === "Laptop" ? [view] : []));
+    this.#button = h("button", { type: "button", class: "small", onclick: () => (this.away = !this.#away) });
+    const bar = h("div", { class: "bar" }, h("span", { class: "light", "aria-hidden": "true" }), h("h3", {}, kind));
+    this.element = h("div", { class: `device is-${name}` }, bar);
+    if (kind === "Phone") {
+      bar.append(view);
+    } else {
+      view.setAttribute("inline", "");
+      view.setAttribute("toasts", "off"); // the phone pops them up
+      this.element.append(view);
+    }
+    bar.append(this.#button);
+    this.#draw();
+  }
+
+  set away(away: boolean) {
+    this.#away = away;
+    if (away) this.inbox.pause();
+    else this.inbox.resume();
     this.#draw();
   }
 
@@ -40,15 +50,10 @@ export class Device {
     this.element.remove();
   }
 
-  #turn(): void {
-    this.#away = !this.#away;
-    if (this.#away) this.inbox.pause();
-    else this.inbox.resume();
-    this.#draw();
-  }
-
   #draw(): void {
-    setText(this.#button, this.#away ? "Come back" : "Go offline");
+    const says = this.#away ? "Come back" : "Go offline";
+    setText(this.#button, says);
+    this.#button.setAttribute("aria-label", `${this.#kind}: ${says}`);
     this.element.classList.toggle("away", this.#away);
   }
 }

@@ -6,8 +6,6 @@ import { initial } from "../inbox/row.ts";
 import { Device, type Places } from "./device.ts";
 import type { Ways } from "./ways.ts";
 
-const DEVICES_MAX = 2;
-
 export class Pane {
   readonly element: HTMLElement;
   /** The token that is signed in with, or null. */
@@ -17,7 +15,8 @@ export class Pane {
   readonly #places: Places;
   readonly #ways: Ways;
   readonly #onChange: () => void;
-  #devices: Device[] = [];
+  #laptop: Device | null = null;
+  #phone: Device | null = null;
 
   /** `onChange()` is called when somebody signed in or out. */
   constructor(places: Places, ways: Ways, onChange: () => void) {
@@ -29,9 +28,9 @@ export class Pane {
     this.#listen();
   }
 
-  /** The person's inbox, on their first device. */
+  /** The person's inbox, on their laptop. */
   get inbox(): Inbox | null {
-    return this.#devices[0]?.inbox ?? null;
+    return this.#laptop?.inbox ?? null;
   }
 
   signIn(token: string): void {
@@ -39,14 +38,16 @@ export class Pane {
     void this.#attempt("sign-in-problem", async () => {
       const { sub, scopes } = claimsOf(token);
       Object.assign(this, { sub, scopes, token });
-      this.#addDevice("Laptop");
+      this.#phone = this.#device("Phone");
+      this.#laptop = this.#device("Laptop");
       this.#draw();
       this.#onChange();
     });
   }
 
   signOut(): void {
-    for (const device of this.#devices.splice(0)) device.close();
+    for (const device of [this.#phone, this.#laptop]) device?.close();
+    this.#phone = this.#laptop = null;
     this.token = null;
     this.sub = "";
     this.scopes = [];
@@ -63,6 +64,25 @@ export class Pane {
     if (name && ["", to.dataset.suggested].includes(to.value)) to.value = to.dataset.suggested = name;
   }
 
+  async write(to: string, text: string): Promise<void> {
+    await this.#publish(`${this.sub} → ${to}: ${text}`, "/v1/messages", { to, text });
+    this.#say(`Sent to ${to}.`);
+  }
+
+  async follow(target: string): Promise<void> {
+    await this.#publish(`${this.sub} follows ${target}`, "/v1/follows", { target });
+    this.#say(`You follow ${target}.`);
+  }
+
+  takeLaptop(where: "away" | "back"): void {
+    if (this.#laptop) this.#laptop.away = where === "away";
+  }
+
+  /** On the laptop; it is done when the laptop is online. */
+  readAll(): void {
+    void this.inbox?.markAllRead();
+  }
+
   #listen(): void {
     this.#onSubmit("sign-in", () => {
       this.signIn(this.#field("token").value.trim());
@@ -75,12 +95,8 @@ export class Pane {
       event.preventDefault();
       text.form?.requestSubmit();
     });
-    this.#onClick("follow", () => void this.#attempt("problem", () => this.#follow()));
+    this.#onClick("follow", () => void this.#attempt("problem", () => this.follow(this.#field("to").value)));
     this.#onClick("sign-out", () => this.signOut());
-    this.#onClick("add-device", () => {
-      this.#addDevice("Phone");
-      this.#draw();
-    });
   }
 
   /** The box is empty at once, so that one can write on and a second Enter sends nothing twice. */
@@ -91,19 +107,12 @@ export class Pane {
     box.value = "";
     this.#say("Sending…");
     try {
-      await this.#publish(`${this.sub} → ${to}: ${text}`, "/v1/messages", { to, text });
-      this.#say(`Sent to ${to}.`);
+      await this.write(to, text);
     } catch (error) {
       this.#say("");
       box.value ||= text;
       throw error;
     }
-  }
-
-  async #follow(): Promise<void> {
-    const target = this.#field("to").value;
-    await this.#publish(`${this.sub} follows ${target}`, "/v1/follows", { target });
-    this.#say(`You follow ${target}.`);
   }
 
   /** Resolves when it is accepted; its way is shown from then on. */
@@ -120,9 +129,8 @@ export class Pane {
     });
   }
 
-  #addDevice(kind: "Laptop" | "Phone"): void {
+  #device(kind: "Laptop" | "Phone"): Device {
     const device = new Device(kind, this.#places, this.token ?? "");
-    this.#devices.push(device);
     this.#part("devices").append(device.element);
     device.inbox.onArrival((items) => this.#ways.arrived(items));
     device.inbox.subscribe(({ items, expiresAt }) => {
@@ -130,6 +138,7 @@ export class Pane {
       setText(this.#part("expiry"), expiresAt ? `The token ends at ${new Date(expiresAt).toLocaleTimeString()}.` : "");
       this.#drawForms();
     });
+    return device;
   }
 
   /** Do what somebody asked for; if it fails, say why, and point at the field. */
@@ -166,9 +175,6 @@ export class Pane {
     this.#part("desk").hidden = !here;
     setText(this.#part("name"), this.sub);
     setText(this.#part("face"), initial(this.sub));
-    this.element
-      .querySelector<HTMLElement>("[data-do=add-device]")
-      ?.toggleAttribute("hidden", this.#devices.length >= DEVICES_MAX);
     this.#drawForms();
   }
 

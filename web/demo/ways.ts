@@ -3,7 +3,7 @@
 import { h, setText } from "../inbox/dom.ts";
 import type { Inbox, Item } from "../inbox/index.ts";
 
-const SHOWN = 4;
+const SHOWN = 3;
 const FIRST_LOOK_MS = 60;
 const LOOKS = 14; // each half as long again after the last
 const STEPS = ["accepted", "delivered", "announced", "seen"] as const;

@@ -1,6 +1,6 @@
 /** The list with all around it: heading, tabs, what is wrong, and how it stands with the server. */
 
-import { BelfryError, type Inbox, type Item, type State } from "../client/index.ts";
+import { BelfryError, type Inbox, type Item } from "../client/index.ts";
 import { h, icon, setAttribute, setText } from "./dom.ts";
 import { Items } from "./items.ts";
 import { type Choice, Menu } from "./menu.ts";
@@ -82,12 +82,13 @@ export class Panel {
     this.#broken = broken;
     const state = this.#inbox?.state ?? null;
     const { words } = this.#options;
-    setText(this.#status, broken ? words.status.refused : this.#howItStands(state));
-    setAttribute(this.#status, "data-status", broken ? "refused" : (state?.status ?? "syncing"));
     setText(this.#unread, state?.unread ? words.unread(state.unread) : "");
     this.#markAll.disabled = !state?.unread;
     const problem = broken ?? this.#failure ?? state?.problem ?? null;
     const bare = problem !== null && (state === null || state.version === null); // there is nothing else to show
+    const status = bare ? "refused" : (state?.status ?? "syncing");
+    setText(this.#status, words.status[status] + (state?.waiting ? ` ${words.waiting(state.waiting)}` : ""));
+    setAttribute(this.#status, "data-status", status);
     const calm = !bare && problem === state?.problem && problem?.passing; // who has their items need not be told why
     this.#notice.draw(calm ? null : problem, bare);
     this.#scroller.hidden = bare;
@@ -118,12 +119,6 @@ export class Panel {
     const attributes = { class: "panel", part: "panel", id: "panel", tabindex: "-1", "aria-label": words.title };
     const parts = [head, this.#tabs.element, this.#notice.element, this.#scroller, foot, this.#menu.element];
     return h("section", attributes, ...parts);
-  }
-
-  #howItStands(state: State | null): string {
-    const { status, waiting } = this.#options.words;
-    const says = status[state?.status ?? "syncing"];
-    return state?.waiting ? `${says} ${waiting(state.waiting)}` : says;
   }
 
   /** Another view: at its top. */
