@@ -4,6 +4,9 @@ import gzip
 import json
 import os
 import subprocess
+from pathlib import Path
+
+import pytest
 
 from ops.install import find_node
 from ops.stack import ROOT
@@ -36,6 +39,27 @@ def test_the_client_library_is_small() -> None:
 
 def test_the_client_library_needs_socket_io_alone_and_its_lock_names_no_registry() -> None:
     declared = json.loads((WEB / "package.json").read_text())["dependencies"]
-    assert set(declared) == {"socket.io-client", "esbuild"}, "esbuild builds it, and is in nothing that is built"
+    builders = {"esbuild", "typescript"}  # they are in nothing that is built
+    assert set(declared) == {"socket.io-client"} | builders
     lock = json.loads((WEB / "package-lock.json").read_text())["packages"]
     assert [name for name, package in lock.items() if "resolved" in package] == []
+
+
+@pytest.mark.parametrize(("module", "resolution"), [("esnext", "bundler"), ("nodenext", "nodenext")])
+def test_a_strict_typescript_consumer_is_told_what_fits_and_what_does_not(
+    tmp_path: Path, module: str, resolution: str
+) -> None:
+    node = find_node()
+    if node is None or not (WEB / "dist" / "types").exists():
+        do_without("the browser's side is not built; `make setup` does it")
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "belfry-web").symlink_to(WEB)  # as `npm install ../belfry/web` does
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "consumer.ts").write_text((ROOT / "tests" / "javascript" / "consumer.ts").read_text())
+    tsc = WEB / "node_modules" / "typescript" / "bin" / "tsc"
+    options = ["--noEmit", "--strict", "--noUncheckedIndexedAccess", "false", "--lib", "es2022,dom", "--types", ""]
+    command = [str(node.program), str(tsc), *options, "--module", module, "--moduleResolution", resolution]
+    done = subprocess.run(
+        [*command, "consumer.ts"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

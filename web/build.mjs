@@ -1,6 +1,7 @@
-/** Makes dist/: the client library, the inbox component, and the demo page's script and style sheet. `node build.mjs` */
+/** Makes dist/: the client library and the component, with their types; the demo page's script and style sheet. */
 
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build, transform } from "esbuild";
 
 const ENTRIES = {
@@ -35,3 +36,10 @@ await build({
   legalComments: "none",
   logLevel: "warning",
 });
+
+execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.types.json"], { stdio: "inherit" });
+for (const name of readdirSync("dist/types", { recursive: true })) {
+  if (!name.endsWith(".d.ts")) continue;
+  const text = readFileSync(`dist/types/${name}`, "utf8");
+  writeFileSync(`dist/types/${name}`, text.replaceAll(/(from "\.[^"]*)\.ts"/g, '$1.js"')); // as every consumer finds them
+}
