@@ -14,6 +14,7 @@ from ops.stack import Stack
 from tests.browser.own_page import OpenOwnPage, OwnPage, answer_with, element
 from tests.browser.pane import Pane
 from tests.support.needs import do_without
+from tests.support.people import Person
 from tests.support.stack import token_for
 
 PATIENCE = 10_000  # milliseconds; less than the page takes to look around by itself, so what is seen came by the socket
@@ -28,6 +29,7 @@ ARGUMENTS = [
 ]
 
 OpenPage = Callable[..., Page]
+OpenBrowser = Callable[..., BrowserContext]
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +116,12 @@ def alice() -> str:
 @pytest.fixture
 def bob() -> str:
     return someone("bob")
+
+
+@pytest.fixture
+def shop(stack: Stack) -> Person:
+    """Who publishes."""
+    return Person(someone("shop"), stack, "notify")
 
 
 @pytest.fixture

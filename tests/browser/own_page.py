@@ -9,7 +9,8 @@ from ops.stack import Stack
 
 OpenOwnPage = Callable[..., "OwnPage"]
 PATH = "/a-page-of-ours"
-PAGE = """<!doctype html><html lang="{lang}" dir="{dir}"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>Our shop</title></head>
+PAGE = """<!doctype html><html lang="{lang}" dir="{dir}"><head><meta charset="utf-8">
+<meta name="color-scheme" content="light dark"><title>Our shop</title></head>
 <body style="margin: 16px; min-height: 600px"><h1>Our shop</h1>{body}
 <script type="module" src="{api}/static/belfry-inbox.js"></script></body></html>"""
 

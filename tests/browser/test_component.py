@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from ops.stack import ROOT, Stack
-from tests.browser.conftest import OpenPage, someone
+from tests.browser.conftest import OpenPage
 from tests.browser.own_page import OpenOwnPage, answer_with, element
 from tests.browser.test_page import HOSTILE, RIGHT_TO_LEFT
 from tests.support.people import Person
@@ -18,11 +18,6 @@ AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 MANY = 5_000
 BATCH = 1_000
 ROWS_MAX = 60  # in the document, however many the inbox holds
-
-
-@pytest.fixture
-def shop(stack: Stack) -> Person:
-    return Person(someone("shop"), stack, "notify")
 
 
 def tell(shop: Person, to: str, *titles: str, **fields: object) -> None:

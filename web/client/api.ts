@@ -24,12 +24,12 @@ export class Api {
 
   async page(view: View, cursor: string | null): Promise<Page> {
     const follows = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    return demand<Page>(await this.call("GET", `/v1/inbox?limit=${PAGE}${STATES[view]}${follows}`), "items");
+    return demand<Page>(await known(this.call("GET", `/v1/inbox?limit=${PAGE}${STATES[view]}${follows}`)), "items");
   }
 
   /** Null when the changes since that version are not kept any more. */
   async changes(since: number): Promise<Changes | null> {
-    const answer = await unless(410, this.call("GET", `/v1/inbox/changes?since=${since}`));
+    const answer = await unless(410, known(this.call("GET", `/v1/inbox/changes?since=${since}`)));
     return answer === null ? null : demand<Changes>(answer, "changes");
   }
 
@@ -121,6 +121,14 @@ function unless<Answer>(status: number, asked: Promise<Answer>): Promise<Answer 
   return asked.catch((error: unknown) => {
     if (error instanceof BelfryError && error.status === status) return null;
     throw error;
+  });
+}
+
+/** What every version of the contract has is missing at a server of some other. */
+function known<Answer>(asked: Promise<Answer>): Promise<Answer> {
+  return asked.catch((error: unknown) => {
+    if (!(error instanceof BelfryError) || ![404, 405].includes(error.status) || error.code !== "refused") throw error;
+    throw new BelfryError("incompatible", "The server does not know this call.", error);
   });
 }
 

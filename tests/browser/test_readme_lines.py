@@ -1,0 +1,64 @@
+"""The README's lines for HTML, React and Vue, as pasted; and what a page loads for them."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from ops.install import find_node
+from ops.stack import ROOT, Stack
+from tests.browser.own_page import answer_with, element
+from tests.support.needs import do_without
+from tests.support.people import Person
+from tests.support.stack import token_for
+from tests.test_readme import snippet
+
+OpenBrowser = Callable[..., BrowserContext]
+
+
+def test_the_line_for_plain_html_works_as_pasted(
+    open_browser: OpenBrowser, stack: Stack, shop: Person, bob: str
+) -> None:
+    shop.notify(recipients=[bob], title="one")
+    body = snippet("html", stack).replace("eyJ…", token_for(bob))
+    page = answer_with(open_browser().new_page(), stack, body)
+    page.expect_badge(1)
+
+
+@pytest.mark.parametrize("language", ["jsx", "vue"])
+def test_the_component_for_a_framework_works_as_pasted(
+    open_browser: OpenBrowser, stack: Stack, shop: Person, bob: str, tmp_path: Path, language: str
+) -> None:
+    shop.notify(recipients=[bob], title="one")
+    source = tmp_path / f"Inbox.{language}"
+    source.write_text(snippet(language, stack))
+    page = open_browser().new_page()
+    page.add_init_script(f"window.TOKEN = '{token_for(bob)}'")
+    script = bundle(language, source)
+    page.route("**/bundle.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
+    own = answer_with(page, stack, '<div id="app"></div><script type="module" src="/bundle.js"></script>')
+    own.expect_badge(1)
+    own.open()
+    own.expect_online()
+
+
+def bundle(language: str, source: Path) -> str:
+    node = find_node()
+    if node is None or not (ROOT / "web" / "node_modules" / "vue").exists():
+        do_without("the browser's packages are not in web/node_modules; `make test` installs them")
+    command = [str(node.program), str(ROOT / "tests" / "javascript" / "bundle.mjs"), language, str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_first_load_is_small(open_browser: OpenBrowser, stack: Stack, bob: str) -> None:
+    page = open_browser().new_page()
+    own = answer_with(page, stack, element(stack, token_for(bob), "inline"))
+    own.expect_online()
+    sizes = "performance.getEntriesByType('resource').map(entry => [entry.name, entry.transferSize])"
+    loaded = {name.rpartition("/")[2]: size for name, size in page.evaluate(sizes)}
+    assert 0 < loaded["belfry-inbox.js"] < 45_000
+    assert sum(loaded.values()) < 60_000
