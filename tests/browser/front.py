@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import requests
 
 from ops.stack import Stack
 
+GATE_SECONDS = 20
 HANDED_ON = ("Authorization", "Content-Type", "If-None-Match")
 HANDED_BACK = ("Content-Type", "ETag", "Retry-After")
 PREFLIGHT = {"Access-Control-Allow-Headers": "*, Authorization", "Access-Control-Allow-Methods": "*"}
@@ -23,6 +24,8 @@ class Front:
         self.stack = stack
         self.says = says
         self.lets_in = lets_in
+        self.gate = Event()  # closed: whoever asks whether they may ask waits
+        self.gate.set()
 
     def mend(self) -> None:
         self.says, self.lets_in = None, True
@@ -56,6 +59,7 @@ class Front:
             do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
             def do_OPTIONS(self) -> None:
+                front.gate.wait(GATE_SECONDS)
                 self._send(
                     204, {"Access-Control-Allow-Headers": "*, Authorization", "Access-Control-Allow-Methods": "*"}
                 )

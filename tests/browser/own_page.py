@@ -31,6 +31,9 @@ class OwnPage:
         self.bell.click()
         expect(self.panel).to_be_visible()
 
+    def item(self, title: str) -> Locator:
+        return self.items.filter(has_text=title)
+
     def status(self) -> Locator:
         return self.host.get_by_role("status")
 

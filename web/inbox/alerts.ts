@@ -5,7 +5,7 @@ import type { Item } from "../client/index.ts";
 export type Alert = "sound" | "desktop";
 
 const KEPT = (alert: Alert): string => `belfry-${alert}`;
-const QUIET = 1; // seconds at least between two rings
+const QUIET_MS = 1_000; // at least between two rings
 const NOTES = [880, 1318.5]; // hertz: two strokes of a small bell
 
 export class Alerts {
@@ -55,10 +55,11 @@ export class Alerts {
   }
 
   #ring(): void {
+    const now = performance.now();
+    if (now - this.#rang < QUIET_MS) return;
+    this.#rang = now;
     this.#audio ??= new AudioContext();
     const { currentTime, destination } = this.#audio;
-    if (currentTime - this.#rang < QUIET) return;
-    this.#rang = currentTime;
     NOTES.forEach((frequency, index) => {
       const tone = new OscillatorNode(this.#audio as AudioContext, { frequency });
       const volume = new GainNode(this.#audio as AudioContext, { gain: 0.08 });

@@ -46,7 +46,8 @@ export class Tray {
   #turned(open: boolean): void {
     setAttribute(this.#bell, "aria-expanded", String(open));
     if (!open) {
-      if (this.#hadFocus && document.activeElement === document.body) this.#bell.focus();
+      const isNowhere = document.activeElement === document.body || this.#panel.contains(this.#focused());
+      if (this.#hadFocus && isNowhere) this.#bell.focus();
       return;
     }
     this.#stand();
