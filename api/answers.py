@@ -119,12 +119,17 @@ class Published(Content):
 
 
 class PublishedInFull(Published):
-    """A notification as its producer sees it, with how many of those who have it saw it and read it."""
+    """A notification as its producer sees it, with how many of those who had it at `counted_at` saw it and read it.
 
-    model_config = _shown(PUBLISHED | {"seen": 2, "read": 1})
+    That is now, unless more than 10,000 have it: then it is a minute ago, and later no longer ago than a tenth of its
+    age. Of what was recalled or has expired, it is when it began to leave the inboxes.
+    """
+
+    model_config = _shown(PUBLISHED | {"seen": 2, "read": 1, "counted_at": "2030-01-31T09:05:00.000000Z"})
 
     seen: int
     read: int
+    counted_at: Time
 
 
 class PublishedPage(Shape):

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, case, exists, func, literal, select, tuple_
 
+from models import tally
 from models.database import Session
 from models.notifications import first_id
 from models.paging import exactly
@@ -66,9 +67,8 @@ def one(session: Session, producer_id: str, notification_id: UUID, now: datetime
     row = session.execute(_shown(now).where(own)).one_or_none()
     if row is None:
         return None
-    tally = select(func.count(inbox_items.c.seen_at), func.count(inbox_items.c.read_at))
-    seen, read = session.execute(tally.where(inbox_items.c.notification_id == notification_id)).one()
-    return {**_render(row), "seen": seen, "read": read}
+    counted = tally.of(session, row, now)
+    return {**_render(row), **vars(counted), "counted_at": timestamp(counted.counted_at)}
 
 
 def _shown(now: datetime) -> Select[Any]:

@@ -17,4 +17,5 @@ SEQS_MAX = 1_000
 PAGE_DEFAULT = 20
 PAGE_MAX = 100
 CHANGES_MAX = 500
+COUNTED_AT_ONCE = 10_000  # inboxes that hold a notification, whenever its producer asks: five milliseconds
 ERROR_MAX = 200  # what is kept of why an attempt failed

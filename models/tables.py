@@ -25,7 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from models.limits import ERROR_MAX, ID_MAX, IDEMPOTENCY_KEY_MAX, KIND_MAX
+from models.limits import COUNTED_AT_ONCE, ERROR_MAX, ID_MAX, IDEMPOTENCY_KEY_MAX, KIND_MAX
+from models.paging import exactly
 
 # Ids are compared by code point on every database, as Python does: keyset paging and the order of locks depend on it.
 Id = String(ID_MAX).with_variant(String(ID_MAX, collation="C"), "postgresql")
@@ -84,8 +85,12 @@ notifications = Table(
     Column("expires_at", Moment),
     Column("delivered_at", Moment),
     Column("recipient_count", Integer, nullable=False),  # inbox items written so far
+    Column("seen", Integer, nullable=False, server_default="0"),  # of those who had it at `counted_at`
+    Column("read", Integer, nullable=False, server_default="0"),
+    Column("counted_at", Moment),
     Column("fanout_cursor", Id),  # the last recipient that a fan-out in progress has reached
     Column("cancelled_at", Moment),  # by its producer: not delivered, or recalled from where it was
+    Column("retired_at", Moment),  # made to expire, because it is older than such are kept
     Column("withdrawn_at", Moment),  # recalled or expired, and gone from every inbox
     Column("enqueue_at", Moment),  # when the relay enqueues its next step (again); NULL when nothing is left to do
     Column("enqueued", Integer, nullable=False),  # how often the relay did
@@ -115,7 +120,16 @@ _partial_index(
     where=notifications.c.parked_at.is_not(None),
 )
 Index("ix_notifications_producer_id_id", notifications.c.producer_id, notifications.c.id)
-_partial_index("ix_notifications_kept", notifications.c.created_at, where=notifications.c.withdrawn_at.is_(None))
+_partial_index(
+    "ix_notifications_kept",
+    notifications.c.created_at,
+    where=notifications.c.withdrawn_at.is_(None) & notifications.c.retired_at.is_(None),
+)
+# Those that many have: see `models.tally`.
+LARGE = notifications.c.recipient_count > exactly(COUNTED_AT_ONCE)
+_partial_index(
+    "ix_notifications_large", notifications.c.created_at, where=notifications.c.withdrawn_at.is_(None) & LARGE
+)
 _partial_index(
     "ix_notifications_withdrawn", notifications.c.created_at, where=notifications.c.withdrawn_at.is_not(None)
 )

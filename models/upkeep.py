@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, select, tuple_, update
 
 from models.database import Session
-from models.notifications import NEW_START
+from models.notifications import NEW_START, unexpired
 from models.numberline import hold
 from models.paging import exactly
 from models.revocations import KEPT as REVOCATIONS_KEPT
@@ -26,12 +26,13 @@ def expire_old(session: Session, retention: Retention, now: datetime, size: int)
 
     The relay withdraws them as it does what expires by itself, so every device hears of it.
     """
-    alive = notifications.c.withdrawn_at.is_(None) & func.coalesce(notifications.c.expires_at > now, True)
+    kept = notifications.c.withdrawn_at.is_(None) & notifications.c.retired_at.is_(None)
+    alive = kept & unexpired(now)
     oldest = select(notifications.c.id).where(_old(retention, now), alive).order_by(notifications.c.created_at)
     ids = session.scalars(oldest.limit(exactly(size)).with_for_update(skip_locked=True)).all()
     if ids:
         end = update(notifications).where(notifications.c.id.in_(ids))
-        session.execute(end.values(expires_at=now, enqueue_at=now, **NEW_START))
+        session.execute(end.values(retired_at=now, expires_at=now, enqueue_at=now, **NEW_START))
     return len(ids)
 
 

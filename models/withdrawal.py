@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, case, delete, or_, select, update
 
+from models import tally
 from models.database import Session
 from models.delivery import FANOUT_PATIENCE, Chunk
 from models.notifications import NEW_START, UNDELIVERED
@@ -29,6 +30,7 @@ def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) 
     if row is None:
         return Chunk([], finished=True)
     change = "recalled" if row.cancelled_at else "expired"
+    counted = _last_count(session, row, now)
     holders = _holders(session, notification_id, size)
     changes = _remember(session, _remove_items(session, notification_id, holders), change, now)
     finished = len(holders) < size
@@ -36,8 +38,16 @@ def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) 
     if finished:
         delivered_at = case((UNDELIVERED, now), else_=notifications.c.delivered_at)
         progress = {"withdrawn_at": now, "enqueue_at": None, "delivered_at": delivered_at, "attempts": 0}
-    session.execute(update(notifications).where(notifications.c.id == notification_id).values(progress))
+    session.execute(update(notifications).where(notifications.c.id == notification_id).values(progress | counted))
     return Chunk(changes, finished)
+
+
+def _last_count(session: Session, row: Row[Any], now: datetime) -> dict[str, Any]:
+    """How many had seen and read it, if that was not counted since it ended: soon nobody has it any more."""
+    ended_at = min(moment for moment in (row.cancelled_at, row.expires_at) if moment is not None)
+    if row.counted_at is not None and row.counted_at >= ended_at:
+        return {}
+    return vars(tally.count(session, row.id, max(now, ended_at)))
 
 
 def _holders(session: Session, notification_id: UUID, size: int) -> Sequence[str]:

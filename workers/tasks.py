@@ -1,6 +1,7 @@
 """The tasks. Each is thin: store, commit, announce. They take ids, never content."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from uuid import UUID
 
 from celery import Task
 
-from models import delivery, failpoints, inbox, notifications, parking, upkeep, withdrawal
+from models import delivery, failpoints, inbox, notifications, parking, tally, upkeep, withdrawal
 from models.blame import Unfit, blaming
 from models.database import DatabaseUnavailable, Locked, Session, is_away
 from models.delivery import Chunk
@@ -30,6 +31,7 @@ THREADS_MAX = 1_000  # of a worker: each waits for one delivery at the most
 RELAY_AT_MOST = 5_000  # notifications a tick: an overload is not fed
 RELAY_TOGETHER = 200  # notifications a task
 UPKEEP_BATCH = 500  # rows in one transaction
+COUNTING_SECONDS = 30  # of every minute; what is due then is counted next time
 
 
 @app.task(name=DELIVER, bind=True)
@@ -92,12 +94,26 @@ def relay() -> None:
 
 @app.task(name=UPKEEP)
 def forget() -> None:
-    """Forget what is older than its retention, a batch at a time."""
+    """Forget what is older than its retention, a batch at a time; then count who saw and read what many have."""
     for step in (upkeep.expire_old, upkeep.delete_old, upkeep.forget_changes, upkeep.forget_revocations):
         forgotten = UPKEEP_BATCH
         while forgotten == UPKEEP_BATCH:
             with database.write() as session:
                 forgotten = step(session, retention, datetime.now(UTC), UPKEEP_BATCH)
+    _count_large()
+
+
+def _count_large() -> None:
+    """How many saw and read what many have; it holds no lock while it counts."""
+    with database.read() as session:
+        due = tally.due(session, datetime.now(UTC))
+    enough = time.monotonic() + COUNTING_SECONDS
+    while due and time.monotonic() < enough:
+        one = due.pop(0)
+        with database.read() as session:
+            counted = tally.count(session, one, datetime.now(UTC))
+        with database.write() as session:
+            tally.keep(session, one, counted)
 
 
 def _came_back(task: Task) -> bool:

@@ -106,7 +106,23 @@ def test_one_tells_how_many_it_concerns_reached_and_was_seen_and_read_by(
     assert numbers(answered(shop.get(there), 200)) == ("delivered", 3, 3, 0, 0)
     alice.post("/v1/inbox/seen", {"through": 1})
     bob.patch("/v1/inbox/1", {"read": True})
-    assert numbers(answered(shop.get(there), 200)) == ("delivered", 3, 3, 2, 1)
+    before = datetime.now(UTC)
+    now = answered(shop.get(there), 200)
+    assert numbers(now) == ("delivered", 3, 3, 2, 1)
+    assert before <= datetime.fromisoformat(now["counted_at"]) <= datetime.now(UTC)
+
+
+def test_one_that_was_recalled_still_tells_who_saw_and_read_it(
+    api: Api, shop: Caller, alice: Caller, bob: Caller
+) -> None:
+    answer = shop.post(HISTORY, {"kind": "k", "title": "t", "recipients": [alice.id, bob.id, "carol"]})
+    api.deliver(answer)
+    alice.post("/v1/inbox/seen", {"through": 1})
+    bob.patch("/v1/inbox/1", {"read": True})
+    shop.delete(answer.headers["Location"])
+    withdraw(api, answer.json()["id"])
+    assert bob.inbox()["items"] == []
+    assert numbers(answered(shop.get(answer.headers["Location"]), 200)) == ("cancelled", 3, 3, 2, 1)
 
 
 def numbers(found: dict[str, Any]) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from bench.dataset import END, HEAVY, HEAVY_CHANGES, PRODUCER, Mixture, fill
-from models import delivery, history, inbox, marking, notifications, recount, upkeep, withdrawal
+from models import delivery, history, inbox, marking, notifications, recount, tally, upkeep, withdrawal
 from models.database import Database, Session
 from models.marking import Which
 from models.tables import inboxes
@@ -34,13 +34,17 @@ UNSEEN = range(125, 500_000, 25)
 LISTS = (None, "unread", "read", "archived", "all")
 FILTERS = {"kind": "kind5", "topic": "topic5", "severity": "high", "actor": "actor5"}
 
-# Of the notifications: the first went to everyone and is its producer's only one, the next 100 are withdrawn; the last
-# 100,000 have a next step, for most of them a year away.
+# Of the notifications: the first went to everyone and is its producer's only one, the next 100 are withdrawn; a hundred
+# others are in many inboxes as well, as far as their rows say. The last 100,000 have a next step, for most of them a
+# year away.
 SMALL_PRODUCER = "small"
 AFTERWARDS = (
     "UPDATE notifications SET producer_id = 'small' WHERE id IN (SELECT id FROM notifications ORDER BY id LIMIT 1)",
     "UPDATE notifications SET withdrawn_at = created_at"
     " WHERE id IN (SELECT id FROM notifications ORDER BY id OFFSET 1 LIMIT 100)",
+    "UPDATE notifications SET recipient_count = 100000"
+    " WHERE id IN (SELECT id FROM notifications ORDER BY id LIMIT 1)"
+    " OR id IN (SELECT id FROM notifications ORDER BY id OFFSET 300000 LIMIT 99)",
     "DELETE FROM inbox_items USING notifications WHERE id = notification_id AND withdrawn_at IS NOT NULL",
     "UPDATE notifications SET enqueue_at = created_at + CASE WHEN nth % 2000 = 0 THEN '0 s' ELSE '1 year' END::interval"
     " FROM (SELECT id AS last, row_number() OVER () nth FROM notifications ORDER BY id DESC LIMIT 100000) t"
@@ -199,6 +203,18 @@ def test_a_page_of_a_small_producers_history_beside_a_large_one(crowd: Database)
     assert looks[0].plan["Actual Rows"] == 1
 
 
+def test_one_of_a_producers_notifications_that_a_hundred_thousand_have(crowd: Database) -> None:
+    with crowd.read() as session:
+        id_ = first_notification(session)
+    expect_few_rows(look(crowd, lambda session: history.one(session, SMALL_PRODUCER, id_, END)), 1)
+
+
+def test_who_saw_and_read_it_is_counted_by_upkeep_reading_each_inbox_that_has_it_once(crowd: Database) -> None:
+    looks = look(crowd, lambda session: tally.count(session, first_notification(session), END))
+    assert looks[-1].rows_read == looks[-1].plan["Plans"][0]["Actual Rows"] == OTHERS + 1
+    expect_few_rows(look(crowd, lambda session: tally.due(session, END)), 100)
+
+
 def test_the_relays_turn(crowd: Database) -> None:
     expect_few_rows(look(crowd, lambda session: notifications.due(session, END, 5_000)), 50)
     expect_few_rows(look(crowd, lambda session: notifications.undelivered(session, END)), 0)
@@ -207,9 +223,12 @@ def test_the_relays_turn(crowd: Database) -> None:
 def test_a_notification_is_cancelled_and_taken_out_of_many_inboxes(crowd: Database) -> None:
     def recall(session: Session) -> None:
         notifications.cancel(session, SMALL_PRODUCER, first_notification(session), END)
-        withdrawal.withdraw(session, first_notification(session), 100, END)
+        for _ in range(3):
+            assert len(withdrawal.withdraw(session, first_notification(session), 100, END).changes) == 100
 
-    expect_few_rows(look(crowd, recall), 100)
+    looks = look(crowd, recall)
+    [_the_last_count] = [one for one in looks if one.rows_read > OTHERS]
+    expect_few_rows([one for one in looks if one.rows_read <= OTHERS], 100)
 
 
 def first_notification(session: Session) -> UUID:
@@ -223,6 +242,16 @@ def test_what_is_old_is_forgotten_batch_by_batch(crowd: Database) -> None:
         looks = look(crowd, partial(step, retention=old, now=END, size=50))
         expect_few_rows(looks, 50)
         assert looks[0].plan["Actual Rows"] == 50
+
+
+def test_what_was_made_to_expire_is_not_read_again_before_it_is_withdrawn(crowd: Database) -> None:
+    old = Retention(timedelta(seconds=ITEMS - 10_000), timedelta(days=1))
+
+    def expire_again_and_again(session: Session) -> None:
+        for _ in range(20):
+            assert upkeep.expire_old(session, old, END, 50) == 50
+
+    expect_few_rows(look(crowd, expire_again_and_again), 50)
 
 
 def test_a_batch_of_inboxes_is_recounted(crowd: Database) -> None:
