@@ -1,0 +1,116 @@
+"""By the worker's own upkeep what is older than the settings say goes, and what many have is counted."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Table, select, update
+
+from models.database import Database
+from models.limits import COUNTED_AT_ONCE
+from models.tables import inbox_changes, notifications
+from ops.processes import wait_for
+from ops.services import temporary_folder
+from ops.stack import Stack
+from settings import load_settings
+from tests.pipeline.conftest import PAIRS, services
+from tests.support.people import PATIENCE, Device, Person
+from tests.support.stack import SECRET, start_stack
+from workers.queues import UPKEEP, make_celery
+
+A_DAY = timedelta(days=1)
+KEPT = {"RETENTION_DAYS": "10", "CHANGES_RETENTION_DAYS": "5"}
+MORE_THAN_ONE_BATCH = 600
+
+
+@dataclass(frozen=True)
+class House:
+    stack: Stack
+    database: Database
+    broker_url: str
+
+    def age(self, table: Table, which: Any, days: float) -> None:
+        """Let this many days pass for these rows."""
+        [column] = [table.c[name] for name in ("created_at", "at") if name in table.c]
+        key = list(table.primary_key)
+        with self.database.write() as session:
+            for *place, then in session.execute(select(*key, column).where(which)).all():
+                row = [one == value for one, value in zip(key, place, strict=True)]
+                session.execute(update(table).where(*row).values({column.name: then - days * A_DAY}))
+
+    def upkeep(self) -> None:
+        with make_celery(self.broker_url) as celery:
+            celery.send_task(UPKEEP)
+
+
+@pytest.fixture(scope="module", params=PAIRS)
+def house(request: pytest.FixtureRequest, lasting_redis_url: str) -> Iterator[House]:
+    with ExitStack() as stack, temporary_folder() as folder:
+        database_url, broker_url = services(request.param, folder, stack, lasting_redis_url)
+        settings = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "JWT_SECRET": SECRET}
+        database = Database(load_settings(settings).database_url)
+        stack.callback(database.dispose)
+        yield House(stack.enter_context(start_stack(folder, database_url, broker_url, KEPT)), database, broker_url)
+
+
+def test_what_is_old_goes_from_inboxes_screens_and_histories_and_what_is_not_stays(house: House) -> None:
+    shop, bob = Person("old shop", house.stack, "notify"), Person("bob", house.stack)
+    news = [{"recipients": ["bob"], "kind": "offer", "title": str(n)} for n in range(MORE_THAN_ONE_BATCH)]
+    old = [one["id"] for one in shop.ok("POST", "/v1/notifications/batch", {"notifications": news})["notifications"]]
+    bob.expect_stored(len(old))
+    kept = shop.notify(recipients=["bob"], title="kept")
+    bob.expect_stored(len(old) + 1)
+    screen = Device("bob", house.stack)
+    house.age(notifications, notifications.c.id == UUID(kept), 9)
+    house.age(notifications, notifications.c.id.in_(map(UUID, old)), 10)
+    house.upkeep()
+    wait_for(lambda: len(bob.items()) == 1, 3 * PATIENCE, "the old to leave bob's inbox")
+    assert [item["id"] for item in bob.items()] == [kept]
+    assert bob.summary()["unread"] == 1
+    wait_for(lambda: len(screen.inbox.items) == screen.inbox.unread == 1, PATIENCE, "bob's screen to show no more")
+    assert {change["change"] for change in screen.changes} == {"expired"}
+    screen.close()
+    house.upkeep()
+    wait_for(lambda: published(shop) == [kept], PATIENCE, "the old to leave the shop's history")
+    assert shop.call("GET", f"/v1/notifications/{old[0]}").status_code == 404
+
+
+def published(shop: Person) -> list[str]:
+    return [one["id"] for one in shop.ok("GET", "/v1/notifications?limit=2")["notifications"]]
+
+
+def test_who_was_away_for_longer_than_changes_are_kept_reloads_and_nobody_else(house: House) -> None:
+    shop, carol = Person("shop", house.stack, "notify"), Person("carol", house.stack)
+    shop.notify(recipients=["carol"])
+    carol.expect_stored(1)
+    for is_read in (True, False, True):  # versions 2 to 4
+        carol.ok("PATCH", "/v1/inbox/1", {"read": is_read})
+    house.age(inbox_changes, (inbox_changes.c.recipient_id == carol.name) & (inbox_changes.c.version < 4), 5)
+    house.age(inbox_changes, (inbox_changes.c.recipient_id == carol.name) & (inbox_changes.c.version == 4), 4)
+    house.upkeep()
+    wait_for(lambda: changes_since(carol, 2) == 410, PATIENCE, "old changes to be forgotten")
+    assert changes_since(carol, 3) == 200
+    assert len(carol.items()) == 1
+
+
+def changes_since(who: Person, version: int) -> int:
+    return who.call("GET", f"/v1/inbox/changes?since={version}").status_code
+
+
+def test_who_saw_and_read_what_many_have_is_counted(house: House) -> None:
+    shop, dave = Person("shop", house.stack, "notify"), Person("dave", house.stack)
+    id_ = shop.notify(recipients=["dave", "alice"])
+    dave.expect_stored(1)
+    with house.database.write() as session:
+        many = update(notifications).where(notifications.c.id == UUID(id_))
+        session.execute(many.values(recipient_count=COUNTED_AT_ONCE + 1))
+    dave.ok("PATCH", "/v1/inbox/1", {"read": True})
+    house.upkeep()
+    wait_for(lambda: shop.ok("GET", f"/v1/notifications/{id_}")["seen"] == 1, PATIENCE, "upkeep to count")
+    counted = shop.ok("GET", f"/v1/notifications/{id_}")
+    assert counted["read"] == 1
+    assert counted["created_at"] < counted["counted_at"]
