@@ -49,6 +49,7 @@ class Device(Replica):
         self.under_way: list[str] = []  # announcements that it has not heard yet
         self._database = database
         self._seen: dict[str | None, int] = defaultdict(int)  # in each epoch, the newest change that it was told
+        self._of: str | None = None  # the epoch of the last page
         self._paged: dict[tuple[str | None, int], int] = {}  # and of each item the version in which a page brought it
 
     def fetch_page(self, cursor: str | None) -> Answer:
@@ -56,7 +57,7 @@ class Device(Replica):
             before = None if cursor is None else int(cursor)
             page = reading.page(session, self.owner, state="all", before=before, limit=self.PAGE)
         next_cursor = None if page.next_before is None else str(page.next_before)
-        epoch = str(page.summary.epoch)
+        self._of = epoch = str(page.summary.epoch)
         self._paged |= {(epoch, item["seq"]): item["version"] for item in page.items}
         return _over_the_wire({**_counts(page.summary), "items": page.items, "next_cursor": next_cursor})
 
@@ -69,6 +70,10 @@ class Device(Replica):
         assert found.version == (found.changes[-1]["version"] if found.changes else since), "it skips some"
         answer = {"changes": found.changes, "version": found.version, "more": found.more}
         return _over_the_wire({**_counts(found.summary), **answer})
+
+    def load_older(self) -> None:
+        super().load_older()
+        assert self.epoch == self._of, "it shows two histories at once"
 
     def take(self, announcement: str) -> None:
         before = self.epoch, self.version
