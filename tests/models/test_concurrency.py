@@ -41,9 +41,11 @@ class Crowd:
         with database.write() as session:
             inbox.open_inboxes(session, self.people, datetime.now(UTC))
             subscribe(session, "boots", self.people[::2], datetime.now(UTC))
+            self.epoch = inbox.present(session, self.people[0]).epoch
 
     def note(self, changes: Iterable[Change]) -> None:
         for change in changes:
+            assert change.epoch == self.epoch
             self.taken.append((change.recipient_id, change.rendered["version"]))
             if change.rendered["change"] == "added":
                 self.arrived.append((change.recipient_id, change.rendered["item"]["id"]))

@@ -50,9 +50,11 @@ class Device(Replica):
         self._database = database
         self._seen: dict[str | None, int] = defaultdict(int)  # in each epoch, the newest change that it was told
         self._of: str | None = None  # the epoch of the last page
+        self._asked = 0  # how often it asked for anything
         self._paged: dict[tuple[str | None, int], int] = {}  # and of each item the version in which a page brought it
 
     def fetch_page(self, cursor: str | None) -> Answer:
+        self._asked += 1
         with self._database.read() as session:
             before = None if cursor is None else int(cursor)
             page = reading.page(session, self.owner, state="all", before=before, limit=self.PAGE)
@@ -62,6 +64,7 @@ class Device(Replica):
         return _over_the_wire({**_counts(page.summary), "items": page.items, "next_cursor": next_cursor})
 
     def fetch_changes(self, since: int) -> Answer:
+        self._asked += 1
         try:
             with self._database.read() as session:
                 found = reading.changes(session, self.owner, since, self.CHANGES)
@@ -76,9 +79,11 @@ class Device(Replica):
         assert self.epoch == self._of, "it shows two histories at once"
 
     def take(self, announcement: str) -> None:
-        before = self.epoch, self.version
-        self.hear(json.loads(announcement))
+        before, asked, told = (self.epoch, self.version), self._asked, json.loads(announcement)
+        self.hear(told)
         assert self.epoch != before[0] or self.version >= before[1], "it went back"
+        lacks_nothing = told["epoch"] == before[0] and told["version"] <= before[1] + 1
+        assert not lacks_nothing or self._asked == asked, "it asked for what it was told"
 
     def _see(self, change: Rendered) -> None:
         assert change["version"] > self._seen[self.epoch], "it was told the same change twice"
@@ -131,6 +136,7 @@ class World:
             inbox.open_inboxes(session, RECIPIENTS, NOW)
             for topic, people in SUBSCRIBERS.items():
                 subscribe(session, topic, people, NOW)
+        self.epoch = self.fresh("bob").summary.epoch
         self.back_up()
 
     def back_up(self) -> None:
@@ -142,8 +148,9 @@ class World:
         """The database is as it was then, with another epoch. Time has gone on; devices know what never happened."""
         with self._file() as file:
             self.backup.backup(file)
+        self.epoch = uuid4()
         with self.database.write() as session:
-            session.execute(update(history).values(epoch=uuid4()))
+            session.execute(update(history).values(epoch=self.epoch))
         self.published, self.arrived, self.present, self.floors = deepcopy(self._known_then)
 
     @contextmanager
@@ -243,6 +250,7 @@ class World:
 
     def announce(self, changes: Iterable[Change]) -> None:
         for change in changes:
+            assert change.epoch == self.epoch, "who hears it would load the inbox anew"
             for device in self.devices:
                 if device.online and device.owner == change.recipient_id:
                     device.under_way.append(json.dumps(change.announced()))
