@@ -62,7 +62,7 @@ def _served(content: bytes, kind: str) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
-    response.vary.add("Accept-Encoding")
+    response.vary.update(("Accept-Encoding", "Origin"))
     response.set_etag(sha256(content).hexdigest()[:16], weak=True)
     return response.make_conditional(request)  # type: ignore[return-value]
 

@@ -13,7 +13,7 @@ class Header:
     example: str
 
 
-ETAG = Header("ETag", "Names this version; send it as If-None-Match to hear only of another.", '"0c7aeca.42"')
+ETAG = Header("ETag", "Names this version; send it as If-None-Match to hear only of another.", '"0c7aeca.5f2b.42"')
 LINK = Header("Link", "The next page, when there is one.", '</v1/inbox?limit=20&cursor=…>; rel="next"')
 LOCATION = Header("Location", "Where to ask for it.", "/v1/notifications/019ac5a7-8c00-7000-8000-0000000000a1")
 

@@ -1,12 +1,13 @@
 """The caller's own inbox: reading it, following its changes, changing it. Nobody can name another's."""
 
+from hashlib import sha256
 from typing import Any
 
 from werkzeug.http import parse_etags
 
 from api.answers import Changes, InboxPage, Item, Marked, Summary
 from api.cursors import INBOX_ITEMS
-from api.endpoint import Answer, Call, endpoint
+from api.endpoint import CACHING, Answer, Call, endpoint
 from api.fields import Seq
 from api.headers import ETAG, LINK, link_to_next
 from api.problems import INVALID_CURSOR, NOT_FOUND, RESYNC_REQUIRED, Problem
@@ -39,9 +40,11 @@ def read_summary(call: Call) -> Answer:
         summary = inbox.summary(session, call.caller)
     if summary is None:
         summary = _open(call)
-    tag = f"{summary.epoch}.{summary.version}"
-    unchanged = parse_etags(call.headers.get("If-None-Match")).contains_weak(tag)
-    return Answer(None if unchanged else _counts(summary), 304 if unchanged else 200, {"ETag": f'"{tag}"'})
+    tag = f"{summary.epoch}.{_whose(call.caller)}.{summary.version}"
+    headers = {"ETag": f'"{tag}"', **CACHING}
+    if parse_etags(call.headers.get("If-None-Match")).contains_weak(tag):
+        return Answer(None, 304, headers)
+    return Answer(_counts(summary), 200, headers)
 
 
 @endpoint("GET", "/v1/inbox/changes", scope=INBOX, answers={200: Changes}, problems=(RESYNC_REQUIRED,))
@@ -132,6 +135,11 @@ def _open(call: Call) -> inbox.Summary:
     if opened is None:
         raise RuntimeError("an inbox that was opened is not there")
     return opened
+
+
+def _whose(caller: str) -> str:
+    """Two people may share a browser, whose cache asks for the one with the other's tag."""
+    return sha256(caller.encode()).hexdigest()[:16]
 
 
 def _existing(item: Json | None) -> Json:

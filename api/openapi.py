@@ -35,7 +35,7 @@ OF_WHOEVER_HAS_A_TOKEN = (
     problems.KEYS_UNAVAILABLE,
     problems.OVERLOADED,
 )
-KEY = "Makes a retry safe: the same key with the same body answers what it answered the first time."
+KEY = "Makes a retry safe: the same key with the same body is the same notification, with the same id."
 
 
 class Schemas(GenerateJsonSchema):
@@ -102,7 +102,7 @@ def _parameters(one: Endpoint) -> list[Json]:
     if one.keyed:
         headers.append(_parameter("header", "Idempotency-Key", {**_schema(IdempotencyKey), "description": KEY}))
     if HTTPStatus.NOT_MODIFIED in one.answers:
-        known = {"type": "string", "description": "The ETag of what the client has.", "examples": ['"0c7aeca.42"']}
+        known = {"type": "string", "description": "The ETag of what the client has.", "examples": ['"0c7aeca.5f2b.42"']}
         headers.append(_parameter("header", "If-None-Match", known))
     return path + _query(one) + headers
 

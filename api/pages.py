@@ -58,4 +58,5 @@ def _guarded(response: Response, policy: str) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cache-Control"] = "no-cache"
+    response.vary.add("Origin")  # a copy for the page's own use is not readable for another page
     return response

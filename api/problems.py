@@ -134,6 +134,7 @@ def _storable(name: str) -> str:
 def answer(problem: Problem) -> Response:
     kind = problem.kind
     response = Response(text_of(problem), kind.status, problem.headers, mimetype=MIMETYPE)
+    response.headers["Cache-Control"] = "no-store"  # browsers keep a 410 for ever unless they are told not to
     if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
