@@ -7,7 +7,6 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, select, tuple_,
 
 from models.database import Session
 from models.notifications import NEW_START, unexpired
-from models.numberline import hold
 from models.paging import exactly
 from models.revocations import KEPT as REVOCATIONS_KEPT
 from models.tables import inbox_changes, inbox_items, inboxes, notifications, revocations
@@ -51,18 +50,18 @@ def delete_old(session: Session, retention: Retention, now: datetime, size: int)
 def forget_changes(session: Session, retention: Retention, now: datetime, size: int) -> int:
     """Forget old changes, the oldest first, at most `size`; who asks for them is told to load the inbox anew.
 
-    Inboxes that someone is changing are left for the next time.
+    Inboxes that someone is changing are passed by, and left for the next time.
     """
     key = (inbox_changes.c.recipient_id, inbox_changes.c.version)
     oldest = (
         select(*key)
+        .join(inboxes, inboxes.c.recipient_id == inbox_changes.c.recipient_id)
         .where(inbox_changes.c.at < now - retention.changes)
         .order_by(inbox_changes.c.at)
         .limit(exactly(size))
+        .with_for_update(of=inboxes, key_share=True, skip_locked=True)
     )
-    found = [(recipient, version) for recipient, version in session.execute(oldest)]
-    held = set(hold(session, list({recipient for recipient, _ in found}), skip_held=True))
-    forgotten = [(recipient, version) for recipient, version in found if recipient in held]
+    forgotten = [(recipient, version) for recipient, version in session.execute(oldest)]
     if forgotten:
         _raise_floors(session, dict(sorted(forgotten)))  # sorted, the highest version of each recipient comes last
         session.execute(delete(inbox_changes).where(tuple_(*key).in_(forgotten)))

@@ -171,3 +171,19 @@ def test_who_is_at_work_is_not_waited_for(postgres: Database) -> None:
         assert run(postgres, upkeep.expire_old, late) == 1
     assert run(postgres, upkeep.forget_changes, late) == 1
     assert run(postgres, upkeep.expire_old, late) == 1
+
+
+def test_who_is_at_work_does_not_end_the_batch(postgres: Database) -> None:
+    """A batch that is not full ends upkeep's turn: with somebody always at work, it would never keep up."""
+    people = [f"{n}" for n in range(9)]
+    with postgres.write() as session:
+        new = [notifications.NewNotification("shop", "offer", "News", recipients=tuple(people))]
+        delivery.deliver(session, notifications.accept(session, new, NOW), NOW)
+    for n, owner in enumerate(people):
+        read(postgres, 1, NOW + n * timedelta(seconds=1), owner)
+    with postgres.write() as busy:
+        hold(busy, people[:4])
+        assert [run(postgres, upkeep.forget_changes, NOW + 20 * A_DAY, size=2) for _ in range(4)] == [2, 2, 1, 0]
+    with postgres.read() as session:
+        for owner in people[:4]:
+            assert [change["version"] for change in inbox.changes(session, owner, 1, 10).changes] == [2]
