@@ -1,4 +1,7 @@
-"""Eight writers at once on PostgreSQL, doing all there is to do: no deadlock, no gap, no double, exact counts."""
+"""Eight writers at once on PostgreSQL, doing all there is to do: no deadlock, no gap, no double, exact counts.
+
+Devices follow meanwhile, and a recount finds nothing to repair at any moment.
+"""
 
 import random
 import threading
@@ -178,8 +181,12 @@ def test_eight_writers_at_once_leave_every_inbox_whole_and_every_device_right(po
         while writing.is_set():
             device.sync()
 
-    with ThreadPoolExecutor(WRITERS + len(devices)) as pool:
-        following = [pool.submit(follow, device) for device in devices]
+    def keep_recounting() -> None:
+        while writing.is_set():
+            expect_exact_counts(postgres, repair=True)
+
+    with ThreadPoolExecutor(WRITERS + len(devices) + 1) as pool:
+        following = [*(pool.submit(follow, device) for device in devices), pool.submit(keep_recounting)]
         writers = [pool.submit(Writer(crowd, number).work) for number in range(WRITERS)]
         try:
             for writer in writers:

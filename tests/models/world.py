@@ -320,8 +320,8 @@ class World:
             return {(row.recipient_id, row.version) for row in rows}
 
 
-def expect_exact_counts(database: Database) -> None:
-    assert [miscount for _, found in recount(database, repair=False) for miscount in found] == []
+def expect_exact_counts(database: Database, *, repair: bool = False) -> None:
+    assert [miscount for _, found in recount(database, repair=repair) for miscount in found] == []
 
 
 def expect_a_whole_log(database: Database, owner: str) -> int:
