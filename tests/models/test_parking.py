@@ -176,6 +176,18 @@ def test_progress_begins_the_count_anew(database: Database, accept: Accept, deli
     assert (row.attempts, row.enqueued) == (0, 0)
 
 
+def test_progress_of_a_withdrawal_does_so_too(database: Database, accept: Accept, deliver: Deliver) -> None:
+    id_ = accept(recipients=("alice", "bob"))
+    deliver(id_)
+    with database.write() as session:
+        notifications.cancel(session, "shop", id_, NOW)
+    for finished in (False, False, True):
+        fail(database, id_)
+        with database.write() as session:
+            assert withdrawal.withdraw(session, id_, 1, NOW).finished is finished
+        assert row_of(database, id_).attempts == 0
+
+
 def test_a_fan_out_is_parked_where_it_is_and_goes_on_from_there(
     database: Database, accept: Accept, items_of: Items
 ) -> None:

@@ -78,6 +78,16 @@ def test_what_is_recalled_leaves_the_inbox_and_the_counts_by_a_change_of_its_own
     assert withdraw(database, first).changes == []
 
 
+def test_what_is_recalled_before_it_expires_is_told_as_recalled(
+    database: Database, accept: Accept, deliver: Deliver
+) -> None:
+    id_ = accept(recipients=("bob",), expires_at=LATER)
+    deliver(id_)
+    cancel(database, id_, NOW)
+    [change] = withdraw(database, id_, now=NOW).changes
+    assert change.rendered["change"] == "recalled"
+
+
 def test_what_was_read_before_it_is_recalled_does_not_count_again(
     database: Database, accept: Accept, deliver: Deliver
 ) -> None:

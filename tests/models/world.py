@@ -12,9 +12,9 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 
 from client.replica import REMOVALS, Answer, Replica, ResyncRequired
 from models import delivery, inbox, marking, notifications, upkeep, withdrawal
@@ -24,6 +24,7 @@ from models.marking import Which
 from models.notifications import RELAY_AFTER_AT_MOST, NewNotification
 from models.recount import recount
 from models.rendering import Change, Rendered
+from models.restored import begin_another_history
 from models.subscriptions import subscribe
 from models.tables import history, inbox_changes, inboxes, metadata
 from models.tables import notifications as notification_rows
@@ -148,9 +149,8 @@ class World:
         """The database is as it was then, with another epoch. Time has gone on; devices know what never happened."""
         with self._file() as file:
             self.backup.backup(file)
-        self.epoch = uuid4()
         with self.database.write() as session:
-            session.execute(update(history).values(epoch=self.epoch))
+            self.epoch = begin_another_history(session)
         self.published, self.arrived, self.present, self.floors = deepcopy(self._known_then)
 
     @contextmanager

@@ -1,0 +1,36 @@
+"""`python -m models.restored`: say, after a restore from a backup, that what follows is another history.
+
+Versions that clients hold are given out a second time, for other changes: by the new epoch they know, and load their
+inboxes anew.
+"""
+
+import sys
+from uuid import UUID, uuid4
+
+from sqlalchemy import update
+
+from models.database import Database, Session
+from models.tables import history
+from settings import SettingsError, load_settings
+
+
+def begin_another_history(session: Session) -> UUID:
+    epoch = uuid4()
+    session.execute(update(history).values(epoch=epoch))
+    return epoch
+
+
+def main() -> int:
+    try:
+        database = Database(load_settings().database_url)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    with database.write() as session:
+        epoch = begin_another_history(session)
+    print(f"The epoch is {epoch} from now on; every client loads its inbox anew.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
