@@ -77,11 +77,11 @@ def pages(database: Database, state: str | None, filters: dict[str, str]) -> lis
     found, before, more = list[Rendered](), None, True
     while more:
         with database.glance() as session:
-            page = inbox.page(session, "bob", state=state, before=before, limit=7, **filters)
+            page = inbox.page(session, "bob", state=state, before=before, limit=8, **filters)
         assert page.items or before is None, "a page leads on to nothing"
         found += page.items
         before, more = page.next_before, page.next_before is not None
-        assert len(page.items) == 7 or not more
+        assert len(page.items) == 8 or not more
     return found
 
 
