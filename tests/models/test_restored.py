@@ -5,11 +5,12 @@ import subprocess
 import sys
 from contextlib import closing
 
-from models import delivery, inbox, notifications
+from models import delivery, notifications
 from models.database import Database
 from models.notifications import NewNotification
 from tests.models.conftest import NOW, migrate
 from tests.models.world import Device
+from tests.support import reading
 
 
 def receive(database: Database, title: str) -> None:
@@ -40,5 +41,5 @@ def test_a_device_that_holds_what_never_happened_shows_what_did(sqlite_url: str)
     assert str(device.epoch) in done.stdout
     assert [item["title"] for item in device.items.values()] == ["at the same version", "in the backup"]
     with database.read() as session:
-        device.expect_the_same_as(inbox.page(session, "bob", state="all", limit=10))
+        device.expect_the_same_as(reading.page(session, "bob", state="all", limit=10))
     database.dispose()

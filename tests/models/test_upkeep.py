@@ -186,4 +186,4 @@ def test_who_is_at_work_does_not_end_the_batch(postgres: Database) -> None:
         assert [run(postgres, upkeep.forget_changes, NOW + 20 * A_DAY, size=2) for _ in range(4)] == [2, 2, 1, 0]
     with postgres.read() as session:
         for owner in people[:4]:
-            assert [change["version"] for change in inbox.changes(session, owner, 1, 10).changes] == [2]
+            assert [change["version"] for change in reading.changes(session, owner, 1, 10).changes] == [2]
