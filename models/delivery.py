@@ -10,12 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, case, func, select, update
 
-from models.arrival import write_items
+from models.arrival import write_items, write_next
 from models.database import Session
 from models.notifications import NEW_START, WAITING, unexpired, until_expiry
-from models.paging import exactly
 from models.rendering import Change
-from models.tables import inboxes, notifications, subscriptions
+from models.tables import notifications
 
 ITEMS_AT_ONCE = 1_000  # in one transaction: an inbox is locked for a fraction of a second at most
 FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
@@ -25,7 +24,7 @@ FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time
 class Delivery:
     """What arrived, what wants another transaction, and what is for a topic or for everyone and wants a fan-out."""
 
-    changes: list[Change]
+    changes: Sequence[Change]
     left: list[UUID]
     wide: list[UUID]
 
@@ -34,7 +33,7 @@ class Delivery:
 class Chunk:
     """One step through many inboxes: what changed in them, and whether it was the last."""
 
-    changes: list[Change]
+    changes: Sequence[Change]
     finished: bool
 
 
@@ -63,10 +62,9 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
     row = session.execute(waiting.with_for_update()).one_or_none()
     if row is None:
         return Chunk([], finished=True)
-    recipients = _next_recipients(session, row, size)
-    arrivals = write_items(session, [(row, recipient) for recipient in recipients], now)
-    finished = len(recipients) < size
-    moved = {"fanout_cursor": recipients[-1]} if recipients else {}
+    arrivals = write_next(session, row, size, now)
+    finished = len(arrivals) < size
+    moved = {"fanout_cursor": arrivals[-1].recipient_id} if arrivals else {}
     session.execute(
         update(notifications)
         .where(notifications.c.id == notification_id)
@@ -126,14 +124,3 @@ def _in_order(rows: Iterable[Row[Any]], ids: Sequence[UUID]) -> list[Row[Any]]:
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
     return notifications.c.deliver_at.is_(None) | (notifications.c.deliver_at <= now)
-
-
-def _next_recipients(session: Session, row: Row[Any], size: int) -> Sequence[str]:
-    known = inboxes.c.recipient_id
-    query = select(known)
-    if not row.everyone:
-        known = subscriptions.c.recipient_id
-        query = select(known).where(subscriptions.c.topic == row.topic)
-    if row.fanout_cursor is not None:
-        query = query.where(known > row.fanout_cursor)
-    return session.scalars(query.order_by(known).limit(exactly(size))).all()

@@ -51,7 +51,7 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
         for message in wire.encode(announcements):
             self._send(message)
 
-    def announce_arrivals(self, arrivals: Sequence[wire.Arrival]) -> None:
+    def announce_arrivals(self, arrivals: wire.Arrivals) -> None:
         """As `announce`, for items that arrived: what their recipients share goes out once."""
         for message in wire.encode_arrivals(arrivals):
             self._send(message)

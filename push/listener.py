@@ -119,11 +119,11 @@ class Listener(Announcer):
                 self.emit(announcement.event, announcement.payload, wire.NAMESPACE, room=room, ignore_queue=True)
 
     def _handle_arrive(self, message: dict[str, Any]) -> None:
-        for recipient_id, payload in wire.decode_arrivals(message, self._is_here):
+        for room, payload in wire.decode_arrivals(message, self.rooms.get(wire.NAMESPACE, ())):
             event = eio_packet.Packet(eio_packet.MESSAGE, f'{packet.EVENT}["{wire.event_of("added")}",{payload}]')
-            for _, eio_sid in self.get_participants(wire.NAMESPACE, wire.room_of(recipient_id)):
+            for _, eio_sid in self.get_participants(wire.NAMESPACE, room):
                 self.server._send_eio_packet(eio_sid, event)
-        self._counts.heard += len(message["to"])
+        self._counts.heard += len(message["recipients"])
 
     def _is_here(self, recipient_id: str) -> bool:
         return self._has(wire.NAMESPACE, wire.room_of(recipient_id))

@@ -1,14 +1,15 @@
 """What crosses the exchange and the socket: names, rooms, and the announcement, for the announcer and the server alike.
 
 A message on the exchange is JSON: `{"method": "announce", "announcements": [[recipient_id, payload], …]}`. Items that
-arrive are announced to all their recipients together, what these share once: `{"method": "arrive", "epoch": …,
-"items": [item, …], "to": [[recipient_id, place in items, version, unread, unseen], …]}`.
+arrive are announced to all their recipients together, what these share once and the rest column by column: `{"method":
+"arrive", "epoch": …, "items": [item, …], "places": [place in items, …], "recipients": [recipient_id, …], "versions":
+[…], "unread": […], "unseen": […]}`.
 A revocation is `{"method": "revoke", "user_id": …, "revoked_before": seconds since 1970}`.
 Beside them the server understands the stock messages of `socketio.KombuManager` (`{"method": "emit", …}` and so on).
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii
@@ -20,6 +21,8 @@ NAMESPACE = "/"
 ANNOUNCE = "announce"
 ARRIVE = "arrive"
 REVOKE = "revoke"
+ROOM_PREFIX = "user:"
+COLUMNS = ("places", "versions", "unread", "unseen")  # of arrivals, beside their recipients
 
 # A push server handles one message at a time between two looks at its sockets: a few milliseconds each, not more.
 MESSAGE_MAX_ANNOUNCEMENTS = 500
@@ -39,14 +42,15 @@ class Announcement:
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """One item that arrived at one recipient. `item` lacks `seq` and `version`; recipients share one object."""
+class Arrivals:
+    """Items that arrived, in order: an entry of each column for each. An item lacks its `seq` and its `version`."""
 
-    recipient_id: str
-    item: dict[str, Any]
-    version: int
-    unread: int
-    unseen: int
+    items: Sequence[dict[str, Any]]
+    places: list[int]  # which of the items it is
+    recipients: list[str]
+    versions: list[int]
+    unread: list[int]
+    unseen: list[int]
     epoch: UUID
 
 
@@ -60,7 +64,7 @@ class Revocation:
 
 def room_of(recipient_id: str) -> str:
     """The room of a recipient. The prefix keeps an id from ever being the name of another client's own room."""
-    return "user:" + recipient_id
+    return ROOM_PREFIX + recipient_id
 
 
 def event_of(change: str) -> str:
@@ -97,35 +101,37 @@ def decode(message: Mapping[str, Any]) -> Iterator[Announcement]:
                 raise ValueError("an announcement is not [recipient_id, payload with a change]")
 
 
-def encode_arrivals(arrivals: Sequence[Arrival]) -> Iterator[str]:
+def encode_arrivals(arrivals: Arrivals) -> Iterator[str]:
     """As `encode`; each message has an item once, whoever receives it."""
-    batch = _Batch()
-    for arrival in arrivals:
-        if not batch.takes(arrival):
-            yield batch.message()
-            batch = _Batch()
-            batch.takes(arrival)
-    if batch.entries:
-        yield batch.message()
+    items = [json.dumps(item, separators=(",", ":")) for item in arrivals.items]
+    start = 0
+    while start < len(arrivals.places):
+        part = slice(start, _end(arrivals.places, items, start))
+        yield _arrivals_message(arrivals, items, part)
+        start = part.stop
 
 
-def decode_arrivals(message: Mapping[str, Any], is_here: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
-    """Each recipient who is here, with the payload of the event as JSON. Raises `ValueError` at what is no arrival."""
+def decode_arrivals(message: Mapping[str, Any], rooms: Container[str]) -> Iterator[tuple[str, str]]:
+    """Those of the rooms that something is for, each time with the payload of the event as JSON.
+
+    Raises `ValueError` at what is no arrival.
+    """
     match message:
-        case {"epoch": str(epoch), "items": list(items), "to": list(entries)}:
+        case {"epoch": str(epoch), "items": list(items), "recipients": list(recipients)}:
             ends: dict[int, str] = {}
         case _:
-            raise ValueError("arrivals lack their epoch, their items or whom they are for")
+            raise ValueError("arrivals lack their epoch, their items or their recipients")
     begin = f',"epoch":{encode_basestring_ascii(epoch)},"change":"added","item":{{"seq":'
-    for entry in entries:
-        match entry:
-            case [str(recipient_id), int(place), int(version), int(unread), int(unseen)] if 0 <= place < len(items):
-                if is_here(recipient_id):
-                    end = ends.get(place) or ends.setdefault(place, _after_version(items[place]))
-                    item = f'{begin}{version:d},"version":{version:d},{end}'
-                    yield recipient_id, f'{{"version":{version:d}{item},"unread":{unread:d},"unseen":{unseen:d}}}'
+    rest = _columns(message, len(recipients))
+    for at in _places_of(rooms, recipients):
+        match [column[at] for column in rest]:
+            case [int(place), int(version), int(unread), int(unseen)] if 0 <= place < len(items):
+                end = ends.get(place) or ends.setdefault(place, _after_version(items[place]))
+                item = f'{begin}{version:d},"version":{version:d},{end}'
+                payload = f'{{"version":{version:d}{item},"unread":{unread:d},"unseen":{unseen:d}}}'
+                yield room_of(recipients[at]), payload
             case _:
-                raise ValueError("an arrival is not [recipient_id, place, version, unread, unseen]")
+                raise ValueError("an arrival is not a place among the items, a version and two counts")
 
 
 def encode_revocation(revocation: Revocation) -> str:
@@ -149,36 +155,45 @@ def _message(entries: list[str]) -> str:
     return f'{{"method":"{ANNOUNCE}","announcements":[{",".join(entries)}]}}'
 
 
-class _Batch:
-    """Arrivals for one message."""
+def _end(places: Sequence[int], items: Sequence[str], start: int) -> int:
+    """Up to where there is place in a message that begins here: for one at least, however large."""
+    seen: set[int] = set()
+    size = 0
+    for at in range(start, min(start + MESSAGE_MAX_ANNOUNCEMENTS, len(places))):
+        if places[at] not in seen:
+            seen.add(places[at])
+            size += len(items[places[at]])
+        if size > MESSAGE_MAX_BYTES and at > start:
+            return at
+    return min(start + MESSAGE_MAX_ANNOUNCEMENTS, len(places))
 
-    def __init__(self) -> None:
-        self.entries: list[str] = []
-        self._items: list[str] = []
-        self._places: dict[int, int] = {}
-        self._size = 0
-        self._epoch = ""
 
-    def takes(self, arrival: Arrival) -> bool:
-        """False when it is full; it takes one, however large."""
-        place = self._places.get(id(arrival.item))
-        item = json.dumps(arrival.item, separators=(",", ":")) if place is None else ""
-        recipient = encode_basestring_ascii(arrival.recipient_id)
-        place = len(self._items) if place is None else place
-        entry = f"[{recipient},{place},{arrival.version},{arrival.unread},{arrival.unseen}]"
-        size = self._size + len(item) + len(entry)
-        if self.entries and (len(self.entries) == MESSAGE_MAX_ANNOUNCEMENTS or size > MESSAGE_MAX_BYTES):
-            return False
-        if item:
-            self._places[id(arrival.item)] = place
-            self._items.append(item)
-        self._size, self._epoch = size, str(arrival.epoch) if not self.entries else self._epoch
-        self.entries.append(entry)
-        return True
+def _arrivals_message(arrivals: Arrivals, items: Sequence[str], part: slice) -> str:
+    places = arrivals.places[part]
+    new_place = {place: n for n, place in enumerate(dict.fromkeys(places))}
+    columns = {name: getattr(arrivals, name)[part] for name in ("recipients", *COLUMNS)}
+    columns["places"] = [new_place[place] for place in places]
+    head = (
+        f'{{"method":"{ARRIVE}","epoch":"{arrivals.epoch}","items":[{",".join(items[place] for place in new_place)}],'
+    )
+    return head + json.dumps(columns, separators=(",", ":"))[1:]
 
-    def message(self) -> str:
-        head = f'{{"method":"{ARRIVE}","epoch":"{self._epoch}","items":[{",".join(self._items)}]'
-        return f'{head},"to":[{",".join(self.entries)}]}}'
+
+def _columns(message: Mapping[str, Any], length: int) -> list[list[Any]]:
+    """All but the recipients."""
+    columns = [message.get(name) for name in COLUMNS]
+    whole = [column for column in columns if isinstance(column, list) and len(column) == length]
+    if len(whole) < len(COLUMNS):
+        raise ValueError("a column of the arrivals is missing, or has another length than the others")
+    return whole
+
+
+def _places_of(rooms: Container[str], recipients: list[Any]) -> list[int]:
+    """Most are elsewhere or away: looking for one is what each costs."""
+    try:
+        return [at for at, recipient in enumerate(recipients) if ROOM_PREFIX + recipient in rooms]
+    except TypeError:
+        raise ValueError("the recipient of an arrival is none") from None
 
 
 def _after_version(item: Any) -> str:

@@ -9,14 +9,14 @@ from uuid import UUID
 
 from celery import Task
 
-from models import delivery, failpoints, inbox, notifications, parking, tally, upkeep, withdrawal
+from models import arrival, delivery, failpoints, inbox, notifications, parking, tally, upkeep, withdrawal
 from models.blame import Unfit, blaming
 from models.database import DatabaseUnavailable, Locked, Session, is_away
 from models.delivery import Chunk
 from models.grouping import Group
 from models.rendering import Change
 from push.announcer import AnnounceFailed
-from push.wire import Announcement, Arrival
+from push.wire import Announcement, Arrivals
 from workers.celery import announcer, app, database, retention
 from workers.held import HeldInboxes
 from workers.queues import ANNOUNCE, CONCURRENCY, DELIVER, FAN_OUT, RELAY, UPKEEP, WITHDRAW
@@ -227,13 +227,14 @@ def _forgive(ids: list[UUID]) -> None:
 def tell(changes: Sequence[Change]) -> None:
     """Announce changes that are committed. A lost announcement is found by the gap in the versions: never retried."""
     try:
-        announcer.announce_arrivals([_arrival(change) for change in changes if change.is_arrival])
-        announcer.announce(
-            [Announcement(change.recipient_id, change.announced()) for change in changes if not change.is_arrival]
-        )
+        if isinstance(changes, arrival.Arrivals):
+            announcer.announce_arrivals(_as_announced(changes))
+        else:
+            announcer.announce([Announcement(change.recipient_id, change.announced()) for change in changes])
     except AnnounceFailed as error:
         log.warning("announce_failed count=%d reason=%s", len(changes), error)
 
 
-def _arrival(change: Change) -> Arrival:
-    return Arrival(change.recipient_id, change.said["item"], change.version, change.unread, change.unseen, change.epoch)
+def _as_announced(arrivals: arrival.Arrivals) -> Arrivals:
+    columns = vars(arrivals).copy()
+    return Arrivals([said["item"] for said in columns.pop("said")], **columns)

@@ -62,7 +62,7 @@ def accept(database: Database) -> Callable[..., UUID]:
 def deliver(database: Database) -> Callable[..., list[Change]]:
     def deliver_all(*ids: UUID, now: datetime = NOW) -> list[Change]:
         with database.write() as session:
-            return delivery.deliver(session, ids, now).changes
+            return list(delivery.deliver(session, ids, now).changes)
 
     return deliver_all
 

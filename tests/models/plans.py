@@ -45,8 +45,8 @@ class Look:
 
     @property
     def pages_read(self) -> int:
-        """Of indices too: an index that is read for nothing throws no rows away, but has pages."""
-        return int(self.plan["Shared Hit Blocks"] + self.plan["Shared Read Blocks"])
+        """To find rows, of indices too: an index that is read for nothing throws no rows away, but has pages."""
+        return sum(scan["Shared Hit Blocks"] + scan["Shared Read Blocks"] for scan in self.scans)
 
     def __str__(self) -> str:
         return "\n".join([self.statement, *_lines(self.plan)])

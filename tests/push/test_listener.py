@@ -145,7 +145,7 @@ def test_many_messages_pass_one_after_the_other(start_push: Start, broker_url: s
         ("application/json", b'{"method": "announce"}'),
         ("application/json", b'{"method": "revoke", "user_id": "bob"}'),
         ("application/json", b'{"method": "revoke", "user_id": ["bob"], "revoked_before": 1}'),
-        ("application/json", b'{"method": "arrive", "epoch": "e", "items": [], "to": [["bob", 0, 1, 1, 1]]}'),
+        ("application/json", b'{"method": "arrive", "epoch": "e", "items": [], "recipients": ["bob"]}'),
         ("application/json", b'{"method": "announce", "announcements": [["bob", {}]]}'),
         ("application/json", b'{"method": "emit"}'),
         ("application/json", b'{"method": "emit", "event": "x", "data": [1], "namespace": "/", "room": {"a": []}}'),

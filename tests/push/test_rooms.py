@@ -8,7 +8,7 @@ import pytest
 
 from ops.processes import wait_for
 from push.announcer import Announcer
-from push.wire import Announcement, Arrival, room_of
+from push.wire import Announcement, Arrivals, room_of
 from tests.push.support import PushProcess, RawSocket, Screen, added
 
 Turn = Callable[..., Screen]
@@ -35,9 +35,9 @@ def test_an_item_that_arrives_at_many_is_shown_to_each_with_their_own_version_an
     server = start_push(broker_url)
     bob, alice, carol = screen(server, "bob"), screen(server, "alice"), screen(server, "carol")
     item = {"id": "x", "title": "Grüße ☂", "seen_at": None}
-    people = {"bob": 3, "nobody": 4, "alice": 5}
+    names, versions, unread, unseen = ["bob", "nobody", "alice"], [3, 4, 5], [4, 5, 6], [5, 6, 7]
     Announcer(broker_url).announce_arrivals(
-        [Arrival(name, item, version, version + 1, version + 2, UUID(int=7)) for name, version in people.items()]
+        Arrivals([item], [0, 0, 0], names, versions, unread, unseen, epoch=UUID(int=7))
     )
     for one, version in ((bob, 3), (alice, 5)):
         rest = {"change": "added", "epoch": str(UUID(int=7)), "unread": version + 1, "unseen": version + 2}

@@ -1,6 +1,7 @@
 """What crosses the exchange, packed and unpacked."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from push import wire
-from push.wire import Announcement, Arrival, Revocation
+from push.wire import Announcement, Arrivals, Revocation
 
 EPOCH = UUID(int=7)
 
@@ -62,43 +63,59 @@ def test_an_announcement_above_the_bound_travels_alone() -> None:
 
 def test_no_announcements_are_no_message() -> None:
     assert list(wire.encode([])) == []
-    assert list(wire.encode_arrivals([])) == []
+    assert list(wire.encode_arrivals(arrivals())) == []
 
 
-def arrivals(*recipients: str, body: str = "hello") -> list[Arrival]:
-    item = {"id": body[:10], "body": body, "seen_at": None}
-    return [Arrival(one, item, 7 + n, 3, 2, EPOCH) for n, one in enumerate(recipients)]
+def arrivals(*people: str, bodies: Sequence[str] = ("hello",)) -> Arrivals:
+    """Each of the bodies for each of these people."""
+    items = [{"id": body[:10], "body": body, "seen_at": None} for body in bodies]
+    places = [place for place in range(len(items)) for _ in people]
+    count = len(places)
+    return Arrivals(
+        items, places, list(people) * len(items), list(range(7, 7 + count)), [3] * count, [2] * count, EPOCH
+    )
 
 
 def arrive(message: str, *here: str) -> list[tuple[str, dict[str, Any]]]:
-    shown = wire.decode_arrivals(json.loads(message), lambda one: not here or one in here)
-    return [(recipient, json.loads(payload)) for recipient, payload in shown]
+    parsed = json.loads(message)
+    rooms = {wire.room_of(one) for one in here or parsed["recipients"]}
+    return [(room, json.loads(payload)) for room, payload in wire.decode_arrivals(parsed, rooms)]
 
 
-def payload_of(one: Arrival) -> dict[str, Any]:
-    item = {"seq": one.version, "version": one.version, **one.item}
-    rest = {"unread": one.unread, "unseen": one.unseen, "epoch": str(EPOCH), "change": "added"}
-    return {"version": one.version, "item": item, **rest}
+def expected(sent: Arrivals) -> list[tuple[str, dict[str, Any]]]:
+    columns = zip(sent.recipients, sent.places, sent.versions, sent.unread, sent.unseen, strict=True)
+    return [
+        (
+            wire.room_of(recipient),
+            {
+                "version": version,
+                "item": {"seq": version, "version": version, **sent.items[place]},
+                "unread": unread,
+                "unseen": unseen,
+                "epoch": str(EPOCH),
+                "change": "added",
+            },
+        )
+        for recipient, place, version, unread, unseen in columns
+    ]
 
 
 def test_an_item_for_many_travels_once_and_arrives_complete_at_each() -> None:
-    sent = arrivals("bob", "zoë ☂ \ud800", body='a "quoted" ☂') + arrivals("bob", body="other")
+    sent = arrivals("bob", "zoë ☂ \ud800", bodies=['a "quoted" ☂', "other"])
     [message] = wire.encode_arrivals(sent)
     assert message.count("quoted") == 2  # its id and its body
-    expected = [(one.recipient_id, payload_of(one)) for one in sent]
-    assert arrive(message) == expected
-    assert arrive(message, "bob") == [expected[0], expected[2]]
+    assert arrive(message) == expected(sent)
+    assert arrive(message, "bob") == [expected(sent)[0], expected(sent)[2]]
 
 
 def test_arrivals_travel_in_messages_of_bounded_size_and_the_larger_ones_alone() -> None:
     wide = arrivals(*(f"user-{number}" for number in range(1200)))
-    large = [arrivals("bob", body=f"{number}{'x' * 100_000}")[0] for number in range(5)]
-    huge = arrivals("bob", "alice", body="x" * wire.MESSAGE_MAX_BYTES)
-    messages = list(wire.encode_arrivals([*wide, *large, *huge]))
-    assert [one for message in messages for one in arrive(message)] == [
-        (one.recipient_id, payload_of(one)) for one in [*wide, *large, *huge]
-    ]
-    assert [len(json.loads(message)["to"]) for message in messages] == [500, 500, 202, 2, 1, 1, 1]
+    large = arrivals("bob", bodies=[f"{number}{'x' * 100_000}" for number in range(5)])
+    huge = arrivals("bob", bodies=["x" * wire.MESSAGE_MAX_BYTES, "y" * wire.MESSAGE_MAX_BYTES])
+    for sent, sizes in ((wide, [500, 500, 200]), (large, [2, 2, 1]), (huge, [1, 1])):
+        messages = list(wire.encode_arrivals(sent))
+        assert [one for message in messages for one in arrive(message)] == expected(sent)
+        assert [len(json.loads(message)["recipients"]) for message in messages] == sizes
 
 
 @pytest.mark.parametrize(
@@ -106,20 +123,25 @@ def test_arrivals_travel_in_messages_of_bounded_size_and_the_larger_ones_alone()
     [
         {"items": None},
         {"epoch": 7},
-        {"to": "bob"},
-        {"to": [["bob", 0, 1, 1]]},
-        {"to": [["bob", 1, 1, 1, 1]]},
-        {"to": [["bob", -1, 1, 1, 1]]},
-        {"to": [["bob", 0, "1", 1, 1]]},
-        {"to": [[7, 0, 1, 1, 1]]},
+        {"recipients": "bob"},
+        {"recipients": [7]},
+        {"recipients": ["bob", "bob"]},
+        {"places": [1]},
+        {"places": [-1]},
+        {"versions": ["1"]},
+        {"versions": []},
+        {"unread": None},
+        {"unseen": {}},
         {"items": [7]},
         {"items": [{}]},
     ],
 )
 def test_what_is_no_arrival_is_refused(said: dict[str, Any]) -> None:
-    message = {"epoch": "e", "items": [{"id": "x"}], "to": [["bob", 0, 1, 1, 1]], **said}
+    message = {"epoch": "e", "items": [{"id": "x"}], "recipients": ["bob"], "places": [0], "versions": [1]}
+    whole = {**message, "unread": [1], "unseen": [1]}
+    assert list(wire.decode_arrivals(whole, {"user:bob"}))
     with pytest.raises(ValueError, match=r"arrival|item"):
-        list(wire.decode_arrivals(message, lambda _: True))
+        list(wire.decode_arrivals({**whole, **said}, {"user:bob"}))
 
 
 @pytest.mark.parametrize(
