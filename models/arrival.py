@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, overload
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, select, text
+from sqlalchemy import Row, Select, TextClause, select, text
 
 from models.database import Session
 from models.numberline import Step, move_on
@@ -17,7 +17,6 @@ from models.rendering import Change, Rendered, render_arrival
 from models.tables import inbox_items, inboxes, subscriptions
 
 FILTERS = ("kind", "topic", "severity", "actor")  # copied to each item, so that an inbox is filtered by index
-BEFORE_ALL = ""  # sorts before every recipient
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ FROM (SELECT * FROM numbered ORDER BY place) AS in_order
 # Each of the recipients is given one item: what makes the statement above general would be a quarter of the work.
 _WRITE_NEXT = """
 WITH given AS MATERIALIZED (
-    {recipients} AND recipient_id > :after ORDER BY recipient_id LIMIT {size}
+    {audience} AND recipient_id > :after AND recipient_id <= :until ORDER BY recipient_id LIMIT {size}
 ), said AS MATERIALIZED (
     SELECT id, kind, topic, severity, actor FROM notifications WHERE id = :id
 ), moved AS (
@@ -114,21 +113,27 @@ def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: da
     return write(session, pairs, now)
 
 
-def write_next(session: Session, row: Row[Any], size: int, now: datetime) -> Sequence[Change]:
-    """The same for the next `size` recipients of a topic, or of all, after the fan-out's cursor; in their order."""
-    after = row.fanout_cursor or BEFORE_ALL
+def write_next(session: Session, row: Row[Any], after: str, until: str, size: int, now: datetime) -> Sequence[Change]:
+    """The same for the first `size` of its audience `after` a recipient and up to another; in their order."""
     if session.dialect.name != "postgresql":
-        recipients = _next_recipients(session, row, after, size)
-        return write_items(session, [(row, recipient) for recipient in recipients], now)
-    given = {"id": row.id, "topic": row.topic, "after": after, "now": now}
+        known = audience(row).subquery().c.recipient_id
+        wanted = select(known).where(known > after, known <= until).order_by(known).limit(exactly(size))
+        return write_items(session, [(row, recipient) for recipient in session.scalars(wanted)], now)
+    given = {"id": row.id, "topic": row.topic, "after": after, "until": until, "now": now}
     recipients, *numbers = session.execute(_write_next(row.everyone, size), given).one()
     return Arrivals([render_arrival(row)], [0] * len(recipients), recipients, *numbers) if recipients else []
 
 
+def audience(row: Row[Any]) -> Select[Any]:
+    """The recipients of what is for a topic, or for everyone."""
+    if row.everyone:
+        return select(inboxes.c.recipient_id)
+    return select(subscriptions.c.recipient_id).where(subscriptions.c.topic == row.topic)
+
+
 @lru_cache
 def _write_next(everyone: bool, size: int) -> TextClause:
-    recipients = _EVERYONE if everyone else _SUBSCRIBERS
-    return text(_WRITE_NEXT.format(recipients=recipients, size=size))
+    return text(_WRITE_NEXT.format(audience=_EVERYONE if everyone else _SUBSCRIBERS, size=size))
 
 
 def _write_at_once(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: datetime) -> Arrivals:
@@ -156,12 +161,3 @@ def _write(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: datetim
         items.append({"recipient_id": recipient, "seq": seq, "version": seq, "notification_id": row.id, **filters})
     session.execute(inbox_items.insert(), items)
     return arrivals
-
-
-def _next_recipients(session: Session, row: Row[Any], after: str, size: int) -> Sequence[str]:
-    known = inboxes.c.recipient_id
-    query = select(known)
-    if not row.everyone:
-        known = subscriptions.c.recipient_id
-        query = select(known).where(subscriptions.c.topic == row.topic)
-    return session.scalars(query.where(known > after).order_by(known).limit(exactly(size))).all()

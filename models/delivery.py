@@ -3,21 +3,20 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, case, func, select, update
+from sqlalchemy import Row, case, func, select, update
 
-from models.arrival import write_items, write_next
+from models.arrival import write_items
 from models.database import Session
-from models.notifications import NEW_START, WAITING, unexpired, until_expiry
+from models.notifications import NEW_START, WAITING, is_due_by
 from models.rendering import Change
 from models.tables import notifications
 
 ITEMS_AT_ONCE = 1_000  # in one transaction: an inbox is locked for a fraction of a second at most
-FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
 
 
 @dataclass(frozen=True)
@@ -27,14 +26,6 @@ class Delivery:
     changes: Sequence[Change]
     left: list[UUID]
     wide: list[UUID]
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """One step through many inboxes: what changed in them, and whether it was the last."""
-
-    changes: Sequence[Change]
-    finished: bool
 
 
 def deliver(session: Session, ids: Sequence[UUID], now: datetime) -> Delivery:
@@ -52,40 +43,13 @@ def deliver(session: Session, ids: Sequence[UUID], now: datetime) -> Delivery:
     return Delivery(write_items(session, pairs, now), left, wide)
 
 
-def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
-    """Deliver to the next `size` recipients of a topic, or of all; the row's lock keeps two workers apart.
-
-    It ends where it is when the notification is cancelled or expires: from then on it is only withdrawn.
-    """
-    one = (notifications.c.id == notification_id) & notifications.c.recipients.is_(None)
-    waiting = select(notifications).where(one, WAITING, _is_due(now), unexpired(now))
-    row = session.execute(waiting.with_for_update()).one_or_none()
-    if row is None:
-        return Chunk([], finished=True)
-    arrivals = write_next(session, row, size, now)
-    finished = len(arrivals) < size
-    moved = {"fanout_cursor": arrivals[-1].recipient_id} if arrivals else {}
-    session.execute(
-        update(notifications)
-        .where(notifications.c.id == notification_id)
-        .values(
-            **moved,
-            delivered_at=now if finished else None,
-            recipient_count=row.recipient_count + len(arrivals),
-            enqueue_at=row.expires_at if finished else until_expiry(now + FANOUT_PATIENCE, row.expires_at, now),
-            **NEW_START,
-        )
-    )
-    return Chunk(arrivals, finished)
-
-
 def _lock(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
     """Those that wait, in the order of `ids`, with the number of recipients that they name (none: for a fan-out).
 
     They are locked in the order of ids, so that two workers with the same ones wait for each other instead of
     deadlocking.
     """
-    waiting = notifications.c.id.in_(ids), WAITING, _is_due(now)
+    waiting = notifications.c.id.in_(ids), WAITING, is_due_by(now)
     size = func.json_array_length(notifications.c.recipients).label("size")
     locked = select(notifications.c.id, size).where(*waiting).order_by(notifications.c.id).with_for_update()
     return _in_order(session.execute(locked), ids)
@@ -120,7 +84,3 @@ def _claim(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any
 def _in_order(rows: Iterable[Row[Any]], ids: Sequence[UUID]) -> list[Row[Any]]:
     place = {id_: index for index, id_ in enumerate(ids)}
     return sorted(rows, key=lambda row: place[row.id])
-
-
-def _is_due(now: datetime) -> ColumnElement[bool]:
-    return notifications.c.deliver_at.is_(None) | (notifications.c.deliver_at <= now)

@@ -152,6 +152,10 @@ def due(session: Session, now: datetime, limit: int) -> Due:
     )
 
 
+def is_due_by(now: datetime) -> ColumnElement[bool]:
+    return notifications.c.deliver_at.is_(None) | (notifications.c.deliver_at <= now)
+
+
 def unexpired(now: datetime) -> ColumnElement[bool]:
     return notifications.c.expires_at.is_(None) | (notifications.c.expires_at > now)
 

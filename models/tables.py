@@ -88,7 +88,6 @@ notifications = Table(
     Column("seen", Integer, nullable=False, server_default="0"),  # of those who had it at `counted_at`
     Column("read", Integer, nullable=False, server_default="0"),
     Column("counted_at", Moment),
-    Column("fanout_cursor", Id),  # the last recipient that a fan-out in progress has reached
     Column("cancelled_at", Moment),  # by its producer: not delivered, or recalled from where it was
     Column("retired_at", Moment),  # made to expire, because it is older than such are kept
     Column("withdrawn_at", Moment),  # recalled or expired, and gone from every inbox
@@ -209,6 +208,16 @@ subscriptions = Table(
     Column("created_at", Moment, nullable=False),
 )
 Index("ix_subscriptions_recipient_id", subscriptions.c.recipient_id)
+
+# How far a fan-out in progress has come in each part of its audience.
+fanouts = Table(
+    "fanouts",
+    metadata,
+    Column("notification_id", Uuid, ForeignKey("notifications.id"), primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("reached", Id, nullable=False),  # the last recipient who has it
+    Column("until", Id, nullable=False),  # the last recipient of this part
+)
 
 # Whose tokens are refused, and up to when they were issued. One row a user; a later revocation takes the place of an
 # earlier one.

@@ -9,7 +9,7 @@ from sqlalchemy import Row, case, delete, or_, select, update
 
 from models import tally
 from models.database import Session
-from models.delivery import FANOUT_PATIENCE, Chunk
+from models.fanout import FANOUT_PATIENCE, Chunk, forget_parts
 from models.notifications import NEW_START, UNDELIVERED
 from models.numberline import Step, hold, move_on
 from models.paging import exactly
@@ -36,6 +36,7 @@ def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) 
     finished = len(holders) < size
     progress: dict[str, Any] = {"enqueue_at": now + FANOUT_PATIENCE, **NEW_START}
     if finished:
+        forget_parts(session, notification_id)
         delivered_at = case((UNDELIVERED, now), else_=notifications.c.delivered_at)
         progress = {"withdrawn_at": now, "enqueue_at": None, "delivered_at": delivered_at, "attempts": 0}
     session.execute(update(notifications).where(notifications.c.id == notification_id).values(progress | counted))

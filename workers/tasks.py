@@ -9,10 +9,10 @@ from uuid import UUID
 
 from celery import Task
 
-from models import arrival, delivery, failpoints, inbox, notifications, parking, tally, upkeep, withdrawal
+from models import arrival, delivery, failpoints, fanout, inbox, notifications, parking, tally, upkeep, withdrawal
 from models.blame import Unfit, blaming
 from models.database import DatabaseUnavailable, Locked, Session, is_away
-from models.delivery import Chunk
+from models.fanout import Chunk
 from models.grouping import Group
 from models.rendering import Change
 from push.announcer import AnnounceFailed
@@ -24,9 +24,7 @@ from workers.queues import ANNOUNCE, CONCURRENCY, DELIVER, FAN_OUT, RELAY, UPKEE
 log = logging.getLogger(__name__)
 
 CHUNK = 500  # recipients in one transaction: their inboxes are locked for some tens of milliseconds
-FANOUT_CHUNK = (
-    1_000  # what arrives is written quicker; five times as many save a tenth, and are locked five times as long
-)
+FANOUT_CHUNK = 5_000
 THREADS_MAX = 1_000  # of a worker: each waits for one delivery at the most
 RELAY_AT_MOST = 5_000  # notifications a tick: an overload is not fed
 RELAY_TOGETHER = 200  # notifications a task
@@ -51,9 +49,9 @@ def deliver(self: Task, ids: list[str], again: bool = False) -> None:
 @app.task(name=FAN_OUT, bind=True)
 def fan_out(self: Task, notification_id: str, again: bool = False) -> None:
     """Deliver to the next of a topic's recipients, or of all; after a kill it goes on where it was."""
-    chunk = _one_chunk(delivery.fan_out, UUID(notification_id), FANOUT_CHUNK, counted=again or _came_back(self))
-    if not chunk.finished:
-        fan_out.delay(notification_id)  # another thread, or another worker, writes the next while these are announced
+    chunk = _one_chunk(fanout.fan_out, UUID(notification_id), FANOUT_CHUNK, counted=again or _came_back(self))
+    for _ in range(0 if chunk.finished else chunk.abreast):
+        fan_out.delay(notification_id)  # other threads, or other workers, write the next while these are announced
     tell(chunk.changes)
 
 

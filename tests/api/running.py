@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import func, select
 
-from models import delivery
+from models import delivery, fanout
 from models.database import Database
 from models.tables import metadata
 from ops.processes import Process, accepts, free_port
@@ -90,7 +90,7 @@ class Api:
         now = datetime.now(UTC)
         with self.database.write() as session:
             for id_ in delivery.deliver(session, ids, now).wide:
-                delivery.fan_out(session, id_, 1000, now)
+                fanout.fan_out(session, id_, 1000, now)
 
     def stored(self) -> dict[str, int]:
         """How many rows every table holds."""

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from models import delivery, inbox, marking, notifications, upkeep, withdrawal
+from models import delivery, fanout, inbox, marking, notifications, upkeep, withdrawal
 from models.database import Database, Session
 from models.marking import Which
 from models.notifications import RELAY_AFTER, RELAY_AFTER_AT_MOST, NewNotification
@@ -60,7 +60,7 @@ class Crowd:
 
     def fan_out(self, id_: UUID, size: int, now: datetime) -> bool:
         with self.database.write() as session:
-            chunk = delivery.fan_out(session, id_, size, now)
+            chunk = fanout.fan_out(session, id_, size, now)
         self.note(chunk.changes)
         return chunk.finished
 
@@ -221,7 +221,11 @@ def expect_nothing_that_ended(database: Database) -> None:
     """What is cancelled or has expired is in no inbox, and nothing waits for the relay for ever."""
     ended = notification_rows.c.cancelled_at.is_not(None) | (notification_rows.c.expires_at <= datetime.now(UTC))
     with database.read() as session:
-        left = select(inbox_items).join_from(inbox_items, notification_rows).where(ended)
+        left = (
+            select(inbox_items)
+            .join(notification_rows, inbox_items.c.notification_id == notification_rows.c.id)
+            .where(ended)
+        )
         assert session.execute(left).all() == []
         endless = select(notification_rows.c.id).where(notification_rows.c.enqueue_at.is_not(None))
         assert session.scalars(endless).all() == []

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from models import delivery, history, inbox, notifications
+from models import delivery, fanout, history, inbox, notifications
 from models.database import Database
 from models.notifications import NewNotification
 from models.rendering import Change, Rendered
@@ -25,7 +25,7 @@ def fan_out(database: Database, id_: UUID, size: int, times: int | None = None) 
     reached, finished = [], False
     while not finished and times != 0:
         with database.write() as session:
-            chunk = delivery.fan_out(session, id_, size, NOW)
+            chunk = fanout.fan_out(session, id_, size, NOW)
         reached += [change.recipient_id for change in chunk.changes]
         finished, times = chunk.finished, None if times is None else times - 1
     return reached

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from models import delivery, history, inbox, marking, notifications, withdrawal
+from models import delivery, fanout, history, inbox, marking, notifications, withdrawal
 from models.database import Database
 from models.notifications import NewNotification
 from models.rendering import Rendered
@@ -55,7 +55,7 @@ def published(database: Database) -> list[Rendered]:
 def deliver(database: Database, id_: UUID) -> None:
     with database.write() as session:
         for wide in delivery.deliver(session, [id_], LATER).wide:
-            delivery.fan_out(session, wide, 10, LATER)
+            fanout.fan_out(session, wide, 10, LATER)
 
 
 def withdraw(database: Database, id_: UUID) -> None:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from bench.dataset import END, HEAVY, HEAVY_CHANGES, PRODUCER, Mixture, fill
-from models import delivery, history, inbox, marking, notifications, recount, tally, upkeep, withdrawal
+from models import fanout, history, inbox, marking, notifications, recount, tally, upkeep, withdrawal
 from models.database import Database, Session
 from models.marking import Which
 from models.tables import inboxes
@@ -265,6 +265,6 @@ def test_a_fan_out_goes_on_where_it_was(crowd: Database) -> None:
     def two_chunks(session: Session) -> None:
         [id_] = notifications.accept(session, [everyone], END)
         for _ in range(2):
-            delivery.fan_out(session, id_, 100, END)
+            fanout.fan_out(session, id_, 100, END)
 
     expect_few_rows(look(crowd, two_chunks), 100)

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from models import delivery, marking, notifications, upkeep, withdrawal
+from models import delivery, fanout, marking, notifications, upkeep, withdrawal
 from models.database import Database, Session
 from models.inbox import ResyncRequired
 from models.numberline import hold
@@ -166,7 +166,7 @@ def test_who_is_at_work_is_not_waited_for(postgres: Database) -> None:
     late = NOW + 31 * A_DAY
     with postgres.write() as busy:
         assert hold(busy, ["alice"]) == ["alice"]
-        delivery.fan_out(busy, to_topic, 1, NOW)
+        fanout.fan_out(busy, to_topic, 1, NOW)
         assert run(postgres, upkeep.forget_changes, late) == 1
         assert run(postgres, upkeep.expire_old, late) == 1
     assert run(postgres, upkeep.forget_changes, late) == 1

@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from models import delivery, inbox, marking, notifications, withdrawal
+from models import delivery, fanout, inbox, marking, notifications, withdrawal
 from models.database import Database
-from models.delivery import Chunk
+from models.fanout import Chunk
 from models.notifications import Due
 from models.rendering import Change, Rendered
 from models.subscriptions import subscribe
@@ -39,7 +39,7 @@ def cancel(database: Database, id_: UUID, now: datetime = LATER) -> None:
 
 def fan_out(database: Database, id_: UUID, size: int, now: datetime = NOW) -> Chunk:
     with database.write() as session:
-        return delivery.fan_out(session, id_, size, now)
+        return fanout.fan_out(session, id_, size, now)
 
 
 def due(database: Database, now: datetime) -> Due:
@@ -126,8 +126,8 @@ def test_it_goes_step_by_step_and_puts_the_relay_off_while_it_is_at_work(
     steps = [withdraw(database, id_, size=2) for _ in range(2)]
     assert [[change.recipient_id for change in step.changes] for step in steps] == [["alice", "bob"], ["carol", "dave"]]
     assert not any(step.finished for step in steps)
-    assert due(database, LATER + delivery.FANOUT_PATIENCE - timedelta(seconds=1)) == Due([], [])
-    assert due(database, LATER + delivery.FANOUT_PATIENCE) == Due([], [id_])
+    assert due(database, LATER + fanout.FANOUT_PATIENCE - timedelta(seconds=1)) == Due([], [])
+    assert due(database, LATER + fanout.FANOUT_PATIENCE) == Due([], [id_])
     assert withdraw(database, id_, size=2).finished
     assert due(database, LATER + 24 * AN_HOUR) == Due([], [])
     assert [person for person in PEOPLE if items_of(person)] == []

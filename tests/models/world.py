@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 
 from client.replica import REMOVALS, Answer, Replica, ResyncRequired
-from models import delivery, inbox, marking, notifications, upkeep, withdrawal
+from models import delivery, fanout, inbox, marking, notifications, upkeep, withdrawal
 from models.database import Database
 from models.inbox import Summary
 from models.marking import Which
@@ -182,7 +182,7 @@ class World:
 
     def fan_out(self, id_: UUID, size: int) -> bool:
         with self.database.write() as session:
-            chunk = delivery.fan_out(session, id_, size, self.now)
+            chunk = fanout.fan_out(session, id_, size, self.now)
         self._arrive(chunk.changes)
         assert chunk.finished or not self._publication(id_).ended(self.now)
         return chunk.finished

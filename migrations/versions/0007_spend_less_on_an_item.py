@@ -1,4 +1,4 @@
-"""Drop the foreign keys of items, and leave room beside each inbox for its next state."""
+"""Fan out in parts; drop the foreign keys of items, and leave room beside each inbox for its next state."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,17 +7,35 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.operations import BatchOperations
 
-revision = "0005"
-down_revision = "0004"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
+Id = sa.String(255).with_variant(sa.String(255, collation="C"), "postgresql")
+AFTER_ALL = "\U0010ffff" * 255
 KEYS = {"recipient_id": "inboxes", "notification_id": "notifications"}
 STATE = "CASE WHEN archived_at IS NOT NULL THEN 'archived' WHEN read_at IS NOT NULL THEN 'read' ELSE 'unread' END"
 FILTERS = {"kind": None, "topic": "topic IS NOT NULL", "actor": "actor IS NOT NULL", "severity": "severity != 'none'"}
 
 
 def upgrade() -> None:
+    op.create_table(
+        "fanouts",
+        sa.Column("notification_id", sa.Uuid(), nullable=False),
+        sa.Column("part", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("reached", Id, nullable=False),
+        sa.Column("until", Id, nullable=False),
+        sa.PrimaryKeyConstraint("notification_id", "part", name="pk_fanouts"),
+        sa.ForeignKeyConstraint(["notification_id"], ["notifications.id"], name="fk_fanouts_notification_id"),
+    )
+    begun = sa.text(
+        "INSERT INTO fanouts SELECT id, 0, fanout_cursor, :until FROM notifications"
+        " WHERE fanout_cursor IS NOT NULL AND delivered_at IS NULL"
+    )
+    op.execute(begun.bindparams(until=AFTER_ALL))
+    with op.batch_alter_table("notifications") as table:
+        table.drop_column("fanout_cursor")
     with _items() as items:
         for column in KEYS:
             items.drop_constraint(f"fk_inbox_items_{column}", type_="foreignkey")
@@ -26,6 +44,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    if op.get_bind().scalar(sa.text("SELECT count(*) FROM fanouts")):
+        raise RuntimeError("fan-outs are under way, in parts that the version before does not know: let them end first")
+    op.add_column("notifications", sa.Column("fanout_cursor", Id))
+    op.drop_table("fanouts")
     if not _is_sqlite():
         op.execute("ALTER TABLE inboxes RESET (fillfactor)")
     with _items() as items:

@@ -1,0 +1,133 @@
+"""Fanning out: what is for a topic, or for everyone, is delivered in chunks, several of them side by side.
+
+The audience is cut into parts, by the order of recipients. Each part has a row that says how far it has come, and who
+delivers its next chunk holds it: no two deliver the same, and after a kill it goes on where it was.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, delete, func, select, update
+
+from models.arrival import audience, write_next
+from models.database import Session
+from models.insert import insert_into
+from models.limits import ID_MAX
+from models.notifications import NEW_START, WAITING, is_due_by, unexpired, until_expiry
+from models.rendering import Change
+from models.tables import fanouts, notifications
+
+PARTS = 4  # at most: each keeps a connection, and a core of the database's, at work
+FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
+BEFORE_ALL, AFTER_ALL = "", "\U0010ffff" * ID_MAX  # of recipients
+
+UNFINISHED = fanouts.c.reached < fanouts.c.until
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One step through many inboxes: what changed in them, and whether it was the last.
+
+    Where it was the first, as many as are `abreast` may be made from now on side by side.
+    """
+
+    changes: Sequence[Change]
+    finished: bool
+    abreast: int = 1
+
+
+def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
+    """Deliver to the next `size` recipients of a part that nobody else is at.
+
+    It ends where it is when the notification is cancelled or expires: from then on it is only withdrawn.
+    """
+    row = _hold(session, notification_id, now)
+    if row is None:
+        return Chunk([], finished=True)
+    part, abreast = _free_part(session, row), 1
+    if part is None:
+        abreast = _begin(session, row, size, now)
+        part = _free_part(session, row) if abreast else None
+    if part is None:
+        return Chunk([], finished=True)  # others are at all that is left
+    arrivals = write_next(session, row, part.reached, part.until, size, now)
+    reached = part.until if len(arrivals) < size else arrivals[-1].recipient_id
+    _move(session, part, reached)
+    _count(session, row, len(arrivals), now)
+    return Chunk(arrivals, reached == part.until and _end(session, row, now), abreast)
+
+
+def _hold(session: Session, notification_id: UUID, now: datetime) -> Row[Any] | None:
+    """The notification if it is to be fanned out, held against who would withdraw it, and not against each other."""
+    wide = select(notifications).where(notifications.c.id == notification_id, notifications.c.recipients.is_(None))
+    waiting = wide.where(WAITING, is_due_by(now), unexpired(now))
+    return session.execute(waiting.with_for_update(read=True, key_share=True)).one_or_none()
+
+
+def _free_part(session: Session, row: Row[Any]) -> Row[Any] | None:
+    parts = select(fanouts).where(fanouts.c.notification_id == row.id, UNFINISHED).order_by(fanouts.c.part)
+    return session.execute(parts.limit(1).with_for_update(skip_locked=True)).one_or_none()
+
+
+def _begin(session: Session, row: Row[Any], size: int, now: datetime) -> int:
+    """Cut the audience into parts, of `size` at least, and answer how many; none if another does so."""
+    ends = [BEFORE_ALL, *_cuts(session, row, size), AFTER_ALL]
+    first, *more = (
+        {"notification_id": row.id, "part": part, "reached": reached, "until": until}
+        for part, (reached, until) in enumerate(pairwise(ends))
+    )
+    unless_begun = insert_into(session, fanouts).on_conflict_do_nothing().returning(fanouts.c.part)
+    if not session.execute(unless_begun, first).all():
+        return 0
+    if _hold(session, row.id, now) is None:  # the other began before us, and has ended it by now
+        forget_parts(session, row.id)
+        return 0
+    if more:
+        session.execute(fanouts.insert(), more)
+    return len(more) + 1
+
+
+def _cuts(session: Session, row: Row[Any], size: int) -> list[str]:
+    known = audience(row).subquery().c.recipient_id
+    count = session.scalar(select(func.count(known))) or 0
+    parts = min(PARTS, max(1, count // size))
+    places = [count * part // parts - 1 for part in range(1, parts)]
+    return [session.scalars(select(known).order_by(known).offset(place).limit(1)).one() for place in places]
+
+
+def _move(session: Session, part: Row[Any], reached: str) -> None:
+    own = (fanouts.c.notification_id == part.notification_id) & (fanouts.c.part == part.part)
+    session.execute(update(fanouts).where(own).values(reached=reached))
+
+
+def _count(session: Session, row: Row[Any], delivered: int, now: datetime) -> None:
+    """From here on it is a moment until the commit: who counts another part's chunk waits for it."""
+    session.execute(
+        update(notifications)
+        .where(notifications.c.id == row.id)
+        .values(
+            recipient_count=notifications.c.recipient_count + delivered,
+            enqueue_at=until_expiry(now + FANOUT_PATIENCE, row.expires_at, now),
+            **NEW_START,
+        )
+    )
+
+
+def _end(session: Session, row: Row[Any], now: datetime) -> bool:
+    """End it if this was the last part: of two that end at a time, the later one sees that the other has."""
+    left = select(fanouts.c.part).where(fanouts.c.notification_id == row.id, UNFINISHED)
+    if session.execute(left.limit(1)).first() is None:
+        delivered = {"delivered_at": now, "enqueue_at": row.expires_at}
+        session.execute(update(notifications).where(notifications.c.id == row.id).values(delivered))
+        forget_parts(session, row.id)
+        return True
+    return False
+
+
+def forget_parts(session: Session, notification_id: UUID) -> None:
+    """It is fanned out no more."""
+    session.execute(delete(fanouts).where(fanouts.c.notification_id == notification_id))
