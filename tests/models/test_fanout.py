@@ -159,6 +159,7 @@ def test_who_comes_to_begin_when_another_ends_it_delivers_nothing(postgres: Data
 
 def test_a_withdrawal_waits_for_the_chunk_that_is_being_written(postgres: Database) -> None:
     id_ = published(postgres)
+    first = step(postgres, id_)
 
     def withdraw() -> Chunk:
         with postgres.write() as session:
@@ -166,14 +167,14 @@ def test_a_withdrawal_waits_for_the_chunk_that_is_being_written(postgres: Databa
 
     with ThreadPoolExecutor(2) as pool:
         with postgres.write() as session:
-            hold(session, PEOPLE[:1])
+            hold(session, PEOPLE[SIZE : SIZE + 1])
             chunk = pool.submit(step, postgres, id_)
             wait_until_it_waits_to(postgres, "\nWITH given")
             with postgres.write() as other:
                 assert notifications.cancel(other, "shop", id_, NOW)
             withdrawn = pool.submit(withdraw)
             wait_until_it_waits_to(postgres, "SELECT notifications")
-        assert names(chunk.result()) == names(withdrawn.result()) == PEOPLE[:SIZE]
+        assert names(first, chunk.result()) == names(withdrawn.result()) == PEOPLE[: 2 * SIZE]
     assert step(postgres, id_) == Chunk([], finished=True)
 
 
