@@ -21,7 +21,7 @@ from models.notifications import NEW_START, WAITING, is_due_by, unexpired, until
 from models.rendering import Change
 from models.tables import fanouts, notifications
 
-PARTS = 4  # at most: each keeps a connection, and a core of the database's, at work
+PARTS = 4
 FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
 BEFORE_ALL, AFTER_ALL = "", "\U0010ffff" * ID_MAX  # of recipients
 

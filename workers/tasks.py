@@ -24,7 +24,7 @@ from workers.queues import ANNOUNCE, CONCURRENCY, DELIVER, FAN_OUT, RELAY, UPKEE
 log = logging.getLogger(__name__)
 
 CHUNK = 500  # recipients in one transaction: their inboxes are locked for some tens of milliseconds
-FANOUT_CHUNK = 5_000
+FANOUT_CHUNK = 2_000  # what arrives is written quicker
 THREADS_MAX = 1_000  # of a worker: each waits for one delivery at the most
 RELAY_AT_MOST = 5_000  # notifications a tick: an overload is not fed
 RELAY_TOGETHER = 200  # notifications a task
