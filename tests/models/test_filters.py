@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from models import delivery, inbox, marking, notifications
+from models import delivery, fanout, inbox, marking, notifications
 from models.database import Database
 from models.inbox import Summary
 from models.marking import CLEARS, SETS, Marked, Which
@@ -42,8 +42,7 @@ def whole(database: Database, items_of: Items) -> list[Rendered]:
             said: dict[str, Any] = dict(zip(SORTS, sort, strict=True))
             said |= {} if said["topic"] else {"recipients": ("alice", "bob")}
             [id_] = notifications.accept(session, [NewNotification("shop", title="t", **said)], NOW)
-            changes = delivery.deliver(session, [id_], NOW).changes
-            changes += [] if changes else delivery.fan_out(session, id_, 10, NOW).changes
+            changes = delivery.deliver(session, [id_], NOW).changes or fanout.fan_out(session, id_, 10, NOW).changes
             [seq] = [change.version for change in changes if change.recipient_id == "bob"]
             marking.set_state(session, "bob", seq, now=NOW, **state)
     return items_of("bob")
