@@ -17,6 +17,7 @@ from models.limits import ERROR_MAX
 # what a trigger raises. All others are the world's: a database that is away, full, locked, read-only or not migrated
 # yet must not be taken for the fault of whatever comes by.
 OWN_FAULTS = ("22", "23", "54", "P0")
+REFUSALS = (IntegrityError, DataError, psycopg.IntegrityError, psycopg.DataError)
 SAYS_NO_VALUES = ("23", "P0")  # the message names columns and constraints; the values are in its detail, left out here
 
 QUERIES = set(Path(__file__).parent.glob("*.py")) - {Path(__file__)}
@@ -39,19 +40,23 @@ def blaming() -> Iterator[None]:
 
 
 def _own_fault(error: Exception) -> bool:
-    if isinstance(error, DBAPIError):
-        return isinstance(error, (IntegrityError, DataError)) or _sqlstate(error.orig).startswith(OWN_FAULTS)
+    if isinstance(error, (DBAPIError, psycopg.Error)):
+        return isinstance(error, REFUSALS) or _sqlstate(_origin(error)).startswith(OWN_FAULTS)
     return not isinstance(error, (DatabaseUnavailable, PoolTimeout))
 
 
 def _said(error: Exception) -> str:
     """What went wrong and where, in a line, without anything that a producer or a recipient wrote."""
-    origin = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    origin = _origin(error)
     files = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     places = [f" at models/{file.name}:{line}" for file, line in files if file in QUERIES]
     place = places[-1] if places else ""
     said = f"{type(origin).__name__}{_message(origin)}"
     return said[: ERROR_MAX - len(place)] + place
+
+
+def _origin(error: Exception) -> BaseException:
+    return error.orig if isinstance(error, DBAPIError) and error.orig else error
 
 
 def _message(origin: BaseException) -> str:

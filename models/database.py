@@ -146,7 +146,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
-        is_lock = isinstance(error.__cause__, psycopg.errors.LockNotAvailable)
+        is_lock = isinstance(error.__cause__ or error, psycopg.errors.LockNotAvailable)
         raise (Locked if is_lock else DatabaseUnavailable)(type(error).__name__) from error
 
 

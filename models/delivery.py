@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, case, func, select, update
 
+from models import at_once
 from models.arrival import write_items
 from models.database import Session
 from models.notifications import NEW_START, WAITING, is_due_by
@@ -34,6 +35,8 @@ def deliver(session: Session, ids: Sequence[UUID], now: datetime) -> Delivery:
     A transaction writes a bounded number of items: what is `left` wants another one. The guard is `delivered_at IS
     NULL`: a doubled, redelivered or raced call finds nothing left to do.
     """
+    if session.dialect.name == "postgresql":
+        return Delivery(*at_once.deliver(session, ids, ITEMS_AT_ONCE, now))
     waiting = _lock(session, ids, now)
     wide = [row.id for row in waiting if row.size is None]
     portion, left = _portion([row for row in waiting if row.size is not None])

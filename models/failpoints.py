@@ -8,7 +8,6 @@ import signal
 
 ACCEPTED = "accepted"  # the API has committed and not enqueued
 ENQUEUED = "enqueued"  # the API has enqueued and not answered
-BEGUN = "begun"  # the worker has delivered and not committed
 DELIVERED = "delivered"  # the worker has committed and not announced
 ANNOUNCED = "announced"  # the worker has announced and not acknowledged its task
 

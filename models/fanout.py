@@ -11,15 +11,17 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, update
 
-from models.arrival import audience, write_next
+from models import at_once
+from models.arrival import write_items
 from models.database import Session
 from models.insert import insert_into
 from models.limits import ID_MAX
 from models.notifications import NEW_START, WAITING, is_due_by, unexpired, until_expiry
+from models.paging import exactly
 from models.rendering import Change
-from models.tables import fanouts, notifications
+from models.tables import fanouts, inboxes, notifications, subscriptions
 
 PARTS = 4
 FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
@@ -54,7 +56,8 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
         part = _free_part(session, row) if abreast else None
     if part is None:
         return Chunk([], finished=True)  # others are at all that is left
-    arrivals = write_next(session, row, part.reached, part.until, size, now)
+    write = at_once.write_next if session.dialect.name == "postgresql" else _write_next
+    arrivals = write(session, row, part.reached, part.until, size, now)
     reached = part.until if len(arrivals) < size else arrivals[-1].recipient_id
     _move(session, part, reached)
     _count(session, row, len(arrivals), now)
@@ -71,6 +74,12 @@ def _hold(session: Session, notification_id: UUID, now: datetime) -> Row[Any] | 
 def _free_part(session: Session, row: Row[Any]) -> Row[Any] | None:
     parts = select(fanouts).where(fanouts.c.notification_id == row.id, UNFINISHED).order_by(fanouts.c.part)
     return session.execute(parts.limit(1).with_for_update(skip_locked=True)).one_or_none()
+
+
+def _write_next(session: Session, row: Row[Any], after: str, until: str, size: int, now: datetime) -> Sequence[Change]:
+    known = _audience(row)
+    wanted = select(known).where(known > after, known <= until).order_by(known).limit(exactly(size))
+    return write_items(session, [(row, recipient) for recipient in session.scalars(wanted)], now)
 
 
 def _begin(session: Session, row: Row[Any], size: int, now: datetime) -> int:
@@ -92,11 +101,18 @@ def _begin(session: Session, row: Row[Any], size: int, now: datetime) -> int:
 
 
 def _cuts(session: Session, row: Row[Any], size: int) -> list[str]:
-    known = audience(row).subquery().c.recipient_id
+    known = _audience(row)
     count = session.scalar(select(func.count(known))) or 0
     parts = min(PARTS, max(1, count // size))
     places = [count * part // parts - 1 for part in range(1, parts)]
     return [session.scalars(select(known).order_by(known).offset(place).limit(1)).one() for place in places]
+
+
+def _audience(row: Row[Any]) -> ColumnElement[str]:
+    """The recipients of what is for a topic, or for everyone."""
+    if row.everyone:
+        return inboxes.c.recipient_id
+    return select(subscriptions.c.recipient_id).where(subscriptions.c.topic == row.topic).subquery().c.recipient_id
 
 
 def _move(session: Session, part: Row[Any], reached: str) -> None:

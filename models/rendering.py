@@ -103,9 +103,13 @@ def render_item(
     return Json(f'{{"seq":{seq},"version":{version},{content[1:-1]}{state}}}')
 
 
-def render_arrival(notification: Row[Any]) -> Rendered:
-    """What all recipients share at the moment when it arrives and nothing has been done with it."""
-    return {"change": "added", "item": {**json.loads(notification.content), **dict.fromkeys(STATE_TIMES)}}
+def render_arrived(content: str) -> Json:
+    """What all recipients share of an item at the moment when it arrives and nothing has been done with it."""
+    return Json(f"{content[:-1]}{NOTHING_DONE}}}")
+
+
+def render_arrival(content: str) -> Rendered:
+    return {"change": "added", "item": json.loads(render_arrived(content))}
 
 
 def render_added(seq: int, item: Json) -> Json:

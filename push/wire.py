@@ -43,9 +43,9 @@ class Announcement:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Items that arrived, in order: an entry of each column for each. An item lacks its `seq` and its `version`."""
+    """Items that arrived, in order: an entry of each column for each. `items` are JSON without `seq` and `version`."""
 
-    items: Sequence[dict[str, Any]]
+    items: Sequence[str]
     places: list[int]  # which of the items it is
     recipients: list[str]
     versions: list[int]
@@ -103,11 +103,10 @@ def decode(message: Mapping[str, Any]) -> Iterator[Announcement]:
 
 def encode_arrivals(arrivals: Arrivals) -> Iterator[str]:
     """As `encode`; each message has an item once, whoever receives it."""
-    items = [json.dumps(item, separators=(",", ":")) for item in arrivals.items]
     start = 0
     while start < len(arrivals.places):
-        part = slice(start, _end(arrivals.places, items, start))
-        yield _arrivals_message(arrivals, items, part)
+        part = slice(start, _end(arrivals, start))
+        yield _arrivals_message(arrivals, part)
         start = part.stop
 
 
@@ -155,27 +154,27 @@ def _message(entries: list[str]) -> str:
     return f'{{"method":"{ANNOUNCE}","announcements":[{",".join(entries)}]}}'
 
 
-def _end(places: Sequence[int], items: Sequence[str], start: int) -> int:
+def _end(arrivals: Arrivals, start: int) -> int:
     """Up to where there is place in a message that begins here: for one at least, however large."""
+    places = arrivals.places
     seen: set[int] = set()
     size = 0
     for at in range(start, min(start + MESSAGE_MAX_ANNOUNCEMENTS, len(places))):
         if places[at] not in seen:
             seen.add(places[at])
-            size += len(items[places[at]])
+            size += len(arrivals.items[places[at]])
         if size > MESSAGE_MAX_BYTES and at > start:
             return at
     return min(start + MESSAGE_MAX_ANNOUNCEMENTS, len(places))
 
 
-def _arrivals_message(arrivals: Arrivals, items: Sequence[str], part: slice) -> str:
+def _arrivals_message(arrivals: Arrivals, part: slice) -> str:
     places = arrivals.places[part]
     new_place = {place: n for n, place in enumerate(dict.fromkeys(places))}
     columns = {name: getattr(arrivals, name)[part] for name in ("recipients", *COLUMNS)}
     columns["places"] = [new_place[place] for place in places]
-    head = (
-        f'{{"method":"{ARRIVE}","epoch":"{arrivals.epoch}","items":[{",".join(items[place] for place in new_place)}],'
-    )
+    items = ",".join(arrivals.items[place] for place in new_place)
+    head = f'{{"method":"{ARRIVE}","epoch":"{arrivals.epoch}","items":[{items}],'
     return head + json.dumps(columns, separators=(",", ":"))[1:]
 
 

@@ -14,7 +14,7 @@ from models.blame import Unfit, blaming
 from models.database import DatabaseUnavailable, Locked, Session, is_away
 from models.fanout import Chunk
 from models.grouping import Group
-from models.rendering import Change
+from models.rendering import Change, render_arrived
 from push.announcer import AnnounceFailed
 from push.wire import Announcement, Arrivals
 from workers.celery import announcer, app, database, retention
@@ -156,9 +156,8 @@ def _deliver(ids: list[UUID]) -> list[UUID]:
     waiting = set(ids) - set(left)
     while left:
         try:
-            with blaming(), database.write() as session:
+            with blaming(), database.write_at_once() as session:
                 delivered = delivery.deliver(session, left, datetime.now(UTC))
-                failpoints.reached(failpoints.BEGUN)
         except Locked:
             free = held_inboxes.meet(left)
             if len(free) == len(left):  # it was no inbox, or was let go meanwhile
@@ -235,4 +234,4 @@ def tell(changes: Sequence[Change]) -> None:
 
 def _as_announced(arrivals: arrival.Arrivals) -> Arrivals:
     columns = vars(arrivals).copy()
-    return Arrivals([said["item"] for said in columns.pop("said")], **columns)
+    return Arrivals([render_arrived(content) for content in columns.pop("contents")], **columns)

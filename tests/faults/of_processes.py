@@ -5,19 +5,20 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from models.failpoints import ACCEPTED, ANNOUNCED, BEGUN, DELIVERED, ENQUEUED
+import psycopg
+
+from models.failpoints import ACCEPTED, ANNOUNCED, DELIVERED, ENQUEUED
 from ops.processes import wait_for
 from tests.faults.house import House
 from tests.faults.load import Crowd
 from tests.faults.registry import Broken, fault
 
 DEATH_SECONDS = 20.0  # by then somebody has posted something
-SLOW_SECONDS = 0.3
 GIVEN_BACK_SECONDS = 20.0  # in which the next worker does what a dead one had begun; it takes one, on a quiet machine
 UNDELIVERED = "SELECT id FROM notifications WHERE delivered_at IS NULL AND cancelled_at IS NULL"
 AT_WORK = """
-SELECT 1 FROM pg_stat_activity WHERE application_name = 'belfry' AND state = 'idle in transaction'
-AND query LIKE '%%notifications%%FOR UPDATE'
+SELECT 1 FROM pg_stat_activity WHERE application_name = 'belfry' AND wait_event_type = 'Lock'
+AND query LIKE '%%inbox_items%%'
 """
 
 
@@ -31,8 +32,9 @@ def worker_killed(house: House, crowd: Crowd) -> Iterator[None]:
 @fault(short=0, full=0)
 def worker_killed_in_its_work(house: House, crowd: Crowd) -> Iterator[None]:
     with house.without("beat"):
-        with house.instead("worker", FAILPOINT=BEGUN, DEVELOPMENT="yes") as worker, _slow(house):
-            wait_for(lambda: not worker.running, DEATH_SECONDS, "the worker to die")
+        with _one_at_work(house):
+            house["worker"].kill()
+        house["worker"].start()
         _demand_that_it_is_given_back(house)
         yield
 
@@ -41,9 +43,8 @@ def worker_killed_in_its_work(house: House, crowd: Crowd) -> Iterator[None]:
 def child_of_a_worker_killed(house: House, crowd: Crowd) -> Iterator[None]:
     """Our workers have threads, and no children: this is one that somebody runs with Celery's own kind of pool."""
     with house.without("beat"), house.instead("worker", "--pool=processes", "--concurrency=2") as worker:
-        with _slow(house):
-            children = wait_for(lambda: worker.family()[1:], DEATH_SECONDS, "its pool to have children")
-            wait_for(lambda: house.query(AT_WORK), DEATH_SECONDS, "one to be at work")
+        children = wait_for(lambda: worker.family()[1:], DEATH_SECONDS, "its pool to have children")
+        with _one_at_work(house):
             for child in children:
                 os.kill(child, signal.SIGKILL)
         _demand_that_it_is_given_back(house)
@@ -51,13 +52,13 @@ def child_of_a_worker_killed(house: House, crowd: Crowd) -> Iterator[None]:
 
 
 @contextmanager
-def _slow(house: House) -> Iterator[None]:
-    """Who dies in here has begun a while before."""
-    house.to_database.slow_down(SLOW_SECONDS)
-    try:
+def _one_at_work(house: House) -> Iterator[None]:
+    """Someone delivers and has not committed, as all inboxes are held; it gives up a moment after it died in here."""
+    with psycopg.connect(house.postgresql.url) as holder:
+        holder.execute("SELECT 1 FROM inboxes FOR UPDATE")
+        wait_for(lambda: house.query(AT_WORK), DEATH_SECONDS, "one to be at work")
         yield
-    finally:
-        house.to_database.heal()
+        wait_for(lambda: not house.query(AT_WORK), DEATH_SECONDS, "it to have given up")
 
 
 def _demand_that_it_is_given_back(house: House) -> None:

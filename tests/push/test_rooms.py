@@ -37,7 +37,7 @@ def test_an_item_that_arrives_at_many_is_shown_to_each_with_their_own_version_an
     item = {"id": "x", "title": "Grüße ☂", "seen_at": None}
     names, versions, unread, unseen = ["bob", "nobody", "alice"], [3, 4, 5], [4, 5, 6], [5, 6, 7]
     Announcer(broker_url).announce_arrivals(
-        Arrivals([item], [0, 0, 0], names, versions, unread, unseen, epoch=UUID(int=7))
+        Arrivals([json.dumps(item)], [0, 0, 0], names, versions, unread, unseen, epoch=UUID(int=7))
     )
     for one, version in ((bob, 3), (alice, 5)):
         rest = {"change": "added", "epoch": str(UUID(int=7)), "unread": version + 1, "unseen": version + 2}

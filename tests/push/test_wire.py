@@ -68,7 +68,7 @@ def test_no_announcements_are_no_message() -> None:
 
 def arrivals(*people: str, bodies: Sequence[str] = ("hello",)) -> Arrivals:
     """Each of the bodies for each of these people."""
-    items = [{"id": body[:10], "body": body, "seen_at": None} for body in bodies]
+    items = [json.dumps({"id": body[:10], "body": body, "seen_at": None}) for body in bodies]
     places = [place for place in range(len(items)) for _ in people]
     count = len(places)
     return Arrivals(
@@ -89,7 +89,7 @@ def expected(sent: Arrivals) -> list[tuple[str, dict[str, Any]]]:
             wire.room_of(recipient),
             {
                 "version": version,
-                "item": {"seq": version, "version": version, **sent.items[place]},
+                "item": {"seq": version, "version": version, **json.loads(sent.items[place])},
                 "unread": unread,
                 "unseen": unseen,
                 "epoch": str(EPOCH),
