@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 
-from kombu import Connection, Exchange
-
 from tests.faults.house import House
 from tests.faults.load import Crowd
 from tests.faults.registry import fault
-from workers.queues import DELIVER, DELIVERIES_QUEUE, make_celery
+from workers.queues import DELIVER, make_celery
 
 COPIES = 5
 
@@ -70,16 +68,3 @@ def two_workers_with_the_same_messages(house: House, crowd: Crowd) -> Iterator[N
             celery.send_task(DELIVER, args=[[str(id_) for (id_,) in waiting]])
         for worker in workers:
             worker.resume()
-
-
-@fault(short=1, full=5)
-def poison_among_the_tasks(house: House, crowd: Crowd) -> Iterator[None]:
-    with Connection(house.rabbitmq.url) as connection:
-        producer = connection.Producer(exchange=Exchange("belfry.tasks", type="topic"), routing_key=DELIVERIES_QUEUE)
-        for poison, kind in ((b"\x80\x04K*.", "application/x-python-serialize"), (b"{", "application/json")):
-            producer.publish(poison, content_type=kind, content_encoding="binary", headers={"task": DELIVER, "id": "1"})
-    celery = make_celery(house.rabbitmq.url)
-    for arguments in ([], [["no id"]], [7], [[None]]):
-        celery.send_task(DELIVER, args=arguments)
-    celery.send_task("belfry.unheard_of", queue=DELIVERIES_QUEUE)
-    yield

@@ -3,16 +3,14 @@
 import json
 import time
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote
 
-import requests
 from websocket import create_connection
 
 from client.inbox import RECONNECT_WITHIN_SECONDS
 from ops.processes import wait_for
 from tests.faults.house import House
-from tests.faults.load import Crowd
+from tests.faults.load import Crowd, produce
 from tests.faults.many import Many
 from tests.faults.registry import Broken, fault
 from tests.support.stack import token_for
@@ -45,12 +43,12 @@ def many_clients_reconnecting(house: House, crowd: Crowd) -> Iterator[None]:
     topic = f"news for many, {crowd.topic}"
     for start in range(0, len(names), AT_ONCE):
         path = f"/v1/topics/{quote(topic, safe='')}/subscribers"
-        _produce(house, "PUT", path, {"add": names[start : start + AT_ONCE]})
+        produce(house, "PUT", path, {"add": names[start : start + AT_ONCE]})
     many = Many(house.api_url, house.push_urls[0], names)
     with many.online():
         push.kill()
         killed = time.monotonic()
-        _produce(house, "POST", "/v1/notifications", {"topic": topic, "kind": "offer", "title": "To all of you"})
+        produce(house, "POST", "/v1/notifications", {"topic": topic, "kind": "offer", "title": "To all of you"})
         push.start()
         yield
         try:
@@ -64,9 +62,4 @@ def many_clients_reconnecting(house: House, crowd: Crowd) -> Iterator[None]:
 
 def _post_many(house: House, name: str) -> None:
     one = {"recipients": [name], "kind": "offer", "title": "Unheard", "body": BODY}
-    _produce(house, "POST", "/v1/notifications/batch", {"notifications": [one] * BATCH})
-
-
-def _produce(house: House, method: str, path: str, said: dict[str, Any]) -> None:
-    headers = {"Authorization": f"Bearer {token_for('shop', 'notify')}"}
-    requests.request(method, house.api_url + path, json=said, headers=headers, timeout=15).raise_for_status()
+    produce(house, "POST", "/v1/notifications/batch", {"notifications": [one] * BATCH})

@@ -5,17 +5,22 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
+import requests
 
 from ops.processes import run_as, wait_for
 from ops.stack import ROOT
 from tests.faults.house import House
-from tests.faults.load import Crowd
+from tests.faults.load import REQUEST_TIMEOUT, TOKEN_SECONDS, Crowd
 from tests.faults.registry import Broken, Impossible, fault
+from tests.support.stack import token_for
 
+CALLERS = 60  # three times as many as the API has connections
+HEALTHY_SECONDS = 2.0
 UNAFFECTED_WITHIN = 4  # seconds in which what is for others arrives while one inbox is locked: it waits half of one
 LATE = """
 SELECT count(*) FROM notifications WHERE coalesce(NOT recipients::jsonb ? %s, true)
@@ -63,6 +68,26 @@ def database_without_free_connections(house: House, crowd: Crowd) -> Iterator[No
                 break
             taken.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'belfry'")
         yield
+
+
+@fault(short=2, full=15)
+def connections_of_the_api_all_in_use(house: House, crowd: Crowd) -> Iterator[None]:
+    """They wait for a table that somebody holds, and more callers for them; health stays cheap."""
+    address = f"{house.api_url}/v1/inbox/summary"
+    headers = {"Authorization": f"Bearer {token_for(crowd.names[0], ttl_seconds=TOKEN_SECONDS)}"}
+
+    def ask() -> int:
+        return requests.get(address, headers=headers, timeout=REQUEST_TIMEOUT).status_code
+
+    with ThreadPoolExecutor(CALLERS) as pool, psycopg.connect(house.postgresql.url) as holder:
+        holder.execute("LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE")
+        answers = [pool.submit(ask) for _ in range(CALLERS)]
+        yield
+        health = requests.get(f"{house.api_url}/healthz", timeout=HEALTHY_SECONDS).status_code
+        holder.rollback()
+        found = {answer.result() for answer in answers} | {health}
+    if not found <= {200, 503}:
+        raise Broken(f"answers were {found}")
 
 
 @fault(short=6, full=60)
