@@ -135,7 +135,7 @@ export class Panel {
     const waits = works && (!list.begun || list.loading) && status !== "offline";
     this.#items.draw(list.items, list.hasMore, waits);
     const ended = works && list.begun && !list.hasMore;
-    this.#place.draw(showsOf(list.items.length, waits, ended), view);
+    this.#place.draw(showsOf(list.items.length, waits, ended, status !== "offline"), view);
     const loads = works && this.#inbox?.state.version !== null && !list.loading && !this.#failure;
     if (loads && (!list.begun || (list.hasMore && this.#items.nearEnd))) this.#loadMore();
   }

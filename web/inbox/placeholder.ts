@@ -6,13 +6,15 @@ import type { Words } from "./words.ts";
 
 const ENDED_FROM = 20; // of so few items one sees that they are all
 
-export type Shows = "loading" | "more" | "empty" | "end" | "nothing";
+/** `stale`: it is empty as far as is known, and nothing new would appear. */
+export type Shows = "loading" | "more" | "empty" | "stale" | "end" | "nothing";
 
-/** What there is to say of so many items: `waits` for more of them, or has `ended`. */
-export function showsOf(count: number, waits: boolean, ended: boolean): Shows {
+/** What there is to say of so many items: it `waits` for more of them, or has `ended`, and may be `current`. */
+export function showsOf(count: number, waits: boolean, ended: boolean, current: boolean): Shows {
   if (waits) return count > 0 ? "more" : "loading";
   if (!ended) return "nothing";
-  return count === 0 ? "empty" : count > ENDED_FROM ? "end" : "nothing";
+  if (count === 0) return current ? "empty" : "stale";
+  return count > ENDED_FROM ? "end" : "nothing";
 }
 
 export class Placeholder {
@@ -38,8 +40,9 @@ export class Placeholder {
       );
       return [h("div", { class: "bones" }, h("span", { class: "hidden" }, loading), ...bones)];
     }
-    if (shows === "empty") {
-      const words = h("p", { class: "blank" }, icon("bell"), h("strong", {}, empty[view]), emptyHint[view]);
+    if (shows === "empty" || shows === "stale") {
+      const hint = shows === "empty" ? emptyHint[view] : "";
+      const words = h("p", { class: "blank" }, icon("bell"), h("strong", {}, empty[view]), hint);
       return [h("slot", { name: "empty" }, words)];
     }
     return shows === "end" ? [h("p", { class: "end" }, end)] : [];
