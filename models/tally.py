@@ -4,6 +4,7 @@ Of what many have the numbers are those of a moment that is told with them: a mi
 than a tenth of its age. The last count is taken when it is withdrawn, before it leaves the first inbox.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,6 +43,12 @@ def count(session: Session, notification_id: UUID, now: datetime) -> Tally:
     """It reads every inbox that has it: a second for a million."""
     holders = select(func.count(inbox_items.c.seen_at), func.count(inbox_items.c.read_at))
     seen, read = session.execute(holders.where(inbox_items.c.notification_id == notification_id)).one()
+    return Tally(seen, read, now)
+
+
+def of_items(items: Sequence[Row[Any]], now: datetime) -> Tally:
+    """Where all of those that have it are at hand."""
+    seen, read = (sum(getattr(item, name) is not None for item in items) for name in ("seen_at", "read_at"))
     return Tally(seen, read, now)
 
 

@@ -24,6 +24,7 @@ ARROWS: dict[str, set[str]] = {
 ENTRY_POINTS = {
     "push.__main__",
     "models.recount",
+    "models.restored",
     "workers.celery",
     "workers.parked",
     "api.server",

@@ -9,6 +9,7 @@ from kombu import Exchange, Queue
 DELIVER = "belfry.deliver"  # ([notification id, …])
 FAN_OUT = "belfry.fan_out"  # (notification id)
 WITHDRAW = "belfry.withdraw"  # (notification id)
+WITHDRAW_NAMED = "belfry.withdraw_named"  # ([notification id, …])
 ANNOUNCE = "belfry.announce"  # (recipient id, [version, …])
 RELAY = "belfry.relay"  # ()
 UPKEEP = "belfry.upkeep"  # ()
@@ -22,6 +23,7 @@ ROUTES = {
     ANNOUNCE: {"queue": DELIVERIES_QUEUE},
     FAN_OUT: {"queue": FANOUTS_QUEUE},
     WITHDRAW: {"queue": FANOUTS_QUEUE},
+    WITHDRAW_NAMED: {"queue": FANOUTS_QUEUE},
     RELAY: {"queue": UPKEEP_QUEUE},
     UPKEEP: {"queue": UPKEEP_QUEUE},
 }

@@ -19,7 +19,7 @@ from push.announcer import AnnounceFailed
 from push.wire import Announcement, Arrivals
 from workers.celery import announcer, app, database, retention
 from workers.held import HeldInboxes
-from workers.queues import ANNOUNCE, CONCURRENCY, DELIVER, FAN_OUT, RELAY, UPKEEP, WITHDRAW
+from workers.queues import ANNOUNCE, CONCURRENCY, DELIVER, FAN_OUT, RELAY, UPKEEP, WITHDRAW, WITHDRAW_NAMED
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,22 @@ def withdraw(self: Task, notification_id: str, again: bool = False) -> None:
     tell(chunk.changes)
 
 
+@app.task(name=WITHDRAW_NAMED)
+def withdraw_named(ids: list[str]) -> None:
+    """Take these out of all inboxes together; where that fails, each is tried for itself, and blamed for itself."""
+    left = [UUID(one) for one in ids]
+    while left:
+        try:
+            with blaming(), database.write() as session:
+                withdrawn = withdrawal.withdraw_named(session, left, datetime.now(UTC))
+        except (Unfit, Locked):
+            for one in left:
+                withdraw.delay(str(one))
+            return
+        tell(withdrawn.changes)
+        left = withdrawn.left
+
+
 @app.task(name=ANNOUNCE)
 def announce(recipient_id: str, versions: list[int]) -> None:
     """Tell a recipient's other devices what one of them changed."""
@@ -84,8 +100,12 @@ def relay() -> None:
     for one in due.deliver:
         if one in due.wide:
             fan_out.delay(str(one), again=one in due.again)
+    together = [str(one) for one in due.withdraw if one not in due.wide and one not in due.again]
+    for start in range(0, len(together), RELAY_TOGETHER):
+        withdraw_named.delay(together[start : start + RELAY_TOGETHER])
     for one in due.withdraw:
-        withdraw.delay(str(one), again=one in due.again)
+        if one in due.wide or one in due.again:
+            withdraw.delay(str(one), again=one in due.again)
     if due.deliver or due.withdraw:
         log.info("relayed deliver=%d withdraw=%d", len(due.deliver), len(due.withdraw))
 

@@ -70,10 +70,16 @@ class Crowd:
         self.note(chunk.changes)
         return chunk.finished
 
+    def withdraw_named(self, ids: Sequence[UUID], now: datetime) -> None:
+        with self.database.write() as session:
+            withdrawn = withdrawal.withdraw_named(session, ids, now)
+        self.note(withdrawn.changes)
+
     def relay(self, now: datetime, size: int) -> bool:
         with self.database.write() as session:
             due = notifications.due(session, now, 50)
         self.deliver(due.deliver, now)
+        self.withdraw_named(due.withdraw, now)
         for id_ in due.deliver:
             while not self.fan_out(id_, size, now):
                 pass

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from models import delivery, inbox, notifications
+from models import delivery, inbox, notifications, withdrawal
 from models.database import Database, Session
 from models.notifications import NewNotification
 from models.numberline import hold
@@ -64,17 +64,32 @@ def test_in_opposite_orders_at_once_neither_fails(postgres: Database, step: Step
                 one.result()
 
 
-def test_two_workers_with_the_same_notifications_wait_for_each_other(postgres: Database) -> None:
+def deliver_them(session: Session, ids: Sequence[UUID]) -> int:
+    return len(delivery.deliver(session, ids, NOW).changes)
+
+
+def withdraw_them(session: Session, ids: Sequence[UUID]) -> int:
+    return len(withdrawal.withdraw_named(session, ids, NOW).changes)
+
+
+@pytest.mark.parametrize("step", [deliver_them, withdraw_them])
+def test_two_workers_with_the_same_notifications_wait_for_each_other(
+    postgres: Database, step: Callable[[Session, Sequence[UUID]], int]
+) -> None:
     new = [NewNotification("shop", "offer", "t", recipients=(f"{n}",)) for n in range(MANY)]
     for _ in range(ROUNDS):
         with postgres.write() as session:
             ids = notifications.accept(session, new, NOW)
+            if step is withdraw_them:
+                delivery.deliver(session, ids, NOW)
+                for id_ in ids:
+                    notifications.cancel(session, "shop", id_, NOW)
         ready = Barrier(2)
 
         def run(given: Sequence[UUID], ready: Barrier = ready) -> int:
             with postgres.write() as session:
                 ready.wait()
-                return len(delivery.deliver(session, given, NOW).changes)
+                return step(session, given)
 
         with ThreadPoolExecutor(2) as pool:
             assert sum(pool.map(run, (ids, ids[::-1]))) == MANY

@@ -170,6 +170,22 @@ def test_the_last_count_is_taken_before_it_leaves_the_first_inbox_and_stays(
     assert numbers(database, id_, now) == (3, 2, timestamp(LATER))
 
 
+def test_those_withdrawn_together_keep_their_numbers_each_its_own(
+    database: Database, accept: Accept, deliver: Deliver
+) -> None:
+    ids = [accept(recipients=PEOPLE[:size]) for size in (1, 3, 5)]
+    deliver(*ids)
+    for owner, change in (("alice", "read"), ("bob", "seen")):
+        mark(database, owner, change)
+    for id_ in ids:
+        cancel(database, id_, LATER)
+    withdraw(database, ids[2], 2, LATER)  # it has begun to go by steps
+    with database.write() as session:
+        withdrawal.withdraw_named(session, ids, LATER + A_MINUTE)
+    at = [timestamp(LATER + A_MINUTE), timestamp(LATER + A_MINUTE), timestamp(LATER)]
+    assert [numbers(database, id_) for id_ in ids] == [(1, 1, at[0]), (2, 1, at[1]), (2, 1, at[2])]
+
+
 def test_what_many_have_is_counted_a_last_time_by_its_withdrawal_alone(database: Database, many_have_it: UUID) -> None:
     mark(database, "alice", "read")
     count_again(database, many_have_it, NOW)

@@ -15,6 +15,7 @@ from models.fanout import Chunk
 from models.notifications import Due
 from models.rendering import Change, Rendered
 from models.subscriptions import subscribe
+from models.withdrawal import Withdrawn
 from tests.models.conftest import NOW
 from tests.support import reading, wait_for
 
@@ -100,6 +101,65 @@ def test_what_was_read_before_it_is_recalled_does_not_count_again(
         cancel(database, id_)
         withdraw(database, id_)
         assert counts(database, "bob") == left
+
+
+def test_many_that_name_their_recipients_leave_all_inboxes_together_each_by_a_change_of_its_own(
+    database: Database, accept: Accept, deliver: Deliver, items_of: Items
+) -> None:
+    ids = [accept(recipients=("bob", "alice")) for _ in range(4)]
+    deliver(*ids)
+    with database.write() as session:
+        marking.set_state(session, "bob", 2, now=NOW, read=True)
+        marking.set_state(session, "bob", 3, now=NOW, seen=True)
+    for id_ in ids[:3]:
+        cancel(database, id_)
+    with database.write() as session:
+        told = withdrawal.withdraw_named(session, ids, LATER)
+    assert told.left == []
+    bobs = [change for change in told.changes if change.recipient_id == "bob"]
+    assert [(one.version, one.rendered["version"], one.rendered["seqs"]) for one in bobs] == [
+        (7, 7, [1]),
+        (8, 8, [2]),
+        (9, 9, [3]),
+    ]
+    assert [(one.unread, one.unseen) for one in bobs] == [(2, 1), (2, 1), (1, 1)]
+    assert {one.rendered["change"] for one in told.changes} == {"recalled"}
+    assert [item["id"] for item in items_of("bob")] == [item["id"] for item in items_of("alice")] == [str(ids[3])]
+    assert (counts(database, "bob"), counts(database, "alice")) == ((9, 1, 1), (7, 1, 1))
+    assert due(database, LATER + 24 * AN_HOUR) == Due([], [])
+    with database.write() as session:
+        assert withdrawal.withdraw_named(session, ids, LATER) == Withdrawn([], [])
+
+
+def test_each_of_them_tells_why_and_those_of_many_are_left_to_steps(
+    database: Database, accept: Accept, deliver: Deliver, to_boots: Accept
+) -> None:
+    wide, recalled, expired = to_boots(), accept(recipients=("bob",)), accept(recipients=("bob",), expires_at=LATER)
+    fan_out(database, wide, 10)
+    deliver(recalled, expired)
+    for id_ in (wide, recalled):
+        cancel(database, id_)
+    with database.write() as session:
+        told = withdrawal.withdraw_named(session, [wide, recalled, expired], LATER)
+    assert [one.rendered["change"] for one in told.changes] == ["recalled", "expired"]
+    assert len(withdraw(database, wide).changes) == len(PEOPLE)
+
+
+def test_a_transaction_takes_a_bounded_number_of_items_and_at_least_one_notification(
+    database: Database, accept: Accept, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(withdrawal, "ITEMS_AT_ONCE", 3)
+    ids = [accept(recipients=PEOPLE[:size]) for size in (1, 2, 1, 5)]
+    deliver(*ids)
+    for id_ in ids:
+        cancel(database, id_)
+    left, steps = ids, []
+    while left:
+        with database.write() as session:
+            told = withdrawal.withdraw_named(session, left, LATER)
+        steps.append(len(told.changes))
+        left = told.left
+    assert steps == [3, 1, 5]
 
 
 def test_what_expires_is_withdrawn_at_its_time_and_not_before(

@@ -200,6 +200,16 @@ class World:
         self.announce(chunk.changes)
         return chunk.finished
 
+    def withdraw_named(self, ids: Sequence[UUID]) -> None:
+        left = ids
+        while left:
+            with self.database.write() as session:
+                withdrawn = withdrawal.withdraw_named(session, left, self.now)
+            for change in withdrawn.changes:
+                self._remove(change.recipient_id, change.rendered["seqs"])
+            self.announce(withdrawn.changes)
+            left = withdrawn.left
+
     def cancel(self, one: Published) -> None:
         with self.database.write() as session:
             known = notifications.cancel(session, "shop", one.id, self.now)
@@ -230,6 +240,7 @@ class World:
         with self.database.write() as session:
             due = notifications.due(session, self.now, ALL)
         self.deliver_wholly(due.deliver)
+        self.withdraw_named([one for one in due.withdraw if one not in due.wide and one not in due.again])
         for id_ in due.withdraw:
             while not self.withdraw(id_, size=2):
                 pass
