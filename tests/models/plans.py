@@ -4,11 +4,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Self
 
 import psycopg
 
 from models.database import Database, Session
+
+_looks = count()
 
 PARAMETER = re.compile(r"%\((\w+)\)s")
 
@@ -92,12 +95,12 @@ def _plan(connection: psycopg.Connection[Any], statement: str, parameters: dict[
     numbered = PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement).replace("%%", "%")
     values = psycopg.ClientCursor(connection).mogrify(", ".join(["%s"] * len(names)), [parameters[n] for n in names])
     with psycopg.Cursor(connection) as cursor:
+        name = f"looked_at_{next(_looks)}"  # not taken away: the driver, which sees a ROLLBACK, may do so itself
         cursor.execute("SAVEPOINT before_look")
-        cursor.execute(f"PREPARE looked_at AS {numbered}".encode())
-        run = f"EXECUTE looked_at({values})" if names else "EXECUTE looked_at"
+        cursor.execute(f"PREPARE {name} AS {numbered}".encode())
+        run = f"EXECUTE {name}({values})" if names else f"EXECUTE {name}"
         [row] = cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {run}".encode())
         cursor.execute("ROLLBACK TO before_look")
-        cursor.execute("DEALLOCATE looked_at")
     plan: dict[str, Any] = row[0][0]["Plan"]
     return plan
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from bench.dataset import END, HEAVY, HEAVY_CHANGES, PRODUCER, Mixture, fill
-from models import fanout, history, inbox, marking, notifications, recount, tally, upkeep, withdrawal
+from models import delivery, fanout, history, inbox, marking, notifications, recount, tally, upkeep, withdrawal
 from models.database import Database, Session
 from models.marking import Which
 from models.tables import inboxes
@@ -49,9 +49,13 @@ AFTERWARDS = (
     "UPDATE notifications SET enqueue_at = created_at + CASE WHEN nth % 2000 = 0 THEN '0 s' ELSE '1 year' END::interval"
     " FROM (SELECT id AS last, row_number() OVER () nth FROM notifications ORDER BY id DESC LIMIT 100000) t"
     " WHERE id = last",
-    "VACUUM (ANALYZE) notifications, inbox_items",
+    "INSERT INTO subscriptions (topic, recipient_id, created_at)"
+    " SELECT 'topic' || mod(n, 20), recipient_id, now() FROM"
+    " (SELECT recipient_id, row_number() OVER (ORDER BY recipient_id) n FROM inboxes) t",
+    "VACUUM (ANALYZE) notifications, inbox_items, subscriptions",
 )
 
+SMALL = ("history", "fanouts")  # one row, and some for each fan-out that is under way
 PAGE = 20
 TIMES = 3  # how many rows may be read for each that is wanted: a merge reads one more of each range
 ROWS_BESIDE = 2  # the inbox's own row, and the page's first of the next one
@@ -98,7 +102,8 @@ def expect_few_rows(looks: list[Look], rows: int) -> None:
     """No statement reads much more than `rows` of any table, sorts more than it wants, or passes by an index."""
     assert looks
     for one in looks:
-        whole = [scan for scan in one.scans if scan["Node Type"] == "Seq Scan" and scan["Relation Name"] != "history"]
+        large = [scan for scan in one.scans if scan["Relation Name"] not in SMALL]
+        whole = [scan for scan in large if scan["Node Type"] == "Seq Scan"]
         assert not whole, one
         assert one.rows_read <= TIMES * rows + ROWS_BESIDE, one
         assert one.rows_sorted <= TIMES * rows + ROWS_BESIDE, one
@@ -259,12 +264,23 @@ def test_a_batch_of_inboxes_is_recounted(crowd: Database) -> None:
     expect_few_rows(look(crowd, lambda session: session.execute(query).all()), 2 * 100)
 
 
-def test_a_fan_out_goes_on_where_it_was(crowd: Database) -> None:
-    everyone = notifications.NewNotification(PRODUCER, "offer", "Boots", everyone=True)
+def accepted(database: Database, **fields: Any) -> list[UUID]:
+    new = [notifications.NewNotification(PRODUCER, "offer", str(n), **fields) for n in range(20)]
+    with database.write() as session:
+        return notifications.accept(session, new, END)
 
-    def two_chunks(session: Session) -> None:
-        [id_] = notifications.accept(session, [everyone], END)
-        for _ in range(2):
-            fanout.fan_out(session, id_, 100, END)
 
-    expect_few_rows(look(crowd, two_chunks), 100)
+def test_a_batch_is_delivered(crowd: Database) -> None:
+    ids = accepted(crowd, recipients=("other4", "other5", "never heard of"))
+    looks = look(crowd, lambda session: delivery.deliver(session, ids, END))
+    assert len(looks) == 1
+    expect_few_rows(looks, len(ids) * 3)
+
+
+@pytest.mark.parametrize("whom", [{"everyone": True}, {"topic": "topic5"}], ids=["everyone", "topic"])
+def test_a_fan_out_goes_on_where_it_was(crowd: Database, whom: dict[str, Any]) -> None:
+    """Where it begins, it looks at its whole audience to cut it into parts; never again."""
+    id_ = accepted(crowd, **whom)[0]
+    with crowd.write() as session:
+        fanout.fan_out(session, id_, 100, END)
+    expect_few_rows(look(crowd, lambda session: fanout.fan_out(session, id_, 100, END)), 100)
