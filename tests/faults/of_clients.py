@@ -1,6 +1,7 @@
 """Clients that behave badly, or come all at once."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -15,25 +16,29 @@ from tests.faults.many import Many
 from tests.faults.registry import Broken, fault
 from tests.support.stack import token_for
 
-BATCHES = 10
-BATCH = 100
-BODY = "b" * 2_000
+BATCHES = 50
+BATCH = 25
+BODY = "b" * 9_000  # in all more than the system's buffers hold, and the server's queue after them
+SMALL_BUFFER = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096),)
 AT_ONCE = 1_000  # subscribers in one request
 
 
 @fault(short=1, full=10)
 def client_that_does_not_read(house: House, crowd: Crowd) -> Iterator[None]:
-    name = f"deaf friend of {crowd.names[0]}"
+    name, push = f"deaf friend of {crowd.names[0]}", house["push"]
+    before = push.output()
     address = house.push_urls[0].replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
-    socket = create_connection(address, timeout=10, suppress_origin=True)
+    deaf = create_connection(address, timeout=10, suppress_origin=True, sockopt=SMALL_BUFFER)
     try:
-        socket.recv()
-        socket.send("40" + json.dumps({"token": token_for(name)}))
+        deaf.recv()
+        deaf.send("40" + json.dumps({"token": token_for(name)}))
         for _ in range(BATCHES):
             _post_many(house, name)
         yield
+        if "client_cut_off" not in push.output().removeprefix(before):
+            raise Broken("a client that does not read was not cut off")
     finally:
-        socket.shutdown()  # type: ignore[no-untyped-call]
+        deaf.shutdown()  # type: ignore[no-untyped-call]
 
 
 @fault(short=0, full=0)
