@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from models import delivery, fanout, marking, notifications, upkeep, withdrawal
+from models import delivery, fanout, marking, notifications, parking, upkeep, withdrawal
+from models.blame import Unfit
 from models.database import Database, Session
 from models.inbox import ResyncRequired
 from models.numberline import hold
@@ -92,6 +93,18 @@ def test_what_was_cancelled_or_expired_undelivered_is_deleted_when_it_is_old(
     assert run(database, upkeep.delete_old, NOW + 30 * A_DAY) == 0
     assert run(database, upkeep.delete_old, NOW + 31 * A_DAY) == 2
     assert stored(database) == set()
+
+
+def test_what_grows_old_while_it_fails_has_all_attempts_to_be_withdrawn(database: Database, accept: Accept) -> None:
+    id_ = accept(recipients=("bob",))
+    late = NOW + 31 * A_DAY
+    with database.write() as session:
+        notifications.due(session, late - timedelta(minutes=1), 10)
+        parking.fail(session, id_, Unfit("a reason"), late, counted=False)
+    assert run(database, upkeep.expire_old, late) == 1
+    with database.read() as session:
+        row = session.execute(select(notification_rows)).one()
+    assert (row.attempts, row.enqueued, row.enqueue_at) == (0, 0, late)
 
 
 def test_a_key_is_free_again_when_its_notification_is_deleted_and_not_before(
