@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from models import delivery, fanout, marking, notifications, parking, upkeep, withdrawal
 from models.blame import Unfit
@@ -123,6 +123,9 @@ def test_a_key_is_free_again_when_its_notification_is_deleted_and_not_before(
 def test_what_is_in_an_inbox_or_on_its_way_is_not_deleted(database: Database, accept: Accept, deliver: Deliver) -> None:
     held, waiting = accept(recipients=("bob",)), accept(recipients=("bob",))
     deliver(held)
+    assert run(database, upkeep.delete_old, NOW + 31 * A_DAY) == 0
+    with database.write() as session:  # as if it had been written to an inbox too late
+        session.execute(update(notification_rows).where(notification_rows.c.id == held).values(withdrawn_at=NOW))
     assert run(database, upkeep.delete_old, NOW + 31 * A_DAY) == 0
     assert stored(database) == {held, waiting}
 
