@@ -116,7 +116,8 @@ def test_where_the_path_has_no_node_that_of_the_wheel_builds_the_browsers_side(t
     (web / "node_modules").symlink_to(ROOT / "web" / "node_modules")
     path.mkdir()
     (path / "sh").symlink_to("/bin/sh")
-    command = [venv / "bin" / "python", "-m", "ops.install", "npm", "run", "--silent", "--prefix", web, "build"]
+    python = str(venv / "bin" / "python")
+    command = [python, "-m", "ops.install", "npm", "run", "--silent", "--prefix", str(web), "build"]
     done = subprocess.run(
         command, cwd=ROOT, env={"PATH": str(path)}, capture_output=True, text=True, check=False, timeout=120
     )
