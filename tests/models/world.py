@@ -276,10 +276,6 @@ class World:
         with self.database.read() as session:
             return reading.page(session, owner, state="all", limit=ALL)
 
-    def is_expiring(self, fresh: reading.Page) -> bool:
-        """Of what is to be withdrawn, upkeep has changed the time of expiry without a version."""
-        return any(self._publication(UUID(item["id"])).ended(self.now) for item in fresh.items)
-
     def expect_rest(self) -> None:
         """What must hold whenever nothing is under way."""
         for owner in RECIPIENTS:
