@@ -3,7 +3,8 @@
 Held elsewhere: another's item or none (test_inbox.py), cursors and pages (test_paging.py), bodies, batches and
 recipients beyond their limits (test_bad_input.py, test_batch.py), rates (test_rates.py), revocation
 (test_revocations.py), more than can be served (test_overload.py), hostile names in paths (test_paths.py), hostile
-tasks (tests/test_hostile_tasks.py), the sockets (tests/push), text that stays text in a page (tests/browser).
+tasks (tests/test_hostile_tasks.py), the sockets (tests/push), the logs of all processes (tests/pipeline), text that
+stays text in a page (tests/browser), `*` among the origins (tests/test_settings.py).
 """
 
 import base64

@@ -1,13 +1,16 @@
 """Clients that behave badly, or come all at once."""
 
+import itertools
 import json
 import socket
 import time
+import zlib
 from collections.abc import Iterator
 from urllib.parse import quote
 
 from websocket import create_connection
 
+from bench.attack import attack
 from client.inbox import RECONNECT_WITHIN_SECONDS
 from ops.processes import wait_for
 from tests.faults.house import House
@@ -20,6 +23,9 @@ BATCHES = 50
 BATCH = 25
 BODY = "b" * 9_000  # in all more than the system's buffers hold, and the server's queue after them
 SMALL_BUFFER = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096),)
+WARM_UP = 500  # packets
+GROWTH_MAX = 10 * 2**20  # bytes
+LOG_MAX = 4 * 2**20  # characters
 AT_ONCE = 1_000  # subscribers in one request
 
 
@@ -39,6 +45,21 @@ def client_that_does_not_read(house: House, crowd: Crowd) -> Iterator[None]:
             raise Broken("a client that does not read was not cut off")
     finally:
         deaf.shutdown()  # type: ignore[no-untyped-call]
+
+
+@fault(short=0, full=0)
+def clients_that_send_hostile_packets(house: House, crowd: Crowd) -> Iterator[None]:
+    push, seed = house["push"], zlib.crc32(crowd.topic.encode())
+    tokens = (token_for(f"mallory {number} of {crowd.topic}") for number in itertools.count())
+    attack(house.push_ports[0], seed ^ 1, WARM_UP, tokens)  # whatever is allocated once
+    memory, log = house.memory()["push"], len(push.output())
+    attack(house.push_ports[0], seed, crowd.pace.packets, tokens)
+    yield
+    grown, written = house.memory()["push"] - memory, push.output()[log:]
+    if grown > GROWTH_MAX:
+        raise Broken(f"a push server grew by {grown >> 10} KiB")
+    if len(written) > LOG_MAX or " ERROR " in written or "Traceback" in written:
+        raise Broken(f"a push server logged {len(written)} characters, {written.count(' ERROR ')} errors among them")
 
 
 @fault(short=0, full=0)

@@ -122,3 +122,19 @@ def test_order_what_is_posted_after_another_was_delivered_comes_after_it(person:
         alice.message(bob.name, str(n))
         bob.expect_stored(n + 1)
     assert [item["body"] for item in reversed(bob.items())] == list("01234")
+
+
+def test_no_log_says_what_people_are_told_nor_holds_their_tokens(
+    stack: Stack, person: MakePerson, device: TurnOn
+) -> None:
+    alice, bob, shop = person("alice"), person("bob"), person("shop", "notify")
+    screen, words = device(bob), "zebra-secret"
+    alice.message(bob.name, f"{words} text")
+    shop.notify(recipients=[bob.name], title=words, body=words, url=f"/{words}", data={words: words})
+    screen.expect_item(title=words)
+    bob.ok("POST", "/v1/inbox/read", {"through": 2})
+    written = "".join(process.output() for process in stack.processes.values())
+    assert "client_connected" in written
+    tokens = [one.headers["Authorization"] for one in (alice, bob, shop)] + [screen.inbox._token()]
+    for secret in (words, *(part for token in tokens for part in token.split(".")[1:])):
+        assert secret not in written
