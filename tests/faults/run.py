@@ -16,25 +16,35 @@ from tests.faults.ledger import Verdict
 from tests.faults.pace import AT_FULL_LENGTH, Pace
 from tests.faults.registry import Fault
 
-WIDTH = 44
+WIDTH = 46
 
 
 def main(arguments: Sequence[str]) -> int:
     """0 when every invariant held under every fault."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # else what was started would stay
-    asked = _parse(arguments)
+    asked, began = _parse(arguments), time.monotonic()
     print(f"seed {asked.seed}", flush=True)
     with open_house() as house:
         print(headline(), flush=True)
         memory = house.memory()
         outcomes = []
         for fault, seed, pace in _plan(asked):
+            print(f"{fault.name:<{WIDTH}} ", end="", flush=True)  # so that it is seen what is under way
             outcomes.append(play(house, fault, seed, pace, memory))
-            print(line(outcomes[-1]), flush=True)
+            print(line(outcomes[-1]).removeprefix(f"{fault.name:<{WIDTH}} "), flush=True)
             house.see_all_well()
         if asked.logs and not all(outcome.ok for outcome in outcomes):
             _print_logs(house)
+    print(_summary(outcomes, asked.seed, time.monotonic() - began))
     return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _summary(outcomes: Sequence[Outcome], seed: str, seconds: float) -> str:
+    cells = [found for outcome in outcomes for found in outcome.findings.values()]
+    red, missing = sum(map(bool, cells)), sum(bool(outcome.impossible) for outcome in outcomes)
+    not_injected = f", {missing} of them not injected" if missing else ""
+    took = f"{seconds // 60:.0f}:{seconds % 60:02.0f} minutes"
+    return f"{len(outcomes)} faults{not_injected}; {len(cells) - red} cells ok, {red} red; seed {seed}; {took}"
 
 
 def _plan(asked: argparse.Namespace) -> Iterator[tuple[Fault, str, Pace]]:
