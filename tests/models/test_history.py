@@ -87,7 +87,7 @@ def test_the_pages_of_any_two_filters_show_what_fits_newest_first_each_once(
         "kind": [("order", lambda one: one["kind"] == "order")],
         "topic": [("boots", lambda one: one["topic"] == "boots")],
         "recipient": [("bob", lambda one: one["id"] not in not_bobs)],
-        "status": [(one, partial(has_status, one)) for one in ("delivered", "scheduled", "cancelled")],
+        "status": [(one, partial(has_status, one)) for one in ("accepted", "delivered", "scheduled", "cancelled")],
         "since": [(NOW + 2 * A_MINUTE, lambda one: one["created_at"] >= since)],
         "until": [(NOW + 7 * A_MINUTE, lambda one: one["created_at"] < until)],
     }
