@@ -10,6 +10,7 @@ from typing import Any
 
 import gevent
 from engineio import packet as eio_packet
+from gevent.event import Event
 from socketio import packet
 
 from push import wire
@@ -40,6 +41,7 @@ class Listener(Announcer):
     ) -> None:
         super().__init__(broker_url, write_only=False)
         self.hears = False
+        self.tried = Event()  # set once it hears, or could not
         self._revoked, self._counts = revoked, counts
         self._on_death = on_death
         self._syncing: gevent.Greenlet | None = None
@@ -68,12 +70,14 @@ class Listener(Announcer):
             except Exception as error:
                 delay = min(max(RETRY_FIRST, delay * 2), RETRY_MOST)
                 self._counts.lost += 1
+                self.tried.set()
                 log.warning("broker_lost retry_in=%.1f %s", delay, describe(error))
             self.hears = False
             gevent.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
 
     def _begin_to_hear(self) -> None:
         self.hears = True
+        self.tried.set()
         log.info("broker_heard")
         self._revoked.reload()
         if self._syncing is not None:

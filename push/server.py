@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 10  # seconds in which a new transport must CONNECT to the namespace
 FAREWELL = 1  # seconds between the last packet for a refused or disconnected client and the end of its transport
+HEAR_TIMEOUT = 5  # seconds for the first attempt to hear the broker: without it sockets are served all the same
 HTTP_MAX = 1_000  # connections beside the sockets: requests, and who does not say yet what it wants
 BACKLOG = 4096  # after a restart all clients come back at once
 # The libraries' logs repeat what clients send; ours say what matters.
@@ -144,10 +145,11 @@ class PushServer:
         self._http.init_socket()
 
     def run(self) -> None:
-        """Serve until `stop()`."""
+        """Serve until `stop()`. Who knocks before the broker is heard waits a moment, and need not sync twice."""
         for work in (self._timers.run, self._revoked.run):
             gevent.spawn(work).link(self._on_death)
         self.sockets.listen()
+        self.listener.tried.wait(HEAR_TIMEOUT)
         self._http.serve_forever()
 
     def _revoke(self, user_id: str, revoked_before: datetime) -> None:

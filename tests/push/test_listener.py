@@ -3,12 +3,15 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from pathlib import Path
 
 import kombu
 import pytest
 import redis
 
-from ops.processes import free_port, wait_for
+from ops.processes import accepts, free_port, wait_for
 from ops.rabbitmq import RabbitMQ
 from ops.redis import Redis
 from push import wire
@@ -55,6 +58,28 @@ def test_without_a_broker_it_serves_sockets_and_says_that_it_is_not_ready(start_
 
 def test_it_listens_before_the_first_client_comes(start_push: Start, broker_url: str) -> None:
     assert is_ready(start_push(broker_url))
+
+
+def test_nobody_is_let_in_before_it_hears_and_then_told_to_sync_again(
+    tmp_path: Path, own_broker: RabbitMQ | Redis, screen: Turn
+) -> None:
+    server = push_process(own_broker.url, tmp_path / "log")
+    own_broker.pause()
+    with ExitStack() as stack:
+        stack.callback(server.process.stop)
+        pool = stack.enter_context(ThreadPoolExecutor(2))
+        try:
+            starting = pool.submit(server.process.start)
+            wait_for(lambda: accepts(server.port), 90, "the server to be there")
+            connecting = pool.submit(screen, server, "bob")
+            assert wait([connecting], 1).not_done
+        finally:
+            own_broker.resume()
+        starting.result()
+        bob = connecting.result()
+        assert server.log().index("broker_heard") < server.log().index("client_connected")
+        server.announce(added("bob", 1))
+        bob.expect_versions(1)
 
 
 def test_after_a_restart_of_the_broker_every_screen_is_told_to_sync_and_shown_what_comes(
