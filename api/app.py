@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, Request, Response, request
 from werkzeug.routing import BaseConverter, MapAdapter
@@ -33,9 +34,6 @@ from api.waiting import WaitingRoom
 from models.database import Database
 from push.announcer import Announcer
 from push.tokens import TokenVerifier
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     follows.follow,
@@ -178,10 +176,10 @@ def _without_type_of_nothing(response: Response) -> Response:
     return response
 
 
-def _guarded(app: "WSGIApplication") -> "WSGIApplication":
+def _guarded(app: WSGIApplication) -> WSGIApplication:
     """Whatever is answered runs nothing, is framed by nobody, and is what it says it is; pages say more themselves."""
 
-    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             said = {name for name, _ in headers}
             return start_response(status, [*headers, *(guard for guard in GUARDS if guard[0] not in said)], *error)

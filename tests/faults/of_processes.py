@@ -1,25 +1,18 @@
 """Processes that die: at once, between two lines, or in good order."""
 
-import os
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 
-import psycopg
-
-from models.failpoints import ACCEPTED, ANNOUNCED, DELIVERED, ENQUEUED
-from ops.processes import wait_for
+from models.failpoints import ACCEPTED, ANNOUNCED, BEGUN, DELIVERED, ENQUEUED
+from ops.processes import StartFailed, wait_for
 from tests.faults.house import House
 from tests.faults.load import Crowd
 from tests.faults.registry import Broken, fault
 
 DEATH_SECONDS = 20.0  # by then somebody has posted something
+DIES_AT_WORK = {"FAILPOINT": BEGUN, "DEVELOPMENT": "yes"}
 GIVEN_BACK_SECONDS = 20.0  # in which the next worker does what a dead one had begun; it takes one, on a quiet machine
 UNDELIVERED = "SELECT id FROM notifications WHERE delivered_at IS NULL AND cancelled_at IS NULL"
-AT_WORK = """
-SELECT 1 FROM pg_stat_activity WHERE application_name = 'belfry' AND wait_event_type = 'Lock'
-AND query LIKE '%%inbox_items%%'
-"""
 
 
 @fault(short=1, full=5)
@@ -32,9 +25,8 @@ def worker_killed(house: House, crowd: Crowd) -> Iterator[None]:
 @fault(short=0, full=0)
 def worker_killed_in_its_work(house: House, crowd: Crowd) -> Iterator[None]:
     with house.without("beat"):
-        with _one_at_work(house):
-            house["worker"].kill()
-        house["worker"].start()
+        with suppress(StartFailed), house.instead("worker", **DIES_AT_WORK) as worker:  # it may be as quick as that
+            wait_for(lambda: not worker.running, DEATH_SECONDS, "the worker to die")
         _demand_that_it_is_given_back(house)
         yield
 
@@ -42,23 +34,10 @@ def worker_killed_in_its_work(house: House, crowd: Crowd) -> Iterator[None]:
 @fault(short=0, full=0)
 def child_of_a_worker_killed(house: House, crowd: Crowd) -> Iterator[None]:
     """Our workers have threads, and no children: this is one that somebody runs with Celery's own kind of pool."""
-    with house.without("beat"), house.instead("worker", "--pool=processes", "--concurrency=2") as worker:
-        children = wait_for(lambda: worker.family()[1:], DEATH_SECONDS, "its pool to have children")
-        with _one_at_work(house):
-            for child in children:
-                os.kill(child, signal.SIGKILL)
-        _demand_that_it_is_given_back(house)
+    with house.instead("worker", "--pool=processes", "--concurrency=2", **DIES_AT_WORK) as worker:
+        children = set(wait_for(lambda: worker.family()[1:], DEATH_SECONDS, "its pool to have children"))
+        wait_for(lambda: children - set(worker.family()), DEATH_SECONDS, "one of them to die")
         yield
-
-
-@contextmanager
-def _one_at_work(house: House) -> Iterator[None]:
-    """Someone delivers and has not committed, as all inboxes are held; it gives up a moment after it died in here."""
-    with psycopg.connect(house.postgresql.url) as holder:
-        holder.execute("SELECT 1 FROM inboxes FOR UPDATE")
-        wait_for(lambda: house.query(AT_WORK), DEATH_SECONDS, "one to be at work")
-        yield
-        wait_for(lambda: not house.query(AT_WORK), DEATH_SECONDS, "it to have given up")
 
 
 def _demand_that_it_is_given_back(house: House) -> None:
