@@ -3,7 +3,8 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from kombu import Connection
@@ -122,6 +123,34 @@ def test_what_is_refused_is_parked_others_pass_by_and_repaired_it_arrives(
     assert shop.ok("GET", f"/v1/notifications/{ids[1]}")["status"] == "cancelled"
     assert gauge(bob, "belfry_parked_notifications") == 0
     assert command(stack, "list") == "Nothing is parked.\n"
+
+
+@both
+def test_what_cannot_be_withdrawn_keeps_no_other_that_expires_with_it(
+    stack: Stack, database: Database, person: MakePerson
+) -> None:
+    shop, bob, carol = person("shop", "notify"), person("bob"), person("carol")
+    end = (datetime.now(UTC) + timedelta(seconds=4)).isoformat()
+    kinds = {"well": bob.name, "sticky": carol.name, "as well": bob.name}
+    news = [{"kind": kind, "title": "t", "recipients": [who], "expires_at": end} for kind, who in kinds.items()]
+    ids = [one["id"] for one in shop.ok("POST", "/v1/notifications/batch", {"notifications": news})["notifications"]]
+    bob.expect_stored(2)
+    carol.expect_stored(1)
+    before = stack["worker"].output()
+    run(database, *TRIGGERS[database.engine.dialect.name])
+    wait_for(lambda: bob.items() == [], PATIENCE, "what expires with it to be gone")
+    sticky = select(notifications.c.attempts, notifications.c.last_error).where(notifications.c.id == UUID(ids[1]))
+
+    def attempted() -> bool:
+        with database.read() as session:
+            attempts, error = session.execute(sticky).one()
+        return bool(attempts) and REFUSE in error
+
+    wait_for(attempted, PATIENCE, "the other one to be tried for itself")
+    assert "Traceback" not in stack["worker"].output().removeprefix(before)
+    run(database, *REPAIRS[database.engine.dialect.name])
+    hasten(stack, database)
+    wait_for(lambda: carol.items() == [], 2 * PATIENCE, "the repaired one to be gone")
 
 
 @both
