@@ -102,6 +102,14 @@ def test_another_body_with_the_same_key_is_refused(api: Api, shop: Caller, chang
     assert api.stored() == before
 
 
+def test_a_body_whose_fields_come_in_another_order_is_the_same_body(shop: Caller) -> None:
+    body = ORDER | {"recipients": ["bob"], "data": {"order": 41, "parcels": {"by post": 2, "by hand": 0}}}
+    data = {"parcels": {"by hand": 0, "by post": 2}, "order": 41}
+    again = dict(reversed((body | {"data": data}).items()))
+    answers = [shop.post(PUBLISH, one, key="order-41") for one in (body, again)]
+    assert len({answered(answer, 202)["id"] for answer in answers}) == 1
+
+
 def test_equal_keys_of_two_producers_do_not_meet(api: Api, shop: Caller, bob: Caller) -> None:
     rival = api.caller("rival", "notify")
     first = shop.post(PUBLISH, ORDER | {"recipients": [bob.id]}, key="order-41")

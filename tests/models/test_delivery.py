@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -164,12 +165,26 @@ def test_the_relay_finds_what_is_overdue_oldest_first_and_is_patient_with_it(
     assert due_after(20) == {first, second}
 
 
+def test_the_relay_is_never_patient_for_more_than_five_minutes(database: Database, accept: Accept) -> None:
+    turns, now, id_ = list[datetime](), NOW, accept(recipients=("bob",))
+    while len(turns) < 12:
+        now += timedelta(seconds=5)
+        with database.write() as session:
+            if notifications.due(session, now, 10).deliver == [id_]:
+                turns.append(now)
+    gaps = [next_one - one for one, next_one in pairwise(turns)]
+    assert gaps == sorted(gaps)
+    assert gaps[-4:] == [notifications.RELAY_AFTER_AT_MOST] * 4 == [timedelta(minutes=5)] * 4
+
+
 def test_the_relay_finds_what_is_scheduled_at_its_time(database: Database, accept: Accept) -> None:
     id_ = accept(recipients=("bob",), deliver_at=NOW + timedelta(hours=1))
     with database.write() as session:
         assert notifications.due(session, NOW + timedelta(minutes=59), 10).deliver == []
         assert notifications.undelivered(session, NOW + timedelta(minutes=59)).count == 0
         assert notifications.due(session, NOW + timedelta(hours=1), 10).deliver == [id_]
+        new = NewNotification("shop", "offer", "t", recipients=("bob",), deliver_at=NOW)
+        assert notifications.is_due(new, NOW), "who accepts it at that moment need not wait for the relay"
         stuck = notifications.undelivered(session, NOW + timedelta(hours=1, seconds=3))
     assert (stuck.count, stuck.oldest_seconds) == (1, 3.0)
 

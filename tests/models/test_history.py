@@ -129,6 +129,15 @@ def test_one_counts_whom_it_reached_and_who_has_seen_and_read_it(database: Datab
     assert numbers(database, published[8]) == ("accepted", None, 0, 0, 0)  # nobody knows how many "everyone" will be
 
 
+def test_what_is_accepted_at_one_moment_is_told_in_the_order_in_which_it_was(database: Database) -> None:
+    ids = []
+    for _ in range(30):
+        with database.write() as session:
+            ids += notifications.accept(session, [NewNotification("shop", "offer", "t", recipients=("bob",))], NOW)
+    assert ids == sorted(ids)
+    assert list(chain(*pages(database))) == [str(id_) for id_ in reversed(ids)]
+
+
 def test_anothers_is_none(database: Database, published: list[Rendered]) -> None:
     with database.read() as session:
         for producer, id_ in (("rio", UUID(published[0]["id"])), ("shop", uuid4())):

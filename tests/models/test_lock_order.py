@@ -1,4 +1,7 @@
-"""Two transactions that want the same many rows wait for each other, in whatever order each was given them."""
+"""Two transactions that want the same many rows wait for each other, in whatever order each was given them.
+
+Where one need not have them, it passes them by.
+"""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,10 +10,11 @@ from threading import Barrier
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from models import delivery, inbox, notifications, withdrawal
 from models.database import Database, Session
-from models.notifications import NewNotification
+from models.notifications import RELAY_AFTER, NewNotification
 from models.numberline import hold
 from models.subscriptions import subscribe
 from tests.models.conftest import NOW
@@ -93,3 +97,14 @@ def test_two_workers_with_the_same_notifications_wait_for_each_other(
 
         with ThreadPoolExecutor(2) as pool:
             assert sum(pool.map(run, (ids, ids[::-1]))) == MANY
+
+
+def test_a_tick_of_the_relay_passes_by_what_another_has_in_hand(postgres: Database) -> None:
+    new = [NewNotification("shop", "offer", "t", recipients=(f"{n}",)) for n in range(5)]
+    later = NOW + RELAY_AFTER
+    with postgres.write() as session:
+        ids = notifications.accept(session, new, NOW)
+    with postgres.write() as one, postgres.write() as other:
+        other.execute(text("SET LOCAL lock_timeout = '5s'"))
+        assert notifications.due(one, later, 2).deliver == ids[:2]
+        assert notifications.due(other, later, 10).deliver == ids[2:]

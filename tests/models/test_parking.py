@@ -236,6 +236,7 @@ def test_what_ends_while_it_is_parked_is_withdrawn(
         with database.write() as session:
             notifications.cancel(session, "shop", id_, NOW)
     assert turn(database, NOW + A_DAY) == Due([], [id_])
+    assert row_of(database, id_).attempts == 0, "that is another step"
     with database.write() as session:
         assert withdrawal.withdraw(session, id_, 10, NOW + A_DAY).finished
         assert parking.count(session) == 0
