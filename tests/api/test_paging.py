@@ -1,12 +1,13 @@
 """Paging that holds still: all that was there at the start is seen once, whatever happens meanwhile."""
 
+import base64
 import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from api.cursors import INBOX_ITEMS, PUBLISHED, Listing
+from api.cursors import CHECK_BYTES, INBOX_ITEMS, PUBLISHED, Listing
 from models.limits import SEQ_MAX
 from tests.api.running import Api, Caller, answered, problem
 
@@ -121,6 +122,30 @@ def test_a_mangled_cursor_is_refused(cursors: dict[str, str], shop: Caller, bob:
         mangled = [good[:n] + ("A" if good[n] != "A" else "B") + good[n + 1 :] for n in range(len(good))]
         for cursor in (*mangled, "", " ", "0", "=", "%00", "é", good * 2, good[::-1], f"{good}\n", f" {good}"):
             problem(caller.get(path, cursor=cursor), 400, "invalid_cursor")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "[1,5]",
+        "[1,null]",
+        "[1,[2]]",
+        '[1,{"a":2}]',
+        "[1]",
+        "[1,2,3]",
+        "{}",
+        "5",
+        '"x"',
+        '["1","2"]',
+        '[2,"2"]',
+        "[",
+        "",
+    ],
+)
+def test_a_cursor_that_somebody_wrote_is_refused(shop: Caller, bob: Caller, written: str) -> None:
+    cursor = base64.urlsafe_b64encode(bytes(CHECK_BYTES) + written.encode()).decode().rstrip("=")
+    for caller, path in ((bob, INBOX), (shop, HISTORY)):
+        problem(caller.get(path, cursor=cursor), 400, "invalid_cursor")
 
 
 @pytest.mark.parametrize("place", [0, -1, SEQ_MAX + 1, 10**30])
