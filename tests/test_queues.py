@@ -25,3 +25,11 @@ def test_what_beat_sends_is_a_task_and_is_not_wanted_later_than_the_next_tick() 
     for entry in make_celery("amqp://host//").conf.beat_schedule.values():
         assert entry["task"] in ROUTES
         assert entry["options"]["expires"] <= entry["schedule"].total_seconds()
+
+
+def test_a_task_is_told_by_three_headers_and_one_that_ends_by_four() -> None:
+    app = make_celery("amqp://host//")
+    plain = app.amqp.as_task_v2("id", "belfry.deliver", args=[["one"]])
+    assert plain.headers == {"lang": "py", "task": "belfry.deliver", "id": "id"}
+    assert plain.body[:2] == ([["one"]], {})
+    assert set(app.amqp.as_task_v2("id", "belfry.relay", expires=2).headers) == {"lang", "task", "id", "expires"}
