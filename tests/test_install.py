@@ -116,10 +116,15 @@ def test_where_the_path_has_no_node_that_of_the_wheel_builds_the_browsers_side(t
     (web / "node_modules").symlink_to(ROOT / "web" / "node_modules")
     path.mkdir()
     (path / "sh").symlink_to("/bin/sh")
-    python = str(venv / "bin" / "python")
-    command = [python, "-m", "ops.install", "npm", "run", "--silent", "--prefix", str(web), "build"]
+    npm = [str(venv / "bin" / "python"), "-m", "ops.install", "npm", "--prefix", str(web)]
     done = subprocess.run(
-        command, cwd=ROOT, env={"PATH": str(path)}, capture_output=True, text=True, check=False, timeout=120
+        [*npm, "run", "--silent", "build"],
+        cwd=ROOT,
+        env={"PATH": str(path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     built = {file.name for file in (web / "dist").iterdir()}

@@ -19,6 +19,7 @@ from tests.support.stack import token_for
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {},
     "dark": {"color_scheme": "dark"},
+    "narrow": {"viewport": {"width": 1210, "height": 700}},
     "tablet": {"viewport": {"width": 820, "height": 1100}},
     "phone": {"viewport": {"width": 360, "height": 740}, "has_touch": True, "device_scale_factor": 2},
     "wide": {"viewport": {"width": 1720, "height": 1000}},

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import Browser, BrowserContext
 
+from bench.first_load import PAGE, load
 from ops.install import find_node
 from ops.stack import ROOT, Stack
-from tests.browser.own_page import answer_with, element
+from tests.browser.own_page import answer_with
 from tests.support.needs import do_without
 from tests.support.people import Person
 from tests.support.stack import token_for
@@ -54,11 +55,11 @@ def bundle(language: str, source: Path) -> str:
     return done.stdout
 
 
-def test_the_first_load_is_small(open_browser: OpenBrowser, stack: Stack, bob: str) -> None:
-    page = open_browser().new_page()
-    own = answer_with(page, stack, element(stack, token_for(bob), "inline"))
-    own.expect_online()
-    sizes = "performance.getEntriesByType('resource').map(entry => [entry.name, entry.transferSize])"
-    loaded = {name.rpartition("/")[2]: size for name, size in page.evaluate(sizes)}
-    assert 0 < loaded["belfry-inbox.js"] < 45_000
-    assert sum(loaded.values()) < 60_000
+def test_the_first_load_is_small(chromium: Browser, stack: Stack, shop: Person, bob: str) -> None:
+    shop.notify(recipients=[bob], title="one")
+    Person(bob, stack).expect_stored(1)
+    page = PAGE.format(api=stack.api_url, push=stack.push_url, token=token_for(bob))
+    seen = load(chromium, f"{stack.api_url}/shop", None, page)
+    assert 0 < seen.transferred["/static/belfry-inbox.js"] < 42_000
+    assert sum(seen.transferred.values()) < 45_000
+    assert 0 < seen.shown_ms < 30_000

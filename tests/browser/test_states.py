@@ -200,3 +200,20 @@ def test_it_is_as_light_or_dark_as_the_page(
     assert own.panel.evaluate(brightness) is dark
     own.host.evaluate("host => host.setAttribute('theme', 'dark')")
     assert own.panel.evaluate(brightness) is True
+
+
+def test_what_arrives_while_the_rest_is_being_marked_as_seen_is_seen_as_well(
+    own_page: OpenOwnPage, shop: Person, bob: str
+) -> None:
+    page = own_page(token_for(bob), "inline")
+    page.expect_online()
+    held: list[Route] = []
+    page.page.route("**/v1/inbox/seen", lambda route: held.append(route))  # noqa: PLW0108
+    shop.notify(recipients=[bob], title="one")
+    page.page.wait_for_event("request", lambda request: request.url.endswith("/v1/inbox/seen"))
+    shop.notify(recipients=[bob], title="two")
+    expect(page.titles).to_have_text(["two", "one"])
+    page.page.unroute("**/v1/inbox/seen")
+    for route in held:
+        route.continue_()
+    wait_for(lambda: page.state("unseen") == 0, 20, "both to be seen")

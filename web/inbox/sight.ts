@@ -10,7 +10,7 @@ export class Sight {
   #inSight = false;
   #seeing: ReturnType<typeof setTimeout> | undefined;
 
-  /** `changed` is called when the list comes into view, or leaves it. */
+  /** `changed` is called when there may be something to `see`. */
   constructor(changed: () => void) {
     this.#changed = changed;
   }
@@ -39,8 +39,11 @@ export class Sight {
   }
 
   #mark(inbox: Inbox): void {
-    const again = (): void => this.#forget(); // it is tried again with the next change
-    inbox.markAllSeen().then(again, again);
+    const done = (): void => {
+      this.#forget();
+      this.#changed(); // something may have come meanwhile
+    };
+    inbox.markAllSeen().then(done, () => this.#forget()); // refused, it is tried again with the next change
   }
 
   #forget(): void {
