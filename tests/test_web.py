@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from tests.support.needs import do_without
 
 WEB = ROOT / "web"
 CLIENT_MAX_BYTES = 25_000  # gzipped, with socket.io-client
+AROUND_README = """
+declare const api: string, push: string, getToken: () => Promise<string>;
+declare function draw(items: readonly { title: string }[], unread: number, status: string): void;
+"""
 
 
 def run_npm(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -56,10 +61,23 @@ def test_a_strict_typescript_consumer_is_told_what_fits_and_what_does_not(
     (tmp_path / "node_modules" / "belfry-web").symlink_to(WEB)  # as `npm install ../belfry/web` does
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "consumer.ts").write_text((ROOT / "tests" / "javascript" / "consumer.ts").read_text())
+    [pasted] = re.findall(r"^```ts\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "readme.ts").write_text(AROUND_README + pasted)
     tsc = WEB / "node_modules" / "typescript" / "bin" / "tsc"
-    options = ["--noEmit", "--strict", "--noUncheckedIndexedAccess", "false", "--lib", "es2022,dom", "--types", ""]
+    options = [
+        "--noEmit",
+        "--strict",
+        "--noUncheckedIndexedAccess",
+        "false",
+        "--lib",
+        "es2022,dom",
+        "--target",
+        "es2022",
+        "--types",
+        "",
+    ]
     command = [str(node.program), str(tsc), *options, "--module", module, "--moduleResolution", resolution]
     done = subprocess.run(
-        [*command, "consumer.ts"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        [*command, "consumer.ts", "readme.ts"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
