@@ -72,3 +72,11 @@ def answer_with(page: Page, stack: Stack, body: str, lang: str = "en", dir_: str
     page.route("**" + PATH, fulfill)
     page.goto(stack.api_url + PATH)
     return OwnPage(page)
+
+
+def choose(page: OwnPage, title: str, action: str) -> None:
+    """Choose something from an item's menu."""
+    item = page.item(title)
+    item.hover()
+    item.get_by_role("button", name="Actions for").click()
+    page.host.get_by_role("menuitem", name=action, exact=True).click()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from ops.stack import ROOT, Stack
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, someone
 from tests.browser.own_page import OpenOwnPage, answer_with, element
 from tests.browser.test_page import HOSTILE, RIGHT_TO_LEFT
 from tests.support.people import Person
@@ -187,11 +187,22 @@ def test_axe_finds_nothing_serious(
     page.items.first.hover()
     page.items.first.get_by_role("button").click()
     assert serious(page.page) == []
-    broken = own_page("no token", color_scheme=scheme)
-    broken.open()
-    assert serious(broken.page) == []
+    page.page.keyboard.press("Escape")
+    page.host.get_by_role("button", name="More actions").click()
+    assert serious(page.page) == []
+    page.page.keyboard.press("Escape")
+    page.page.context.set_offline(True)
+    expect(page.status()).to_contain_text("Offline")
+    assert serious(page.page) == []
+    for token in ("no token", token_for(someone("nobody"))):
+        other = own_page(token, color_scheme=scheme, viewport={"width": 390, "height": 844}, has_touch=True)
+        other.open()
+        expect(other.host.get_by_text(re.compile("This is not a token|all caught up"))).to_be_visible()
+        assert serious(other.page) == []
     demo = open_page(token_for(alice, "inbox", "notify"), token_for(bob), color_scheme=scheme)
     expect(demo.get_by_role("article")).to_have_count(2)
+    shop.notify(recipients=[bob], title="New boots")
+    expect(demo.locator(".toast")).to_have_count(1)
     assert serious(demo) == []
 
 

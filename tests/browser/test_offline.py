@@ -6,7 +6,7 @@ from api.pages import BUILT
 from ops.stack import Stack
 from tests.browser.conftest import OpenBrowser
 from tests.browser.front import Front
-from tests.browser.own_page import OpenOwnPage, OwnPage, element
+from tests.browser.own_page import OpenOwnPage, OwnPage, choose, element
 from tests.support import wait_for
 from tests.support.people import Person
 from tests.support.stack import token_for
@@ -91,10 +91,3 @@ def test_an_item_is_read_although_its_link_leads_away_from_the_page_at_once(
             page.page.goto("about:blank")
             front.gate.set()
             wait_for(lambda: Person(bob, stack).summary()["unread"] == 0, 20, "the item to be read")
-
-
-def choose(page: OwnPage, title: str, action: str) -> None:
-    item = page.item(title)
-    item.hover()
-    item.get_by_role("button", name="Actions for").click()
-    page.host.get_by_role("menuitem", name=action, exact=True).click()

@@ -9,6 +9,7 @@ import type { Handle, Intent, Pending } from "./pending.ts";
 import type { Replica } from "./replica.ts";
 
 interface Act {
+  readonly intent: Intent;
   /** Which history its numbers belong to. */
   readonly epoch: string | null;
   /** Resolves to the version that has it in it, 0 when that is not known. */
@@ -45,16 +46,17 @@ export class Acts {
     this.#listener = listener;
   }
 
-  /** How much waits; what is being told does not. */
+  /** How much waits; not what is being told, and not what was merely seen. */
   get waiting(): number {
-    return this.#telling && this.problem === null ? 0 : this.#queue.length;
+    if (this.#telling && this.problem === null) return 0;
+    return this.#queue.filter(({ intent }) => intent.change !== "seen").length;
   }
 
   /** Show it at once, and tell it. Resolves when it is done; rejects, and takes it back, when it is refused. */
   do(intent: Intent, call: () => Promise<number>): Promise<void> {
     const shown = this.#pending.add(intent);
     const done = new Promise<void>((resolve, reject) => {
-      this.#queue.push({ epoch: this.#replica.epoch, call, shown, resolve, reject });
+      this.#queue.push({ intent, epoch: this.#replica.epoch, call, shown, resolve, reject });
     });
     void this.tell();
     this.#listener.changed();

@@ -35,6 +35,16 @@ describe("what is done offline", () => {
     expect(titles(inbox)).toEqual(["one"]);
   });
 
+  it("is counted where somebody did it, not where they merely saw", async () => {
+    const { seq } = server.add("one");
+    const inbox = await openAway();
+    const done = [inbox.markAllSeen(), inbox.markRead(seq)];
+    expect(inbox.state).toMatchObject({ waiting: 1, unseen: 0 });
+    await comeBack(inbox);
+    await Promise.all(done);
+    expect(server.counts.unseen).toBe(0);
+  });
+
   it("is told by itself when a network that was gone is back", async () => {
     const { seq } = server.add("one");
     const inbox = await openOnline();
