@@ -1,5 +1,6 @@
 """What somebody does without a network: shown at once, and done everywhere when they are back."""
 
+import requests
 from playwright.sync_api import expect
 
 from api.pages import BUILT
@@ -11,6 +12,7 @@ from tests.support import wait_for
 from tests.support.people import Person
 from tests.support.stack import token_for
 
+SHORT = 4  # seconds that a token lasts which is to end during a test
 OFFLINE = "Offline; showing what was here"
 
 
@@ -91,3 +93,25 @@ def test_an_item_is_read_although_its_link_leads_away_from_the_page_at_once(
             page.page.goto("about:blank")
             front.gate.set()
             wait_for(lambda: Person(bob, stack).summary()["unread"] == 0, 20, "the item to be read")
+
+
+def test_what_waits_outlives_the_token_and_is_sent_with_the_next(
+    own_page: OpenOwnPage, stack: Stack, shop: Person, bob: str
+) -> None:
+    shop.notify(recipients=[bob], title="one")
+    token = token_for(bob, ttl_seconds=SHORT)
+    page = own_page(token, "inline")
+    page.expect_unread(1)
+    page.page.context.set_offline(True)
+    page.items.click()
+    summary = stack.api_url + "/v1/inbox/summary"
+    mine = {"Authorization": f"Bearer {token}"}
+    wait_for(lambda: requests.get(summary, headers=mine, timeout=5).status_code == 401, 20, "the token's end")
+    page.page.context.set_offline(False)
+    expect(page.notice).to_contain_text("The token was refused.")
+    page.notice.get_by_role("button", name="Try again").click()
+    expect(page.status()).to_have_text("Not connected · 1 change waits to be sent")
+    page.expect_unread(0)
+    page.host.evaluate("(host, token) => host.setAttribute('token', token)", token_for(bob))
+    expect(page.notice).to_be_hidden()
+    wait_for(lambda: Person(bob, stack).summary()["unread"] == 0, 20, "the item to be read")

@@ -59,9 +59,11 @@ export class HeldInbox {
     }
   }
 
+  /** With the same token, if it was refused; what waits to be sent goes on waiting. */
   retry(): void {
-    if (this.#given || (this.inbox && this.inbox.state.status !== "refused")) this.inbox?.refresh();
-    else this.restart();
+    const refused = this.inbox?.state.status === "refused" && !this.getToken;
+    if (!this.inbox || (refused && !this.#given)) this.takeToken(this.#element.getAttribute("token"));
+    else this.inbox.refresh();
   }
 
   /** The element is gone; what was given to it stays. */
