@@ -19,12 +19,12 @@ def clock_of_the_api_jumps(house: House, crowd: Crowd) -> Iterator[None]:
     yield from _jump(house, "api")
 
 
-@fault(short=None, full=10)
+@fault(short=1, full=10)
 def clock_of_a_push_server_jumps(house: House, crowd: Crowd) -> Iterator[None]:
     yield from _jump(house, "push")
 
 
-@fault(short=None, full=10)
+@fault(short=1, full=10)
 def clock_of_beat_jumps(house: House, crowd: Crowd) -> Iterator[None]:
     yield from _jump(house, "beat")
 

@@ -16,7 +16,7 @@ def answers_of_the_database_swallowed(house: House, crowd: Crowd) -> Iterator[No
     house.to_database.heal()
 
 
-@fault(short=None, full=15)
+@fault(short=3, full=15)
 def answers_of_the_broker_swallowed(house: House, crowd: Crowd) -> Iterator[None]:
     house.to_broker.swallow_answers()
     yield
@@ -30,7 +30,7 @@ def database_slow(house: House, crowd: Crowd) -> Iterator[None]:
     house.to_database.heal()
 
 
-@fault(short=None, full=15)
+@fault(short=3, full=15)
 def broker_slow(house: House, crowd: Crowd) -> Iterator[None]:
     house.to_broker.slow_down(SLOW_SECONDS)
     yield
