@@ -172,7 +172,6 @@ held_inboxes = HeldInboxes(database)
 
 def _deliver(ids: list[UUID]) -> list[UUID]:
     """Answers which of them wait, as somebody holds an inbox that they are to come into."""
-    failpoints.reached(failpoints.BEGUN)
     left = held_inboxes.pass_by(ids)
     waiting = set(ids) - set(left)
     while left:

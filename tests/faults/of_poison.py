@@ -9,24 +9,19 @@ from kombu import Connection, Exchange
 from models.parking import ATTEMPTS, DIED
 from ops.processes import wait_for
 from ops.stack import ROOT
+from tests.faults.held_up import held_up, in_hand, let_go
 from tests.faults.house import House
-from tests.faults.load import Crowd, produce
+from tests.faults.load import Crowd
 from tests.faults.registry import Broken, fault
 from workers.queues import DELIVER, DELIVERIES_QUEUE, make_celery
 
-DEADLY = """
-CREATE FUNCTION hold_on() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$;
-CREATE TRIGGER deadly BEFORE INSERT ON inbox_items FOR EACH ROW WHEN (NEW.kind = 'deadly') EXECUTE FUNCTION hold_on()
-"""
-IN_ITS_HANDS = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-LET_GO = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 HASTEN = """
 UPDATE notifications SET enqueue_at = now() WHERE id IN (
     SELECT id FROM notifications WHERE parked_at IS NULL AND attempts > enqueued FOR UPDATE SKIP LOCKED
 )
 """
 PARKED = "SELECT last_error FROM notifications WHERE parked_at IS NOT NULL"
-BLAMED = "SELECT count(*) FROM notifications WHERE attempts > 0 AND kind <> 'deadly'"
+BLAMED = "SELECT count(*) FROM notifications WHERE attempts > 0 AND kind <> 'slow'"
 DEATHS_MAX = ATTEMPTS + 2  # it may have killed twice before it is known for that
 PARKED_SECONDS = 120.0
 
@@ -47,18 +42,12 @@ def poison_among_the_tasks(house: House, crowd: Crowd) -> Iterator[None]:
 @fault(short=0, full=0)
 def notification_that_its_worker_dies_of(house: House, crowd: Crowd) -> Iterator[None]:
     """Whoever has it in hand is killed, until it is parked; its turns are hastened, else it took three minutes."""
-    house.query(DEADLY)
-    try:
-        doomed = {"recipients": [f"doomed friend of {crowd.names[0]}"], "kind": "deadly", "title": "Do not touch"}
-        id_ = produce(house, "POST", "/v1/notifications", doomed)["id"]
+    with held_up(house, crowd) as id_:
         deaths = _kill_until_parked(house)
         blamed = house.query(BLAMED)[0][0]
         yield
         command = [sys.executable, "-m", "workers.parked", "drop", id_]
         subprocess.run(command, env=house.stack.environ, cwd=ROOT, check=True, capture_output=True)
-    finally:
-        house.query(LET_GO)
-        house.query("DROP FUNCTION hold_on CASCADE")
     if deaths > DEATHS_MAX:
         raise Broken(f"{deaths} workers died before it was parked")
     if blamed:
@@ -71,9 +60,9 @@ def _kill_until_parked(house: House) -> int:
 
     def parked() -> bool:
         nonlocal deaths
-        if house.query(IN_ITS_HANDS):
+        if in_hand(house):
             house["worker"].kill()
-            house.query(LET_GO)  # it would not notice that nobody listens any more
+            let_go(house)
             house["worker"].start()
             deaths += 1
         house.query(HASTEN)

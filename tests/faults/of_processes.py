@@ -1,18 +1,19 @@
 """Processes that die: at once, between two lines, or in good order."""
 
+import os
+import signal
 from collections.abc import Iterator
-from contextlib import suppress
 
-from models.failpoints import ACCEPTED, ANNOUNCED, BEGUN, DELIVERED, ENQUEUED
-from ops.processes import StartFailed, wait_for
+from models.failpoints import ACCEPTED, ANNOUNCED, DELIVERED, ENQUEUED
+from ops.processes import wait_for
+from tests.faults.held_up import held_up
 from tests.faults.house import House
 from tests.faults.load import Crowd
 from tests.faults.registry import Broken, fault
 
 DEATH_SECONDS = 20.0  # by then somebody has posted something
-DIES_AT_WORK = {"FAILPOINT": BEGUN, "DEVELOPMENT": "yes"}
-GIVEN_BACK_SECONDS = 20.0  # in which the next worker does what a dead one had begun; it takes one, on a quiet machine
-UNDELIVERED = "SELECT id FROM notifications WHERE delivered_at IS NULL AND cancelled_at IS NULL"
+GIVEN_BACK_SECONDS = 20.0  # in which the next worker does what a dead one had in hand; it takes one on a quiet machine
+DELIVERED_ALREADY = "SELECT 1 FROM notifications WHERE id = %s AND delivered_at IS NOT NULL"
 
 
 @fault(short=1, full=5)
@@ -22,31 +23,33 @@ def worker_killed(house: House, crowd: Crowd) -> Iterator[None]:
     house["worker"].start()
 
 
-@fault(short=0, full=0)
+@fault(short=1, full=5)
 def worker_killed_in_its_work(house: House, crowd: Crowd) -> Iterator[None]:
     with house.without("beat"):
-        with suppress(StartFailed), house.instead("worker", **DIES_AT_WORK) as worker:  # it may be as quick as that
-            wait_for(lambda: not worker.running, DEATH_SECONDS, "the worker to die")
-        _demand_that_it_is_given_back(house)
-        yield
+        with held_up(house, crowd) as id_:
+            yield  # who acknowledged at once what it has in hand would have done so by now
+            house["worker"].kill()
+        house["worker"].start()
+        _demand_that_it_is_given_back(house, id_)
 
 
-@fault(short=0, full=0)
-def child_of_a_worker_killed(house: House, crowd: Crowd) -> Iterator[None]:
+@fault(short=1, full=5)
+def child_of_a_worker_killed_in_its_work(house: House, crowd: Crowd) -> Iterator[None]:
     """Our workers have threads, and no children: this is one that somebody runs with Celery's own kind of pool."""
-    with house.instead("worker", "--pool=processes", "--concurrency=2", **DIES_AT_WORK) as worker:
-        children = set(wait_for(lambda: worker.family()[1:], DEATH_SECONDS, "its pool to have children"))
-        wait_for(lambda: children - set(worker.family()), DEATH_SECONDS, "one of them to die")
-        yield
+    with house.without("beat"), house.instead("worker", "--pool=processes", "--concurrency=2") as worker:
+        with held_up(house, crowd) as id_:
+            yield
+            for child in worker.family()[1:]:
+                os.kill(child, signal.SIGKILL)
+        _demand_that_it_is_given_back(house, id_)
 
 
-def _demand_that_it_is_given_back(house: House) -> None:
-    """What a dead one had begun the broker gives to the next at once: this is without the relay."""
-    begun = set(house.query(UNDELIVERED))
+def _demand_that_it_is_given_back(house: House, id_: str) -> None:
+    """What a dead one had in hand the broker gives to the next at once: this is without the relay."""
     try:
-        wait_for(lambda: begun.isdisjoint(house.query(UNDELIVERED)), GIVEN_BACK_SECONDS)
+        wait_for(lambda: house.query(DELIVERED_ALREADY, id_), GIVEN_BACK_SECONDS)
     except TimeoutError:
-        raise Broken("what a dead worker had begun is left to the relay") from None
+        raise Broken("what a dead worker had in hand is left to the relay") from None
 
 
 @fault(short=1, full=5)

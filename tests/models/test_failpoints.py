@@ -10,7 +10,7 @@ import settings
 from models import failpoints
 from ops.stack import ROOT
 
-NAMES = (failpoints.ACCEPTED, failpoints.ENQUEUED, failpoints.BEGUN, failpoints.DELIVERED, failpoints.ANNOUNCED)
+NAMES = (failpoints.ACCEPTED, failpoints.ENQUEUED, failpoints.DELIVERED, failpoints.ANNOUNCED)
 
 
 def pass_all(armed: str | None, names: tuple[str, ...]) -> int:

@@ -1,0 +1,39 @@
+"""A notification that is held up in the midst of its delivery, so that whoever has it in hand can be killed there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ops.processes import wait_for
+from tests.faults.house import House
+from tests.faults.load import Crowd, produce
+
+TAKEN_SECONDS = 20.0  # in which somebody has it in hand
+HOLD_UP = """
+CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$;
+CREATE TRIGGER hold_up BEFORE INSERT ON inbox_items FOR EACH ROW WHEN (NEW.kind = 'slow') EXECUTE FUNCTION hold_up()
+"""
+IN_HAND = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+LET_GO = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+
+
+@contextmanager
+def held_up(house: House, crowd: Crowd) -> Iterator[str]:
+    """Its id. Somebody has it in hand when the block begins; from the end on it is like any other."""
+    house.query(HOLD_UP)
+    try:
+        slow = {"recipients": [f"friend of {crowd.names[0]}"], "kind": "slow", "title": "Mind the step"}
+        id_ = str(produce(house, "POST", "/v1/notifications", slow)["id"])
+        wait_for(lambda: in_hand(house), TAKEN_SECONDS, "somebody to have it in hand")
+        yield id_
+    finally:
+        let_go(house)
+        house.query("DROP FUNCTION hold_up CASCADE")
+
+
+def in_hand(house: House) -> bool:
+    return bool(house.query(IN_HAND))
+
+
+def let_go(house: House) -> None:
+    """What somebody who died had begun is undone: the database would not notice that nobody listens any more."""
+    house.query(LET_GO)
