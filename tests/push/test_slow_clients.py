@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 
+import pytest
 import requests
 
 from ops.processes import wait_for
@@ -33,7 +34,8 @@ def test_a_client_that_does_not_read_is_cut_off_while_memory_stays_and_others_ar
     deaf.closes_within(5)
 
 
-def test_a_polling_client_that_does_not_poll_is_cut_off(push: PushProcess, screen: Turn) -> None:
+@pytest.mark.parametrize(("packets", "body"), [(1_100, ""), (20, "x" * 60_000)], ids=["many", "large"])
+def test_a_polling_client_that_does_not_poll_is_cut_off(push: PushProcess, packets: int, body: str) -> None:
     opened = push.get("/socket.io/?EIO=4&transport=polling").text
     sid = opened.partition('"sid":"')[2].partition('"')[0]
     session = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
@@ -41,7 +43,7 @@ def test_a_polling_client_that_does_not_poll_is_cut_off(push: PushProcess, scree
     greeting = f'40{{"token":"{push.token("lazy")}"}}'
     assert requests.post(push.url + session, data=greeting, timeout=5).ok
     before = push.log().count("client_cut_off")
-    push.announce(*(added("lazy", version) for version in range(1100)))
+    push.announce(*(added("lazy", version, body) for version in range(packets)))
     wait_for(lambda: push.log().count("client_cut_off") > before, what="the client to be cut off")
     assert push.get(session).status_code == 400
 
