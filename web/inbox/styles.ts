@@ -5,12 +5,13 @@ import bell from "./styles/bell.css";
 import floating from "./styles/floating.css";
 import items from "./styles/items.css";
 import panel from "./styles/panel.css";
+import states from "./styles/states.css";
 
 let sheet: CSSStyleSheet | null = null;
 
 export function styles(): CSSStyleSheet {
   if (sheet) return sheet;
   sheet = new CSSStyleSheet();
-  sheet.replaceSync(base + bell + panel + items + floating);
+  sheet.replaceSync(base + bell + panel + items + states + floating);
   return sheet;
 }
