@@ -256,8 +256,9 @@ def test_sound_and_the_browsers_notifications_are_asked_for_by_a_click_only(
     page = own_page(token_for(bob), permissions=["notifications"])
     ask = "Notification.requestPermission = async () => { document.body.dataset.asked = 'yes'; return 'granted'; }"
     page.page.evaluate(f"() => {{ {ask} }}")
+    page.page.wait_for_function("document.querySelector('belfry-inbox').inbox.state.status === 'online'")
     tell(shop, bob, "one")
-    page.expect_badge(1)
+    expect(page.host.locator(".toast")).to_have_count(1)
     page.open()
     assert page.page.evaluate("document.body.dataset.asked ?? 'no'") == "no"
     page.host.get_by_role("button", name="More actions").click()
@@ -267,13 +268,19 @@ def test_sound_and_the_browsers_notifications_are_asked_for_by_a_click_only(
     assert page.page.evaluate("document.body.dataset.asked ?? 'no'") == "yes"
 
 
-def test_nothing_moves_for_those_who_want_no_motion(own_page: OpenOwnPage, shop: Person, bob: str) -> None:
-    page = own_page(token_for(bob), reduced_motion="reduce")
+@pytest.mark.parametrize(("wanted", "moves"), [("reduce", False), ("no-preference", True)])
+def test_nothing_moves_for_those_who_want_no_motion(
+    own_page: OpenOwnPage, shop: Person, bob: str, wanted: str, moves: bool
+) -> None:
+    page = own_page(token_for(bob), reduced_motion=wanted)
     tell(shop, bob, "one")
     page.expect_badge(1)
     page.open()
     expect(page.items).to_have_count(1)
-    assert page.page.evaluate("document.getAnimations().length") == 0
+    motion = "element => getComputedStyle(element).animationName !== 'none'"
+    assert page.panel.evaluate(motion) is moves
+    page.bell.evaluate("bell => bell.classList.add('rung')")
+    assert page.bell.locator(".icon").evaluate(motion) is moves
 
 
 def test_a_mark_that_the_server_refuses_is_taken_back_and_said(own_page: OpenOwnPage, shop: Person, bob: str) -> None:

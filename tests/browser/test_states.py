@@ -127,15 +127,16 @@ def test_it_rings_and_shows_the_browsers_notification_to_whoever_chose_so_and_lo
     open_browser: OpenBrowser, stack: Stack, shop: Person, bob: str
 ) -> None:
     own = open_noting(open_browser, stack, bob, "granted")
+    own.page.evaluate("() => { Notification.permission = 'granted'; }")
+    own.page.evaluate(HIDDEN)
     shop.notify(recipients=[bob], title="before it was chosen")
     expect(own.host.locator(".toast")).to_have_count(1)
     assert told(own.page) == {"rung": 0, "shown": []}
     turn_on(own, "Sound")
     assert told(own.page)["rung"] == 2, "one hears what one has chosen: two strokes"
     turn_on(own, "Desktop notifications")
-    own.page.wait_for_function("Notification.permission === 'granted'")
+    own.page.wait_for_function("localStorage.getItem('belfry-desktop') === 'on'")
     own.page.keyboard.press("Escape")
-    own.page.evaluate(HIDDEN)
     shop.notify(recipients=[bob], title="after it was chosen", body="Have a look")
     own.page.wait_for_function("shown.length === 1")
     assert told(own.page)["shown"] == [["after it was chosen", "Have a look"]]
