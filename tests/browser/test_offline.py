@@ -12,7 +12,7 @@ from tests.support import wait_for
 from tests.support.people import Person
 from tests.support.stack import token_for
 
-SHORT = 4  # seconds that a token lasts which is to end during a test
+SHORT = 15  # seconds that a token lasts which is to end during a test
 OFFLINE = "Offline; showing what was here"
 
 
@@ -106,7 +106,7 @@ def test_what_waits_outlives_the_token_and_is_sent_with_the_next(
     page.items.click()
     summary = stack.api_url + "/v1/inbox/summary"
     mine = {"Authorization": f"Bearer {token}"}
-    wait_for(lambda: requests.get(summary, headers=mine, timeout=5).status_code == 401, 20, "the token's end")
+    wait_for(lambda: requests.get(summary, headers=mine, timeout=5).status_code == 401, 40, "the token's end")
     page.page.context.set_offline(False)
     expect(page.notice).to_contain_text("The token was refused.")
     page.notice.get_by_role("button", name="Try again").click()
