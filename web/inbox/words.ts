@@ -133,7 +133,6 @@ const zhCN: Words = {
 const TABLE = new Map<string, Words>([
   ["en", en],
   ["zh", zhCN],
-  ["zh-cn", zhCN],
 ]);
 
 /** Teach the component a language; what `words` lacks is said in English. */
