@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, case, delete, func, select, update
 
 from models import at_once
 from models.arrival import write_items
@@ -127,7 +127,7 @@ def _count(session: Session, row: Row[Any], delivered: int, now: datetime) -> No
         .where(notifications.c.id == row.id)
         .values(
             recipient_count=notifications.c.recipient_count + delivered,
-            enqueue_at=until_expiry(now + FANOUT_PATIENCE, row.expires_at, now),
+            enqueue_at=_unless_cancelled(until_expiry(now + FANOUT_PATIENCE, row.expires_at, now)),
             **NEW_START,
         )
     )
@@ -137,11 +137,16 @@ def _end(session: Session, row: Row[Any], now: datetime) -> bool:
     """End it if this was the last part: of two that end at a time, the later one sees that the other has."""
     left = select(fanouts.c.part).where(fanouts.c.notification_id == row.id, UNFINISHED)
     if session.execute(left.limit(1)).first() is None:
-        delivered = {"delivered_at": now, "enqueue_at": row.expires_at}
+        delivered = {"delivered_at": now, "enqueue_at": _unless_cancelled(row.expires_at)}
         session.execute(update(notifications).where(notifications.c.id == row.id).values(delivered))
         forget_parts(session, row.id)
         return True
     return False
+
+
+def _unless_cancelled(turn: datetime | None) -> ColumnElement[datetime | None]:
+    """Who cancelled it while its items were being written has set the turn at which it is withdrawn."""
+    return case((notifications.c.cancelled_at.is_(None), turn), else_=notifications.c.enqueue_at)
 
 
 def forget_parts(session: Session, notification_id: UUID) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from models import fanout, history, notifications, withdrawal
 from models.database import Database
 from models.fanout import PARTS, Chunk
-from models.notifications import NewNotification
+from models.notifications import RELAY_AFTER, NewNotification
 from models.numberline import hold
 from models.subscriptions import subscribe
 from models.tables import fanouts
@@ -176,6 +176,21 @@ def test_a_withdrawal_waits_for_the_chunk_that_is_being_written(postgres: Databa
             wait_until_it_waits_to(postgres, "SELECT notifications")
         assert names(first, chunk.result()) == names(withdrawn.result()) == PEOPLE[: 2 * SIZE]
     assert step(postgres, id_) == Chunk([], finished=True)
+
+
+def test_who_cancels_while_the_last_chunk_is_written_has_it_withdrawn(postgres: Database) -> None:
+    id_ = published(postgres)
+    with ThreadPoolExecutor(1) as pool:
+        with postgres.write() as session:
+            hold(session, PEOPLE[:1])
+            last = pool.submit(step, postgres, id_, len(PEOPLE) + 1)
+            wait_until_it_waits_to(postgres, "\nWITH given")
+            with postgres.write() as other:
+                assert notifications.cancel(other, "shop", id_, NOW)
+        assert last.result().finished
+    with postgres.write() as session:
+        assert notifications.due(session, NOW + RELAY_AFTER, 10).withdraw == [id_]
+        assert names(withdrawal.withdraw(session, id_, len(PEOPLE) + 1, NOW)) == PEOPLE
 
 
 def wait_until_it_waits_to(database: Database, begin: str) -> None:
