@@ -28,6 +28,8 @@ COLUMNS = ("places", "versions", "unread", "unseen")  # of arrivals, beside thei
 MESSAGE_MAX_ANNOUNCEMENTS = 500
 MESSAGE_MAX_BYTES = 256 * 1024
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass(frozen=True)
 class Announcement:
@@ -77,7 +79,7 @@ def encode(announcements: Iterable[Announcement]) -> Iterator[str]:
     entries: list[str] = []
     size = 0
     for announcement in announcements:
-        entry = json.dumps([announcement.recipient_id, announcement.payload], separators=(",", ":"))
+        entry = _encode([announcement.recipient_id, announcement.payload])
         full = len(entries) == MESSAGE_MAX_ANNOUNCEMENTS or size + len(entry) > MESSAGE_MAX_BYTES
         if entries and full:
             yield _message(entries)
@@ -175,7 +177,7 @@ def _arrivals_message(arrivals: Arrivals, part: slice) -> str:
     columns["places"] = [new_place[place] for place in places]
     items = ",".join(arrivals.items[place] for place in new_place)
     head = f'{{"method":"{ARRIVE}","epoch":"{arrivals.epoch}","items":[{items}],'
-    return head + json.dumps(columns, separators=(",", ":"))[1:]
+    return head + _encode(columns)[1:]
 
 
 def _columns(message: Mapping[str, Any], length: int) -> list[list[Any]]:
@@ -198,4 +200,4 @@ def _places_of(rooms: Container[str], recipients: list[Any]) -> list[int]:
 def _after_version(item: Any) -> str:
     if not isinstance(item, dict) or not item:
         raise ValueError("an item is not an object, or empty")
-    return json.dumps(item, separators=(",", ":"))[1:]
+    return _encode(item)[1:]
