@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from ops.processes import wait_for
 from ops.stack import ROOT, Stack
 from tests.browser.conftest import OpenPage, someone
 from tests.browser.own_page import OpenOwnPage, answer_with, element
@@ -160,11 +161,12 @@ def test_an_inbox_of_five_thousand_scrolls_with_few_rows_and_keeps_its_place(
     assert page.items.count() < ROWS_MAX
     scroller = page.host.locator(".scroller")
     scroller.evaluate("scroller => (scroller.scrollTop = scroller.scrollHeight / 2)")
-    page.page.wait_for_function("rows => rows < 60", arg=page.items.count())
-    place = """host => { const top = host.shadowRoot.querySelector('.scroller').getBoundingClientRect().top;
-        const row = [...host.shadowRoot.querySelectorAll('.row')].find(r => r.getBoundingClientRect().bottom > top);
-        return [row.dataset.seq, Math.round(row.getBoundingClientRect().top - top)]; }"""
-    before = page.host.evaluate(place)
+    place = """host => { const { top, bottom } = host.shadowRoot.querySelector('.scroller').getBoundingClientRect();
+        const boxes = [...host.shadowRoot.querySelectorAll('.row')].map(row => [row, row.getBoundingClientRect()]);
+        const seen = boxes.find(([, box]) => box.bottom > top && box.top < bottom);
+        return seen && [seen[0].dataset.seq, Math.round(seen[1].top - top)]; }"""
+    before = wait_for(lambda: page.host.evaluate(place), what="the rows of the place that is scrolled to")
+    assert page.items.count() < ROWS_MAX
     tell(shop, bob, "the newest")
     page.expect_unread(MANY + 1)
     assert page.host.evaluate(place) == before

@@ -10,6 +10,7 @@ import { io, say } from "./client.mjs";
 const [api, push, token] = process.argv.slice(2);
 const FATES = [once, once, twice, never, once, late];
 const LAST_WORDS = ["the end", "after the end"];
+const TURNS = 20;
 const past = [];
 const delayed = [];
 let fetches = 0;
@@ -18,9 +19,15 @@ let wentBack = false;
 let received = 0;
 
 const fetchReally = globalThis.fetch;
-globalThis.fetch = (address, options) => {
+let underWay = 0;
+globalThis.fetch = async (address, options) => {
   fetches += String(address).includes("/v1/inbox/changes") ? 1 : 0;
-  return fetchReally(address, options);
+  underWay += 1;
+  try {
+    return await fetchReally(address, options);
+  } finally {
+    underWay -= 1;
+  }
 };
 const inbox = connect({ api, push, token, share: false, io: openUnreliably });
 let told = false;
@@ -56,8 +63,16 @@ async function take(change, hear) {
   if (!matters) return;
   for (const one of past) hear(one);
   const isThere = () => inbox.state.version >= change.version && inbox.state.items.at(0)?.body === text;
-  while (!isThere() || inbox.state.status !== "online") await soon(); // an answer that is still on its way counts
+  await quiet(isThere);
   say(text, { fetches, wentBack, inbox: held() });
+}
+
+/** Until it is so, and nothing is asked any more: what was asked twice is fetched once more after the answer. */
+async function quiet(isSo) {
+  for (let turns = 0, before = fetches; turns < TURNS; turns += 1, before = fetches) {
+    await soon();
+    if (!isSo() || underWay > 0 || fetches > before) turns = 0;
+  }
 }
 
 function once(change) {
