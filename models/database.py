@@ -29,6 +29,7 @@ SQLITE_LOOK_EVERY_SECONDS = 0.01
 OPTIONS = " ".join(
     (
         "-c timezone=UTC",  # elsewhere the last hours of the year 9999 are no time that Python knows
+        "-c datestyle=ISO",  # as `models.rendering` reads it
         # What is prepared is planned once, not for each parameter: planning a page costs three times what reading it
         # does, and tests/models/test_plans.py can say which plan it is.
         "-c plan_cache_mode=force_generic_plan",

@@ -88,19 +88,22 @@ def render_content(id_: UUID, said: Mapping[str, Any], created_at: datetime) -> 
 
 
 def render_item(
-    seq: int,
-    version: int,
-    content: str,
-    seen_at: datetime | None,
-    read_at: datetime | None,
-    archived_at: datetime | None,
+    seq: int, version: int, content: str, seen_at: str | None, read_at: str | None, archived_at: str | None
 ) -> Json:
-    """An inbox item as its owner sees it."""
+    """An inbox item as its owner sees it; the times as the database writes them."""
     state = NOTHING_DONE
     if seen_at is not None:  # what is read or archived is seen
         times = zip(STATE_TIMES, (seen_at, read_at, archived_at), strict=True)
-        state = "," + _encode({name: timestamp(moment) for name, moment in times})[1:-1]
+        state = "".join([f',"{name}":{_as_told(stored)}' for name, stored in times])
     return Json(f'{{"seq":{seq},"version":{version},{content[1:-1]}{state}}}')
+
+
+def _as_told(stored: str | None) -> str:
+    """Of `2026-11-26 09:50:34.5`, a UTC time with or without `+00` behind it, what `timestamp` makes, in quotes."""
+    if stored is None:
+        return "null"
+    text = stored.removesuffix("+00")
+    return f'"{text[:10]}T{text[11:19]}.{text[20:]:0<6}Z"'
 
 
 def render_arrived(content: str) -> Json:
