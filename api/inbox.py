@@ -37,9 +37,8 @@ def read_inbox(call: Call, query: InboxQuery) -> Answer:
 def read_summary(call: Call) -> Answer:
     """The counts at the present version."""
     with call.database.glance() as session:
-        summary = inbox.summary(session, call.caller)
-    if summary is None:
-        summary = _open(call)
+        summary = inbox.present(session, call.caller)
+    _make_known(call, summary)
     tag = f"{summary.epoch}.{_whose(call.caller)}.{summary.version}"
     headers = {"ETag": f'"{tag}"', **CACHING}
     if parse_etags(call.headers.get("If-None-Match")).contains_weak(tag):
@@ -125,16 +124,8 @@ def _make_known(call: Call, shown: inbox.Summary) -> None:
     The answer stays the moment that was read: what arrives meanwhile has a version that the client lacks, and asks for.
     """
     if isinstance(shown, inbox.NeverOpened):
-        _open(call)
-
-
-def _open(call: Call) -> inbox.Summary:
-    with call.database.write() as session:
-        inbox.open_inbox(session, call.caller, call.now)
-        opened = inbox.summary(session, call.caller)
-    if opened is None:
-        raise RuntimeError("an inbox that was opened is not there")
-    return opened
+        with call.database.write_at_once() as session:
+            inbox.open_inbox(session, call.caller, call.now)
 
 
 def _whose(caller: str) -> str:

@@ -47,6 +47,10 @@ class Return:
         self.back.clear()
         self.caught_up.clear()
 
+    async def all_look(self) -> None:
+        """Each loads its inbox, as clients do when they first connect."""
+        await asyncio.gather(*(person.catch_up(self._pool) for person in self.crowd.people.values()))
+
     async def until_all_caught_up(self) -> None:
         """Raises `TimeoutError` when some do not."""
         async with asyncio.timeout(PATIENCE):
@@ -96,6 +100,7 @@ async def measure(house: House, options: Options) -> list[Figure]:
     way_back = Return(house, names)
     push = house.stack["push"]
     async with way_back.crowd as crowd:
+        await way_back.all_look()
         async with posting(house.api_port, posts, options.rate) as posted:
             await asyncio.sleep(BEFORE)
             say("push is killed, and started again")

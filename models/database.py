@@ -21,7 +21,7 @@ CONNECT_TIMEOUT_SECONDS = 2  # the least that libpq accepts; an API answer of 50
 POOL_TIMEOUT_SECONDS = 1
 PATIENCE_SECONDS = 1.5  # then a server that is silent for half a second more is given up; one that is busy is not
 REFUSE_SECONDS = 0.5  # after a connection could not be made, for so long none is tried
-POOL_SIZE = 10
+POOL_SIZE = 20  # and none beyond it, which would be made for one use and closed again: that takes longer than the use
 STATEMENTS_KEPT = 1_024  # as texts for the driver
 SQLITE_PATIENCE_SECONDS = 2.0  # for the one write lock; waited for here, since SQLite's own wait stops a whole process
 SQLITE_LOOK_EVERY_SECONDS = 0.01
@@ -156,7 +156,7 @@ def _postgres_engine(url: str, lock_seconds: float | None) -> Engine:
     engine = create_engine(
         url,
         pool_size=POOL_SIZE,
-        max_overflow=POOL_SIZE,
+        max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         # Transactions are begun below. To have it done by the driver, it must be told the kind of each, and back.
         isolation_level="AUTOCOMMIT",

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select, tuple_
 
 from models import statements
 from models.database import Session, fetch
-from models.insert import insert_new
+from models.insert import insert_unless_there
 from models.numberline import EPOCH
 from models.rendering import Change, Json, StateChange, as_json, render_added, render_change, render_item
 from models.tables import inbox_changes, inbox_items, inboxes
@@ -69,7 +69,8 @@ def open_inbox(session: Session, recipient_id: str, now: datetime) -> None:
 def open_inboxes(session: Session, recipient_ids: Sequence[str], now: datetime) -> None:
     """Make recipients known, so that what is sent to everyone reaches them."""
     empty = {"version": 0, "unread": 0, "unseen": 0, "changes_since": 0, "opened_at": now}
-    insert_new(session, inboxes, [{"recipient_id": one, **empty} for one in sorted(set(recipient_ids))])
+    if recipient_ids:
+        insert_unless_there(session, inboxes, [{"recipient_id": one, **empty} for one in sorted(set(recipient_ids))])
 
 
 def summary(session: Session, recipient_id: str) -> Summary | None:
@@ -84,7 +85,8 @@ def present(session: Session, recipient_id: str) -> Summary:
 
 
 def _never_opened(session: Session) -> Summary:
-    return NeverOpened(0, 0, 0, session.scalars(select(EPOCH)).one())
+    [(epoch,)] = fetch(session, statements.HISTORY, {})
+    return NeverOpened(0, 0, 0, epoch)
 
 
 def page(

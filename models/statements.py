@@ -85,6 +85,9 @@ def _with_content(items: FromClause) -> Select[Any]:
 # The inbox's counts, version, epoch, and since when its changes are kept.
 STANDING: Select[Any] = select(*_STANDING).where(inboxes.c.recipient_id == bindparam("owner"))
 
+# The epoch alone.
+HISTORY: Select[Any] = select(EPOCH)
+
 ITEM: Select[Any] = _with_content(inbox_items).where(_OWN, inbox_items.c.seq == bindparam("seq"))
 
 
