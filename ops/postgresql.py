@@ -12,14 +12,17 @@ from ops.install import find_postgresql
 from ops.processes import Process, StartFailed, free_port, run_as
 from ops.state import remembered
 
-CONNECTIONS = 200  # a few processes with a pool each, several times over
+CONNECTIONS = {"max_connections": 200}  # a few processes with a pool each, several times over
+# As docker-compose.yml has it: room for what a fan-out to a million touches, and for what it logs between checkpoints.
+AS_IN_PRODUCTION = {**CONNECTIONS, "shared_buffers": "512MB", "max_wal_size": "4GB"}
+SMALL = {**CONNECTIONS, "shared_buffers": "64MB", "fsync": "off", "full_page_writes": "off"}
 
 
 class PostgreSQL(Process):
     """A private PostgreSQL on 127.0.0.1; data, port and password stay the same over restarts.
 
-    Without `fsync` it is quicker and survives the end of its process, but not of the machine. Root runs it under the
-    account `postgres` (or `nobody`), as PostgreSQL refuses root.
+    With `fsync` it is set up as in production; without it is small and quick, and survives the end of its process, but
+    not of the machine. Root runs it under the account `postgres` (or `nobody`), as PostgreSQL refuses root.
     """
 
     def __init__(self, folder: Path, *, fsync: bool = False) -> None:
@@ -32,10 +35,7 @@ class PostgreSQL(Process):
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": "",  # a socket's path may be too long here
-            "max_connections": CONNECTIONS,
-            "shared_buffers": "64MB",
-            "fsync": "on" if fsync else "off",
-            "full_page_writes": "on" if fsync else "off",
+            **(AS_IN_PRODUCTION if fsync else SMALL),
         }
         command: list[str | Path] = [_binaries() / "postgres", "-D", self.data]
         for name, value in settings.items():

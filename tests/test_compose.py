@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.postgresql import AS_IN_PRODUCTION
 from ops.stack import ROOT, answers, procfile
 from settings import SettingsError, load_settings
 from tests.support import image, wait_for
@@ -78,6 +79,11 @@ def test_database_and_broker_are_made_with_what_the_processes_use(services: dict
     assert api["PGPASSWORD"] == database["POSTGRES_PASSWORD"] == SECRETS["POSTGRES_PASSWORD"]
     user, password = broker["RABBITMQ_DEFAULT_USER"], broker["RABBITMQ_DEFAULT_PASS"]
     assert api["BROKER_URL"] == f"amqp://{user}:{password}@rabbitmq:5672/{broker['RABBITMQ_DEFAULT_VHOST']}"
+
+
+def test_the_database_is_set_up_as_the_one_that_is_measured(services: dict[str, Service]) -> None:
+    settings = [f"-c {name}={value}" for name, value in AS_IN_PRODUCTION.items()]
+    assert command_of(services["postgres"]) == " ".join(["postgres", *settings]).split()
 
 
 def test_who_does_not_touch_the_database_does_not_have_its_password(services: dict[str, Service]) -> None:
