@@ -4,7 +4,9 @@ Versions that clients hold are given out a second time, for other changes: by th
 inboxes anew.
 """
 
+import argparse
 import sys
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from sqlalchemy import update
@@ -20,7 +22,8 @@ def begin_another_history(session: Session) -> UUID:
     return epoch
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
+    argparse.ArgumentParser(prog="python -m models.restored", description=__doc__).parse_args(arguments)
     try:
         database = Database(load_settings().database_url)
     except SettingsError as error:
@@ -33,4 +36,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

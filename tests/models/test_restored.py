@@ -36,6 +36,11 @@ def test_a_device_that_holds_what_never_happened_shows_what_did(sqlite_url: str)
 
     environ = {"DATABASE_URL": sqlite_url, "BROKER_URL": "redis://127.0.0.1:1/0", "JWT_SECRET": "s" * 32}
     command = [sys.executable, "-m", "models.restored"]
+    epoch = device.epoch
+    for asked, code in (("--help", 0), ("--dry-run", 2)):  # it does nothing but what it was asked for
+        assert subprocess.run([*command, asked], env=environ, capture_output=True, check=False).returncode == code
+    device.sync()
+    assert device.epoch == epoch
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
     device.sync()
     assert str(device.epoch) in done.stdout
