@@ -8,7 +8,7 @@ import time
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import jwt
@@ -19,6 +19,7 @@ __all__ = ["Claims", "InvalidToken", "KeysUnavailable", "TokenVerifier", "issue"
 
 SUB_MAX = 255
 TOKEN_MAX = 8192  # a larger one is refused unread; proxies refuse such headers too
+LIFETIME_MAX = timedelta(days=400)  # so long is a revocation remembered
 CLOCK_LEEWAY = 5  # seconds by which an issuer's clock may be ahead of ours (`iat`, `nbf`); `exp` has none
 
 
@@ -131,9 +132,11 @@ def issue(
 
 
 def _claims_from(claims: dict[str, Any]) -> Claims:
-    expires_at = _instant(claims["exp"])
-    if expires_at <= datetime.now(UTC):
+    expires_at, now = _instant(claims["exp"]), datetime.now(UTC)
+    if expires_at <= now:
         raise _Unusable("expired")
+    if expires_at > now + LIFETIME_MAX:
+        raise _Unusable(f"exp is more than {LIFETIME_MAX.days} days ahead")
     if not _is_id(claims["sub"]):
         raise _Unusable("sub is not a usable id")
     issued_at = _instant(claims["iat"]) if "iat" in claims else None
