@@ -43,6 +43,7 @@ class Origins:
         )
 
         def say(response: Response) -> Response:
-            return set_cors_headers(response, options) if "HTTP_ORIGIN" in request.environ else response
+            is_said = "Access-Control-Allow-Origin" in response.headers
+            return set_cors_headers(response, options) if "HTTP_ORIGIN" in request.environ and not is_said else response
 
         app.after_request(say)
