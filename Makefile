@@ -24,7 +24,7 @@ demo: setup ## Play a scene on free ports: a follow, a message, an absence, a re
 
 token: .venv/.embedded ## Print a token: make token USER=alice [SCOPE=notify]
 	$(if $(filter command line,$(origin USER)),,$(error name the user: make token USER=alice [SCOPE=notify]))
-	@$(IN) -m api.tokens "$(USER)" $(if $(SCOPE),--scope "$(SCOPE)")
+	@$(IN) -m api.tokens "$(USER)" $(foreach one,$(SCOPE),--scope "$(one)")
 
 services: tools ## Run private PostgreSQL, RabbitMQ, Redis for development and print their URLs [FOLDER=var/services]
 	@$(IN) -m ops.services $(FOLDER)

@@ -36,10 +36,8 @@ def embedded(folder: Path, environ: Mapping[str, str]) -> Iterator[Embedded]:
     BROKER_URL alone. The folder is this account's alone; its `embedded.env` tells `python -m api.tokens` the secret.
     Raises `SettingsError` before anything is started, and `AlreadyRunning`.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
     with ExitStack() as stack:
-        stack.enter_context(_alone(folder))
+        stack.enter_context(alone(folder))
         given = _set(environ)
         found = {"DATABASE_URL": f"sqlite:///{folder.resolve() / 'belfry.db'}", **_secret(folder, given)}
         found |= {name: value for name, value in environ.items() if value or name not in found}
@@ -66,8 +64,13 @@ def _set(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two systems in one folder would share a database, and each announce to half of the screens."""
+def alone(folder: Path) -> Iterator[None]:
+    """Two systems in one folder would share a database, and each announce to half of the screens.
+
+    Makes the folder, for this account alone. Raises `AlreadyRunning`.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
     with (folder / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

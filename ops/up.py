@@ -4,23 +4,26 @@ python -m ops.up [FOLDER]
 """
 
 import os
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from api.tokens import NoToken, make_token
-from ops.embedded import AlreadyRunning, embedded
+from ops.embedded import AlreadyRunning, alone, embedded
 from ops.processes import Process, StartFailed, port_is_free
 from ops.stack import ROOT, Stack
 from settings import PORT_MAX, SettingsError
 
+TOLD = ("DATABASE_URL", "BROKER_URL", "JWT_SECRET", "JWT_JWKS_URL", "JWT_AUDIENCE", "JWT_ISSUER")
 TOKEN_SECONDS = 24 * 3600
 DEATHS_IN_A_ROW = 3  # a process that ends this often within a minute will not live the fourth time either
 A_MINUTE = 60.0
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PORTS = range(1, PORT_MAX + 1)
 
 GREETING = """
@@ -51,9 +54,8 @@ class PortTaken(Exception):
 
 
 def main() -> int:
-    signal.signal(signal.SIGINT, _interrupt)  # a shell that starts us in the background would have it ignored
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for ending in ENDINGS:  # a shell that starts us in the background would have SIGINT ignored
+        signal.signal(ending, _interrupt)
     folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "var"
     try:
         return _run(folder, {"API_PORT": "8000", "PUSH_PORT": "8001", **os.environ})
@@ -65,19 +67,30 @@ def main() -> int:
 
 
 def _run(folder: Path, environ: Mapping[str, str]) -> int:
-    _demand_free_ports(environ)
+    with alone(folder):  # else the ports are taken by the system that runs here
+        _demand_free_ports(environ)
     print("Starting Belfry (a few seconds) …", flush=True)
-    with embedded(folder, environ) as found:
+    with embedded(folder, environ) as found, _told(folder / "up.env", found.environ):
         logs = folder / "log"
         logs.mkdir(exist_ok=True)
         with Stack(logs, found.environ) as stack:
             print(_greeting(stack, folder), flush=True)
             with suppress(KeyboardInterrupt):
                 _keep_running([*stack.processes.values(), *([found.broker] if found.broker else [])])
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave processes behind
             print("\nStopping …", flush=True)
     print("Stopped.", flush=True)
     return 0
+
+
+@contextmanager
+def _told(file: Path, environ: Mapping[str, str]) -> Iterator[None]:
+    """What other commands need to work on this system, for a shell to read, while it runs."""
+    file.touch(mode=0o600)
+    file.write_text("".join(f"{name}={shlex.quote(environ.get(name, ''))}\n" for name in TOLD))
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def _keep_running(processes: Sequence[Process]) -> None:
@@ -122,6 +135,8 @@ def _demand_free_ports(environ: Mapping[str, str]) -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    for ending in ENDINGS:  # an impatient second one, or one that make hands on as well, would leave processes behind
+        signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

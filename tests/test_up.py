@@ -1,16 +1,21 @@
 """`make up` and `make demo`: what they start, what they say, and that nothing is left behind."""
 
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import requests
 
 from ops.processes import Process, wait_for
 from ops.stack import ROOT, command_environment
+from ops.up import TOLD
 from tests.conftest import StartProcess
 
 PATIENCE = 60.0
@@ -137,12 +142,46 @@ def test_a_broker_that_dies_is_started_again(
     interrupt(process)
 
 
-def test_a_folder_holds_one_system_and_nobody_else_reads_it(
+def test_whoever_ends_it_twice_in_a_moment_leaves_nothing_running(
+    start_process: StartProcess, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    process = up(start_process, tmp_path / "var", {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())})
+    family = process.family()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP) * 50:  # at whatever it is doing
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+        time.sleep(0.001)
+    wait_for(lambda: not process.running and not alive(family), PATIENCE, "all processes to be gone")
+    assert "Stopped." in process.output()
+
+
+def test_other_commands_find_the_system_that_runs_by_its_environment_file(
     start_process: StartProcess, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     folder = tmp_path / "var"
     process = up(start_process, folder, {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())})
-    environ = command_environment({"API_PORT": str(free_port()), "PUSH_PORT": str(free_port()), "JWT_SECRET": ""})
+    commands = "set -a; . var/up.env; set +a; python -m workers.parked list && celery -A workers inspect ping"
+    found = {name: value for name, value in command_environment({}).items() if name not in TOLD}
+    done = subprocess.run(
+        ["sh", "-c", f"cd {ROOT} && {commands.replace('var/', f'{folder}/')}"],
+        env=found,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "pong" in done.stdout
+    interrupt(process)
+    assert not (folder / "up.env").exists()
+
+
+def test_a_folder_holds_one_system_and_nobody_else_reads_it(
+    start_process: StartProcess, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    folder = tmp_path / "var"
+    ports = {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())}
+    process = up(start_process, folder, ports)
+    environ = command_environment({**ports, "JWT_SECRET": ""})
     second = [sys.executable, "-m", "ops.up", str(folder)]
     said = subprocess.run(second, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert said.returncode == 1
