@@ -23,7 +23,7 @@ import { Panel } from "./panel.ts";
 import { Sight } from "./sight.ts";
 import { styles } from "./styles.ts";
 import { Tray } from "./tray.ts";
-import { type Words, wordsOf } from "./words.ts";
+import { spoken, type Words, wordsOf } from "./words.ts";
 
 export class BelfryInbox extends HTMLElement {
   static readonly observedAttributes = ["api", "push", "token", "inline", "lang", "badge", "page-badge", "share"];
@@ -130,7 +130,7 @@ export class BelfryInbox extends HTMLElement {
   }
 
   #assemble(): void {
-    const language = this.lang || this.closest<HTMLElement>("[lang]")?.lang || navigator.language || "en";
+    const language = spoken(this.lang || this.closest<HTMLElement>("[lang]")?.lang || navigator.language);
     const words = wordsOf(language);
     this.#words = words;
     this.#panel?.end();

@@ -142,8 +142,17 @@ export function addWords(language: string, words: Partial<Words>): void {
 
 /** The words of a language such as `zh-CN`, of its first part, or English. */
 export function wordsOf(language: string): Words {
+  return find(language) ?? en;
+}
+
+/** The language itself where there are words for it, else English: times are told in the language of the words. */
+export function spoken(language: string): string {
+  return find(language) ? language : "en";
+}
+
+function find(language: string): Words | undefined {
   const tag = language.toLowerCase();
-  return TABLE.get(tag) ?? TABLE.get(tag.split("-")[0] ?? "") ?? en;
+  return TABLE.get(tag) ?? TABLE.get(tag.split("-")[0] ?? "");
 }
 
 export function inWords(words: Words, problem: BelfryError): { what: string; advice: string } {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { BelfryError } from "../client/index.ts";
-import { addWords, inWords, wordsOf } from "../inbox/words.ts";
+import { addWords, inWords, spoken, wordsOf } from "../inbox/words.ts";
 
 it.each([
   ["zh-CN", "通知"],
@@ -9,6 +9,14 @@ it.each([
   ["tlh", "Notifications"],
 ])("words of %s are found by the language, its first part, or in English", (language, title) => {
   expect(wordsOf(language).title).toBe(title);
+});
+
+it.each([
+  ["zh-TW", "zh-TW"],
+  ["en-GB", "en-GB"],
+  ["ar", "en"],
+])("for %s, times are told in the language of the words: %s", (language, told) => {
+  expect(spoken(language)).toBe(told);
 });
 
 it("a language that is added says in English what it lacks", () => {
