@@ -95,14 +95,16 @@ def test_the_log_holds_neither_addresses_nor_queries_nor_tokens(tmp_path: Path) 
 
 
 def test_an_answer_comes_in_one_piece_and_the_next_over_the_same_connection(tmp_path: Path) -> None:
-    with running_api(f"sqlite:///{tmp_path}/belfry.sqlite", tmp_path) as api:
-        with socket.create_connection(("127.0.0.1", urlsplit(api.url).port or 0), timeout=10) as connection:
-            for _ in range(5):
-                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-                head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
-                assert head.startswith(b"HTTP/1.1 200 ")
-                assert f"Content-Length: {len(body)}".encode() in head
-                assert body
+    with (
+        running_api(f"sqlite:///{tmp_path}/belfry.sqlite", tmp_path) as api,
+        socket.create_connection(("127.0.0.1", urlsplit(api.url).port or 0), timeout=10) as connection,
+    ):
+        for _ in range(5):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ")
+            assert f"Content-Length: {len(body)}".encode() in head
+            assert body
 
 
 def test_blocking_waits_are_cooperative(tmp_path: Path) -> None:
