@@ -108,9 +108,12 @@ def accept_each(session: Session, new: Sequence[NewNotification], now: datetime)
     ids = sorted(new_id(now) for _ in new)  # a batch keeps its order, also where it is sorted by id
     rows = [_row(one, id_, now) for one, id_ in zip(new, ids, strict=True)]
     # In the order of keys, so that two transactions with the same ones wait for each other instead of deadlocking.
-    insert_unless_there(session, notifications, sorted(rows, key=_key))
-    keyed = [row for row in rows if row["idempotency_key"] is not None]
-    known = _known(session, keyed) if keyed else {}
+    left, known = sorted(rows, key=_key), dict[tuple[str, str], Row[Any]]()
+    while left:
+        insert_unless_there(session, notifications, left)
+        keyed = [row for row in left if row["idempotency_key"] is not None]
+        known |= _known(session, keyed) if keyed else {}
+        left = [row for row in keyed if _key(row) not in known]  # what was there grew old, and was deleted just now
     return [_first_id(row, known.get(_key(row))) for row in rows]
 
 
