@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, bindparam, case, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, select, tuple_, update
 
 from models.database import Session
 from models.insert import insert_unless_there
@@ -121,9 +121,12 @@ def due(session: Session, now: datetime, limit: int) -> Due:
     """Take what has a step to be done now, oldest first, and put off its next turn, longer each time.
 
     What has expired is withdrawn, whether it was delivered, parked or neither; its turn is never put off beyond that
-    moment.
+    moment, and at its first turn from then on that is another step, with all attempts before it.
     """
-    columns = (notifications.c[name] for name in ("id", "enqueued", "attempts", "expires_at"))
+    expires = and_(notifications.c.cancelled_at.is_(None), ~unexpired(now))
+    starts = and_(expires, notifications.c.enqueue_at <= notifications.c.expires_at)
+    before = {name: case((starts, 0), else_=notifications.c[name]) for name in ("enqueued", "attempts")}
+    columns = (*(count.label(name) for name, count in before.items()), notifications.c.id, notifications.c.expires_at)
     deliverable = UNDELIVERED & unexpired(now)
     wide = notifications.c.recipients.is_(None)
     oldest_due = (
@@ -139,9 +142,9 @@ def due(session: Session, now: datetime, limit: int) -> Due:
         .where(notifications.c.id == bindparam("due_id"))
         .values(
             enqueue_at=bindparam("next_turn"),
-            enqueued=notifications.c.enqueued + 1,
-            attempts=case((notifications.c.parked_at.is_(None), notifications.c.attempts), else_=0),
-            parked_at=None,  # what was parked and has its turn has expired: that is another step
+            enqueued=before["enqueued"] + 1,
+            attempts=before["attempts"],
+            parked_at=None,  # what was parked and has its turn has expired
         )
     )
     if taken:
