@@ -173,7 +173,8 @@ def until_expiry(turn: datetime, expires_at: datetime | None, now: datetime) -> 
 
 def undelivered(session: Session, now: datetime) -> Undelivered:
     """How much is stuck at the moment."""
-    waiting_since = func.coalesce(notifications.c.deliver_at, notifications.c.created_at)
+    deliver_at, created_at = notifications.c.deliver_at, notifications.c.created_at
+    waiting_since = case((deliver_at > created_at, deliver_at), else_=created_at)
     overdue = WAITING & (waiting_since <= now)
     count, oldest = session.execute(select(func.count(), func.min(waiting_since)).where(overdue)).one()
     return Undelivered(count, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
@@ -215,7 +216,7 @@ def _row(new: NewNotification, id_: UUID, now: datetime) -> dict[str, Any]:
         "created_at": now,
         "recipient_count": 0,
         "enqueued": 0,
-        "enqueue_at": new.deliver_at or now + RELAY_AFTER,
+        "enqueue_at": now + RELAY_AFTER if is_due(new, now) else new.deliver_at,
         "fingerprint": "" if new.idempotency_key is None else _fingerprint(said),
     }
 
