@@ -16,20 +16,21 @@ from models.arrival import Arrivals
 from models.database import Session, fetch
 from models.rendering import Change
 
-# Notifications are locked in the order of their ids, for the same reason. Of those that name their recipients a
-# portion is claimed, in the order given: as many as fit, the first in any case. `later`: how many come after an item
-# in the same inbox.
-_DELIVER = text("""
+# Notifications that name their recipients are locked in the order of their ids, for the same reason; what is for many
+# is not, as who fans it out holds it for as long as there are chunks. Of the former a portion is claimed, in the order
+# given: as many as fit, the first in any case. `later`: how many come after an item in the same inbox.
+_WAITING = """WHERE id = ANY(:ids) AND delivered_at IS NULL AND cancelled_at IS NULL AND parked_at IS NULL
+        AND (deliver_at IS NULL OR deliver_at <= :now)"""
+_DELIVERY = """
 WITH waiting AS MATERIALIZED (
     SELECT id, content, kind, topic, severity, actor, recipients, expires_at FROM notifications
-    WHERE id = ANY(:ids) AND delivered_at IS NULL AND cancelled_at IS NULL AND parked_at IS NULL
-        AND (deliver_at IS NULL OR deliver_at <= :now)
+    {waiting} AND recipients IS NOT NULL
     ORDER BY id FOR UPDATE
 ), measured AS MATERIALIZED (
     SELECT *, size = reach OR reach <= :most AS fits, expires_at IS NULL OR expires_at > :now AS lives
     FROM (SELECT *, sum(size) OVER (ORDER BY nth) AS reach
-        FROM (SELECT *, json_array_length(recipients) AS size, array_position(:ids, id) AS nth FROM waiting
-            WHERE recipients IS NOT NULL) AS sized) AS summed
+        FROM (SELECT *, json_array_length(recipients) AS size, array_position(:ids, id) AS nth FROM waiting) AS sized)
+        AS summed
 ), claimed AS (
     UPDATE notifications SET delivered_at = :now, enqueue_at = notifications.expires_at, enqueued = 0, attempts = 0,
         parked_at = NULL, recipient_count = CASE WHEN lives THEN size ELSE 0 END
@@ -51,13 +52,14 @@ WITH waiting AS MATERIALIZED (
     SELECT recipient, version - later, version - later, id, kind, topic, severity, actor FROM numbered
 )
 SELECT ARRAY(SELECT id FROM measured WHERE NOT fits ORDER BY nth),
-    ARRAY(SELECT id FROM waiting WHERE recipients IS NULL),
+    ARRAY(SELECT id FROM notifications {waiting} AND recipients IS NULL ORDER BY id),
     ARRAY(SELECT content FROM measured WHERE fits AND lives AND size > 0 ORDER BY nth),
     array_agg(content_nth), array_agg(recipient), array_agg(version - later),
     array_agg(unread - later), array_agg(unseen - later),
     (SELECT epoch FROM history)
 FROM (SELECT *, dense_rank() OVER (ORDER BY nth) - 1 AS content_nth FROM numbered ORDER BY place) AS in_order
-""")
+"""
+_DELIVER = text(_DELIVERY.format(waiting=_WAITING))
 
 # Each recipient is given one item: what makes the statement above general would be a quarter of the work.
 _FAN_OUT = """

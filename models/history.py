@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from models.tables import inbox_items, notifications
 Condition = ColumnElement[bool]
 
 LOOKED_AT = 5_000  # notifications for one page, of which the filters may throw away all: some tens of milliseconds
+A_MILLISECOND = 1 << 80  # in the ids; after the last one of the year 9999 there is none that is a time
 NEWEST = (notifications.c.producer_id.desc(), notifications.c.id.desc())
 
 
@@ -94,7 +95,7 @@ def _place(producer_id: str, since: datetime | None, until: datetime | None, bef
     if since is not None:
         place += [notifications.c.created_at >= since, key >= tuple_(producer_id, first_id(since))]
     if until is not None:
-        just_after = first_id(until + timedelta(milliseconds=1))
+        just_after = UUID(int=first_id(until).int + A_MILLISECOND)
         place += [notifications.c.created_at < until, key < tuple_(producer_id, just_after)]
     if before is not None:
         place.append(key < tuple_(producer_id, before))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, bindparam, case, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, select, tuple_, update
 
 from models.database import Session
 from models.insert import insert_unless_there
@@ -108,9 +108,12 @@ def accept_each(session: Session, new: Sequence[NewNotification], now: datetime)
     ids = sorted(new_id(now) for _ in new)  # a batch keeps its order, also where it is sorted by id
     rows = [_row(one, id_, now) for one, id_ in zip(new, ids, strict=True)]
     # In the order of keys, so that two transactions with the same ones wait for each other instead of deadlocking.
-    insert_unless_there(session, notifications, sorted(rows, key=_key))
-    keyed = [row for row in rows if row["idempotency_key"] is not None]
-    known = _known(session, keyed) if keyed else {}
+    left, known = sorted(rows, key=_key), dict[tuple[str, str], Row[Any]]()
+    while left:
+        insert_unless_there(session, notifications, left)
+        keyed = [row for row in left if row["idempotency_key"] is not None]
+        known |= _known(session, keyed) if keyed else {}
+        left = [row for row in keyed if _key(row) not in known]  # what was there grew old, and was deleted just now
     return [_first_id(row, known.get(_key(row))) for row in rows]
 
 
@@ -118,9 +121,12 @@ def due(session: Session, now: datetime, limit: int) -> Due:
     """Take what has a step to be done now, oldest first, and put off its next turn, longer each time.
 
     What has expired is withdrawn, whether it was delivered, parked or neither; its turn is never put off beyond that
-    moment.
+    moment, and at its first turn from then on that is another step, with all attempts before it.
     """
-    columns = (notifications.c[name] for name in ("id", "enqueued", "attempts", "expires_at"))
+    expires = and_(notifications.c.cancelled_at.is_(None), ~unexpired(now))
+    starts = and_(expires, notifications.c.enqueue_at <= notifications.c.expires_at)
+    before = {name: case((starts, 0), else_=notifications.c[name]) for name in ("enqueued", "attempts")}
+    columns = (*(count.label(name) for name, count in before.items()), notifications.c.id, notifications.c.expires_at)
     deliverable = UNDELIVERED & unexpired(now)
     wide = notifications.c.recipients.is_(None)
     oldest_due = (
@@ -136,9 +142,9 @@ def due(session: Session, now: datetime, limit: int) -> Due:
         .where(notifications.c.id == bindparam("due_id"))
         .values(
             enqueue_at=bindparam("next_turn"),
-            enqueued=notifications.c.enqueued + 1,
-            attempts=case((notifications.c.parked_at.is_(None), notifications.c.attempts), else_=0),
-            parked_at=None,  # what was parked and has its turn has expired: that is another step
+            enqueued=before["enqueued"] + 1,
+            attempts=before["attempts"],
+            parked_at=None,  # what was parked and has its turn has expired
         )
     )
     if taken:
@@ -167,7 +173,8 @@ def until_expiry(turn: datetime, expires_at: datetime | None, now: datetime) -> 
 
 def undelivered(session: Session, now: datetime) -> Undelivered:
     """How much is stuck at the moment."""
-    waiting_since = func.coalesce(notifications.c.deliver_at, notifications.c.created_at)
+    deliver_at, created_at = notifications.c.deliver_at, notifications.c.created_at
+    waiting_since = case((deliver_at > created_at, deliver_at), else_=created_at)
     overdue = WAITING & (waiting_since <= now)
     count, oldest = session.execute(select(func.count(), func.min(waiting_since)).where(overdue)).one()
     return Undelivered(count, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
@@ -209,7 +216,7 @@ def _row(new: NewNotification, id_: UUID, now: datetime) -> dict[str, Any]:
         "created_at": now,
         "recipient_count": 0,
         "enqueued": 0,
-        "enqueue_at": new.deliver_at or now + RELAY_AFTER,
+        "enqueue_at": now + RELAY_AFTER if is_due(new, now) else new.deliver_at,
         "fingerprint": "" if new.idempotency_key is None else _fingerprint(said),
     }
 

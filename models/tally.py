@@ -69,6 +69,6 @@ def keep(session: Session, notification_id: UUID, tally: Tally) -> None:
 
 
 def _next_count(row: Row[Any]) -> datetime:
-    since: datetime = row.deliver_at or row.created_at
+    since: datetime = max(row.deliver_at or row.created_at, row.created_at)
     last: datetime | None = row.counted_at
     return since if last is None else last + max(AGAIN_AFTER, (last - since) / SHARE_OF_AGE)

@@ -70,8 +70,10 @@ def forget_changes(session: Session, retention: Retention, now: datetime, size: 
 
 def forget_revocations(session: Session, _retention: Retention, now: datetime, size: int) -> int:
     """Forget revocations that no token is old enough for any more, at most `size`."""
-    old = select(revocations.c.user_id).where(revocations.c.revoked_before < now - REVOCATIONS_KEPT)
-    return session.execute(delete(revocations).where(revocations.c.user_id.in_(old.limit(exactly(size))))).rowcount
+    is_old = revocations.c.revoked_before < now - REVOCATIONS_KEPT
+    some = select(revocations.c.user_id).where(is_old).limit(exactly(size))
+    # Old it must be also when its row is come by: who was revoked anew meanwhile stays so.
+    return session.execute(delete(revocations).where(revocations.c.user_id.in_(some), is_old)).rowcount
 
 
 def _raise_floors(session: Session, floors: dict[str, int]) -> None:

@@ -64,10 +64,14 @@ def withdraw(self: Task, notification_id: str, again: bool = False) -> None:
     tell(chunk.changes)
 
 
-@app.task(name=WITHDRAW_NAMED)
-def withdraw_named(ids: list[str]) -> None:
+@app.task(name=WITHDRAW_NAMED, bind=True)
+def withdraw_named(self: Task, ids: list[str]) -> None:
     """Take these out of all inboxes together; where that fails, each is tried for itself, and blamed for itself."""
     left = [UUID(one) for one in ids]
+    if _came_back(self):
+        for one in left:
+            withdraw.delay(str(one), again=True)
+        return
     while left:
         try:
             with blaming(), database.write() as session:

@@ -78,6 +78,11 @@ def test_each_filter_narrows_it(api: Api, shop: Caller, bob: Caller) -> None:
     assert published(shop, since=before.isoformat(), kind="offer", status="scheduled") == []
 
 
+def test_the_time_is_filtered_up_to_its_end(shop: Caller) -> None:
+    publish(shop, "one")
+    assert published(shop, since="0001-01-01T00:00:00Z", until="9999-12-31T23:59:59.999999Z") == ["one"]
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from models import delivery, fanout, history, inbox, notifications
 from models.database import Database
-from models.notifications import NewNotification
+from models.notifications import RELAY_AFTER, NewNotification
 from models.rendering import Change, Rendered
 from models.subscriptions import subscribe
 from tests.models.conftest import NOW
@@ -187,6 +187,14 @@ def test_the_relay_finds_what_is_scheduled_at_its_time(database: Database, accep
         assert notifications.is_due(new, NOW), "who accepts it at that moment need not wait for the relay"
         stuck = notifications.undelivered(session, NOW + timedelta(hours=1, seconds=3))
     assert (stuck.count, stuck.oldest_seconds) == (1, 3.0)
+
+
+def test_what_is_to_be_delivered_in_the_past_waits_since_it_was_accepted(database: Database, accept: Accept) -> None:
+    accept(recipients=("bob",), deliver_at=NOW - timedelta(days=365))
+    with database.write() as session:
+        assert notifications.undelivered(session, NOW + timedelta(seconds=3)).oldest_seconds == 3.0
+        assert notifications.due(session, NOW, 10).deliver == [], "who accepted it has just enqueued it"
+        assert len(notifications.due(session, NOW + RELAY_AFTER, 10).deliver) == 1
 
 
 def test_the_same_key_and_content_answers_the_first_id(accept: Accept) -> None:

@@ -8,12 +8,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from models import delivery, notifications
+from models import delivery, fanout, notifications
 from models.database import Database, Locked
 from models.held import come_back_soon, held_of
 from models.inbox import open_inboxes
 from models.notifications import RELAY_AFTER, NewNotification
 from models.numberline import hold
+from models.subscriptions import subscribe
 from models.tables import notifications as table
 from tests.models.conftest import NOW
 
@@ -69,6 +70,21 @@ def test_what_was_delivered_meanwhile_has_no_turn(postgres: Database) -> None:
         delivery.deliver(session, [id_], NOW)
         come_back_soon(session, [id_], NOW)
     assert turns(postgres) == [NOW + timedelta(days=1)]
+
+
+def test_who_is_named_does_not_wait_for_what_is_fanned_out_beside_it(postgres: Database, postgres_url: str) -> None:
+    impatient = Database(postgres_url, lock_seconds=0.2)
+    with postgres.write() as session:
+        subscribe(session, "boots", ["alice", "carol"], NOW)
+        new = NewNotification("shop", "offer", "New boots", topic="boots")
+        [wide] = notifications.accept(session, [new], NOW)
+    named = accept(postgres, "bob")
+    with postgres.write() as session:
+        fanout.fan_out(session, wide, 1, NOW)
+        with impatient.write_at_once() as other:
+            delivered = delivery.deliver(other, [wide, named], NOW)
+    assert ([change.recipient_id for change in delivered.changes], delivered.wide) == (["bob"], [wide])
+    impatient.dispose()
 
 
 @pytest.mark.usefixtures("inboxes_of_alice_and_bob")

@@ -11,7 +11,7 @@ from sqlalchemy import Row, select, text, update
 from models import delivery, fanout, history, notifications, parking, withdrawal
 from models.blame import Unfit, blaming
 from models.database import Database, DatabaseUnavailable
-from models.notifications import Due
+from models.notifications import RELAY_AFTER, Due
 from models.parking import ATTEMPTS
 from models.rendering import Change, Rendered
 from models.subscriptions import subscribe
@@ -240,6 +240,36 @@ def test_what_ends_while_it_is_parked_is_withdrawn(
     with database.write() as session:
         assert withdrawal.withdraw(session, id_, 10, NOW + A_DAY).finished
         assert parking.count(session) == 0
+    assert items_of("alice") == []
+
+
+def test_what_expires_after_its_last_attempt_has_all_attempts_to_be_withdrawn(
+    database: Database, accept: Accept, items_of: Items
+) -> None:
+    """The last attempt took its worker along, and it would have been parked at its next turn."""
+    with database.write() as session:
+        subscribe(session, "boots", ["alice", "bob"], NOW)
+    id_ = accept(topic="boots", expires_at=NOW + A_DAY)
+    with database.write() as session:
+        fanout.fan_out(session, id_, 1, NOW)
+    for _ in range(ATTEMPTS - 1):
+        now = row_of(database, id_).enqueue_at
+        turn(database, now)
+        assert begin(database, id_, now=now) == [[id_]]
+    now = NOW + A_DAY - timedelta(seconds=1)
+    turn(database, now)
+    assert begin(database, id_, now=now) == [[id_]]
+    assert row_of(database, id_).attempts == ATTEMPTS
+
+    due = turn(database, NOW + A_DAY)
+    assert (due, due.again) == (Due([], [id_]), frozenset())
+    row = row_of(database, id_)
+    assert (row.attempts, row.enqueued, row.enqueue_at) == (0, 1, NOW + A_DAY + RELAY_AFTER)
+    assert begin(database, id_, now=NOW + A_DAY) == [[id_]]
+    assert id_ in turn(database, row.enqueue_at).again
+    assert row_of(database, id_).attempts == 1, "it is the same step"
+    with database.write() as session:
+        assert withdrawal.withdraw(session, id_, 10, row.enqueue_at).finished
     assert items_of("alice") == []
 
 

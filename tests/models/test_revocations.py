@@ -1,5 +1,6 @@
 """Which users' tokens are refused, and up to when they were issued."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from models import upkeep
@@ -7,6 +8,7 @@ from models.database import Database
 from models.revocations import KEPT, all_revocations, revoke
 from models.upkeep import Retention
 from tests.models.conftest import NOW
+from tests.models.test_fanout import wait_until_it_waits_to
 
 A_SECOND = timedelta(seconds=1)
 RETENTION = Retention(timedelta(days=90), timedelta(days=30))
@@ -51,3 +53,19 @@ def test_a_revocation_is_forgotten_when_no_token_is_old_enough_for_it(database: 
         assert upkeep.forget_revocations(session, RETENTION, NOW + KEPT + 2 * A_SECOND, 1) == 1
         assert upkeep.forget_revocations(session, RETENTION, NOW + KEPT + 2 * A_SECOND, 10) == 1
     assert set(revoked(database)) == {"carol"}
+
+
+def test_who_is_revoked_anew_while_the_old_one_is_forgotten_stays_revoked(postgres: Database) -> None:
+    take_back(postgres, "bob", NOW - KEPT - A_SECOND)
+
+    def forget() -> int:
+        with postgres.write() as session:
+            return upkeep.forget_revocations(session, RETENTION, NOW, 10)
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres.write() as session:
+            revoke(session, "bob", NOW)
+            forgetting = pool.submit(forget)
+            wait_until_it_waits_to(postgres, "DELETE FROM revocations")
+        assert forgetting.result() == 0
+    assert revoked(postgres) == {"bob": NOW}

@@ -135,6 +135,16 @@ def test_what_is_scheduled_is_as_old_as_its_delivery(database: Database, accept:
     assert due(database, delivered_at + A_MINUTE) == [id_]
 
 
+def test_what_was_to_be_delivered_in_the_past_is_as_old_as_it_is(
+    database: Database, accept: Accept, deliver: Deliver
+) -> None:
+    id_ = accept(recipients=PEOPLE, deliver_at=NOW - timedelta(days=365))
+    deliver(id_)
+    say_that_many_have_it(database, id_)
+    count_again(database, id_, NOW)
+    assert due(database, LATER) == [id_]
+
+
 def test_who_waits_for_longest_is_counted_first(database: Database, accept: Accept, deliver: Deliver) -> None:
     ids = [accept(recipients=(person,)) for person in PEOPLE[:3]]
     deliver(*ids)

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 
 from models import delivery, fanout, marking, notifications, parking, upkeep, withdrawal
 from models.blame import Unfit
 from models.database import Database, Session
 from models.inbox import ResyncRequired
+from models.notifications import RELAY_AFTER
 from models.numberline import hold
 from models.rendering import Change, Rendered
 from models.subscriptions import subscribe
@@ -118,6 +120,25 @@ def test_a_key_is_free_again_when_its_notification_is_deleted_and_not_before(
     assert accept(recipients=("bob",), idempotency_key="order 41") == first
     run(database, upkeep.delete_old, late)
     assert accept(recipients=("bob",), idempotency_key="order 41") != first
+
+
+def test_who_repeats_a_key_while_its_notification_is_deleted_is_promised_what_is_stored(
+    database: Database, accept: Accept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = accept(recipients=("bob",), idempotency_key="order 41")
+    with database.write() as session:
+        notifications.cancel(session, "shop", first, NOW)
+    relay(database, NOW + RELAY_AFTER)
+    known = notifications._known
+
+    def deleted_just_before(session: Session, keyed: list[dict[str, Any]]) -> dict[tuple[str, str], Row[Any]]:
+        monkeypatch.setattr(notifications, "_known", known)
+        assert upkeep.delete_old(session, RETENTION, NOW + 31 * A_DAY, 100) == 1
+        return known(session, keyed)
+
+    monkeypatch.setattr(notifications, "_known", deleted_just_before)
+    second = accept(recipients=("bob",), idempotency_key="order 41")
+    assert stored(database) == {second} != {first}
 
 
 def test_what_is_in_an_inbox_or_on_its_way_is_not_deleted(database: Database, accept: Accept, deliver: Deliver) -> None:

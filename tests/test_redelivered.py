@@ -1,0 +1,29 @@
+"""A message that came back may be what its worker died of: whoever has it next counts the attempt before it is made."""
+
+import subprocess
+import sys
+
+from ops.stack import ROOT, command_environment
+
+ENVIRON = {"DATABASE_URL": "sqlite:///x.db", "BROKER_URL": "amqp://host//", "JWT_SECRET": "x" * 32, "JWT_JWKS_URL": ""}
+IDS = ["01a20320-a200-74af-9041-65bc98de2849", "01a20320-a200-74af-9050-7b2c12d3082c"]
+WITHDRAW_TOGETHER = f"""
+from workers import tasks
+
+def die(*_):
+    raise SystemExit("it is tried as before, and kills the next worker")
+
+tasks.withdrawal.withdraw_named = die
+tasks.withdraw.delay = lambda id_, again: print(id_, again)
+tasks.withdraw_named.push_request(delivery_info={{"redelivered": True}})
+tasks.withdraw_named.run({IDS})
+"""
+
+
+def test_those_that_were_withdrawn_together_are_tried_each_for_itself_and_counted() -> None:
+    command = [sys.executable, "-c", WITHDRAW_TOGETHER]
+    done = subprocess.run(
+        command, env=command_environment(ENVIRON), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"{id_} True" for id_ in IDS]
