@@ -14,6 +14,7 @@ from models.blame import Unfit, blaming
 from models.database import DatabaseUnavailable, Locked, Session, is_away
 from models.fanout import Chunk
 from models.grouping import Group
+from models.notifications import Due
 from models.rendering import Change, render_arrived
 from push.announcer import AnnounceFailed
 from push.wire import Announcement, Arrivals
@@ -27,6 +28,7 @@ CHUNK = 500  # recipients in one transaction: their inboxes are locked for some 
 FANOUT_CHUNK = 2_000  # what arrives is written quicker
 THREADS_MAX = 1_000  # of a worker: each waits for one delivery at the most
 RELAY_AT_MOST = 5_000  # notifications a tick: an overload is not fed
+RELAY_BATCH = 1_000  # in one transaction: their rows are locked for some tens of milliseconds
 RELAY_TOGETHER = 200  # notifications a task
 UPKEEP_BATCH = 500  # rows in one transaction
 COUNTING_SECONDS = 30  # of every minute; what is due then is counted next time
@@ -95,8 +97,16 @@ def announce(recipient_id: str, versions: list[int]) -> None:
 @app.task(name=RELAY)
 def relay() -> None:
     """Enqueue what was accepted and is not delivered, what has become due, and what has expired."""
-    with database.write() as session:
-        due = notifications.due(session, datetime.now(UTC), RELAY_AT_MOST)
+    now = datetime.now(UTC)
+    for _ in range(0, RELAY_AT_MOST, RELAY_BATCH):
+        with database.write() as session:
+            due = notifications.due(session, now, RELAY_BATCH)
+        _relay(due)
+        if len(due.deliver) + len(due.withdraw) < RELAY_BATCH:
+            return
+
+
+def _relay(due: Due) -> None:
     for again in (False, True):
         narrow = [str(one) for one in due.deliver if one not in due.wide and (one in due.again) is again]
         for start in range(0, len(narrow), RELAY_TOGETHER):
@@ -201,7 +211,8 @@ def _deliver(ids: list[UUID]) -> list[UUID]:
 def _leave_locked(ids: list[UUID], *, counted: bool) -> None:
     """Nobody waits for longer than the database's patience for locks: the relay tries again."""
     log.warning("locked count=%d", len(ids))
-    held_inboxes.come_back_soon(ids)
+    with suppress(DatabaseUnavailable):  # they themselves may be held; then they come back later
+        held_inboxes.come_back_soon(ids)
     if counted:
         _forgive(ids)
 
