@@ -51,8 +51,9 @@ def deliver(self: Task, ids: list[str], again: bool = False) -> None:
 @app.task(name=FAN_OUT, bind=True)
 def fan_out(self: Task, notification_id: str, again: bool = False) -> None:
     """Deliver to the next of a topic's recipients, or of all; after a kill it goes on where it was."""
-    chunk = _one_chunk(fanout.fan_out, UUID(notification_id), FANOUT_CHUNK, counted=again or _came_back(self))
-    for _ in range(0 if chunk.finished else chunk.abreast):
+    is_resumed = again or _came_back(self)  # then who else was at it may be gone; a task too many finds nothing to do
+    chunk = _one_chunk(fanout.fan_out, UUID(notification_id), FANOUT_CHUNK, counted=is_resumed)
+    for _ in range(0 if chunk.finished else fanout.PARTS if is_resumed else chunk.abreast):
         fan_out.delay(notification_id)  # other threads, or other workers, write the next while these are announced
     tell(chunk.changes)
 
