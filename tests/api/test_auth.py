@@ -11,7 +11,7 @@ from push.tokens import InvalidToken, SharedSecret, TokenVerifier, issue
 from tests.api.running import SECRET, Api, Caller, answered, problem
 
 NOW = int(time.time())
-CLAIMS = {"sub": "alice", "scope": "inbox", "exp": NOW + 600}
+CLAIMS = {"sub": "alice", "scope": "inbox", "exp": NOW + 86_400}
 
 
 def signed(**changes: object) -> str:
