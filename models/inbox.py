@@ -73,15 +73,10 @@ def open_inboxes(session: Session, recipient_ids: Sequence[str], now: datetime) 
         insert_unless_there(session, inboxes, [{"recipient_id": one, **empty} for one in sorted(set(recipient_ids))])
 
 
-def summary(session: Session, recipient_id: str) -> Summary | None:
-    """None when this inbox was never opened."""
-    rows = fetch(session, statements.STANDING, {"owner": recipient_id})
-    return _summary(rows[0]) if rows else None
-
-
 def present(session: Session, recipient_id: str) -> Summary:
-    """Like `summary`, with `NeverOpened` instead of None."""
-    return summary(session, recipient_id) or _never_opened(session)
+    """The counts of this inbox at its present version."""
+    rows = fetch(session, statements.STANDING, {"owner": recipient_id})
+    return _summary(rows[0]) if rows else _never_opened(session)
 
 
 def _never_opened(session: Session) -> Summary:

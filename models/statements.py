@@ -51,10 +51,6 @@ FILTERS = {
 
 KEPT = 256  # of each kind of statement: how many sizes and combinations of filters are in use side by side
 
-# What `render_item` takes, in its order.
-_ITEM = tuple(inbox_items.c[name] for name in ("seq", "version"))
-_STATE = tuple(inbox_items.c[name] for name in STATE_TIMES)
-_SHOWN = (*_ITEM, notifications.c.content, *(cast(one, Text).label(one.name) for one in _STATE))
 _CHANGE = tuple(
     inbox_changes.c[name] for name in ("version", "change", "seqs", "through", "kind", "topic", "at")
 )  # what `render_change` shows
@@ -69,17 +65,22 @@ _STANDING = (
 )
 
 
+def _shown(items: FromClause) -> Sequence[ColumnElement[Any]]:
+    """What `render_item` takes, in its order; the times as texts: a datetime for each is a fifth of a page."""
+    times = (cast(items.c[name], Text).label(name) for name in STATE_TIMES)
+    return (items.c.seq, items.c.version, notifications.c.content, *times)
+
+
+_SHOWN = _shown(inbox_items)
+
 BESIDE = len(_STANDING)  # where, in a row, the items and changes beside it begin
 KEPT_SINCE = BESIDE - 1  # where `changes_since` is; before it, what a summary takes
 SHOWN = len(_SHOWN)
 
 
 def _with_content(items: FromClause) -> Select[Any]:
-    item, state = ([items.c[one.name] for one in columns] for columns in (_ITEM, _STATE))
-    times = (cast(one, Text).label(one.name) for one in state)  # as texts: a datetime for each is a third of a page
-    return select(*item, notifications.c.content, *times).join_from(
-        items, notifications, items.c.notification_id == notifications.c.id
-    )
+    joined = items.c.notification_id == notifications.c.id
+    return select(*_shown(items)).join_from(items, notifications, joined)
 
 
 # The inbox's counts, version, epoch, and since when its changes are kept.
@@ -102,7 +103,7 @@ def page(state: str | None, filters: Sequence[str], deep: bool, size: int) -> Se
         wanted.append(inbox_items.c.seq < bindparam("before"))
     anything = state == "all" and not filters
     ranges = [true()] if anything else [inbox_items.c.state == literal_column(f"'{one}'") for one in LISTS[state]]
-    columns = (*_ITEM, *_STATE, inbox_items.c.notification_id)
+    columns = [inbox_items.c[name] for name in ("seq", "version", *STATE_TIMES, "notification_id")]
     ends = [_newest(select(*columns).where(*wanted, one), size) for one in ranges]
     items = ends[0] if len(ends) == 1 else _newest(union_all(*map(select, ends)), size)
     shown = _with_content(items).subquery()

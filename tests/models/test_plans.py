@@ -145,7 +145,7 @@ def test_the_changes_that_are_announced(crowd: Database) -> None:
     expect_few_rows(look(crowd, lambda session: inbox.change_log(session, HEAVY, few)), len(few))
 
 
-@pytest.mark.parametrize("query", [inbox.summary, lambda session, owner: inbox.item(session, owner, 125)])
+@pytest.mark.parametrize("query", [inbox.present, lambda session, owner: inbox.item(session, owner, 125)])
 def test_the_summary_and_one_item(crowd: Database, query: Callable[[Session, str], object]) -> None:
     expect_few_rows(look(crowd, lambda session: query(session, HEAVY)), 1)
 
