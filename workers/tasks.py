@@ -72,19 +72,22 @@ def withdraw_named(self: Task, ids: list[str]) -> None:
     """Take these out of all inboxes together; where that fails, each is tried for itself, and blamed for itself."""
     left = [UUID(one) for one in ids]
     if _came_back(self):
-        for one in left:
-            withdraw.delay(str(one), again=True)
+        _withdraw_each(left, again=True)
         return
     while left:
         try:
             with blaming(), database.write() as session:
                 withdrawn = withdrawal.withdraw_named(session, left, datetime.now(UTC))
         except (Unfit, Locked):
-            for one in left:
-                withdraw.delay(str(one))
+            _withdraw_each(left, again=False)
             return
         tell(withdrawn.changes)
         left = withdrawn.left
+
+
+def _withdraw_each(ids: Sequence[UUID], *, again: bool) -> None:
+    for one in ids:
+        withdraw.delay(str(one), again=again)
 
 
 @app.task(name=ANNOUNCE)
