@@ -160,11 +160,12 @@ def test_other_commands_find_the_system_that_runs_by_its_environment_file(
 ) -> None:
     folder = tmp_path / "var"
     process = up(start_process, folder, {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())})
-    commands = "set -a; . var/up.env; set +a; python -m workers.parked list && celery -A workers inspect ping"
+    commands = f"set -a; . {folder}/up.env; set +a; python -m workers.parked list && celery -A workers inspect ping"
     found = {name: value for name, value in command_environment({}).items() if name not in TOLD}
     done = subprocess.run(
-        ["sh", "-c", f"cd {ROOT} && {commands.replace('var/', f'{folder}/')}"],
+        ["sh", "-c", commands],
         env=found,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

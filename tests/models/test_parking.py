@@ -47,6 +47,16 @@ def fail(database: Database, id_: UUID, now: datetime = NOW, *, counted: bool = 
         return parking.fail(session, id_, WHY, now, counted=counted)
 
 
+def fanned_out_to_one(database: Database, accept: Accept, *people: str, **said: Any) -> UUID:
+    """For all of these people; the first has it."""
+    with database.write() as session:
+        subscribe(session, "boots", people, NOW)
+    id_ = accept(topic="boots", **said)
+    with database.write() as session:
+        fanout.fan_out(session, id_, 1, NOW)
+    return id_
+
+
 def park(database: Database, id_: UUID, now: datetime = NOW) -> datetime:
     """Let every attempt fail, at the turns that the relay gives it; answers when it was parked."""
     parked = fail(database, id_, now)
@@ -191,11 +201,7 @@ def test_progress_of_a_withdrawal_does_so_too(database: Database, accept: Accept
 def test_a_fan_out_is_parked_where_it_is_and_goes_on_from_there(
     database: Database, accept: Accept, items_of: Items
 ) -> None:
-    with database.write() as session:
-        subscribe(session, "boots", ["alice", "bob", "carol"], NOW)
-    id_ = accept(topic="boots")
-    with database.write() as session:
-        fanout.fan_out(session, id_, 1, NOW)
+    id_ = fanned_out_to_one(database, accept, "alice", "bob", "carol")
     park(database, id_)
     with database.write() as session:
         shown = history.one(session, "shop", id_, NOW)
@@ -225,11 +231,7 @@ def test_a_withdrawal_is_parked_like_a_delivery(database: Database, accept: Acce
 def test_what_ends_while_it_is_parked_is_withdrawn(
     database: Database, accept: Accept, end: str, items_of: Items
 ) -> None:
-    with database.write() as session:
-        subscribe(session, "boots", ["alice", "bob"], NOW)
-    id_ = accept(topic="boots", expires_at=NOW + A_DAY)
-    with database.write() as session:
-        fanout.fan_out(session, id_, 1, NOW)
+    id_ = fanned_out_to_one(database, accept, "alice", "bob", expires_at=NOW + A_DAY)
     park(database, id_)
     assert turn(database, NOW + A_DAY / 2) == Due([], [])
     if end == "is cancelled":
@@ -247,11 +249,7 @@ def test_what_expires_after_its_last_attempt_has_all_attempts_to_be_withdrawn(
     database: Database, accept: Accept, items_of: Items
 ) -> None:
     """The last attempt took its worker along, and it would have been parked at its next turn."""
-    with database.write() as session:
-        subscribe(session, "boots", ["alice", "bob"], NOW)
-    id_ = accept(topic="boots", expires_at=NOW + A_DAY)
-    with database.write() as session:
-        fanout.fan_out(session, id_, 1, NOW)
+    id_ = fanned_out_to_one(database, accept, "alice", "bob", expires_at=NOW + A_DAY)
     for _ in range(ATTEMPTS - 1):
         now = row_of(database, id_).enqueue_at
         turn(database, now)
