@@ -18,6 +18,7 @@ RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sb
 COPY --from=packages /venv /venv
 WORKDIR /belfry
 COPY settings.py logs.py alembic.ini ./
+COPY lib lib/
 COPY migrations migrations/
 COPY models models/
 COPY push push/
