@@ -115,6 +115,10 @@ class InboxNamespace(socketio.Namespace):  # type: ignore[misc]  # socketio has 
         self._expire(sid, claims)
         return {"ok": True, "expires_at": rfc3339(claims.expires_at)}
 
+    def on_ping(self, _sid: str, *_: object) -> dict[str, Any]:
+        """A client asks whether its connection is alive: the acknowledgement is the answer."""
+        return {"ok": True}
+
     def trigger_event(self, event: object, sid: str, *args: Any) -> Any:
         """Every event comes through here; an exception in a handler ends neither the connection nor the silence."""
         if event == "connect" and self.server.manager.is_pre_connected(sid, NAMESPACE):

@@ -93,6 +93,15 @@ def test_malformed_arguments_are_answered(push: PushProcess, arguments: str) -> 
     bob.close()
 
 
+@pytest.mark.parametrize("arguments", ["", ",{}", ",null", ',{"room":"user:alice"}', ",1,2,3", ",[[[[]]]]"])
+def test_a_ping_is_acknowledged_whatever_comes_with_it(push: PushProcess, arguments: str) -> None:
+    bob = RawSocket(push.port)
+    bob.open(push.token("bob"))
+    bob.send(f'421["ping"{arguments}]')
+    assert json.loads((bob.read_text() or "")[3:]) == [{"ok": True}]
+    bob.close()
+
+
 def test_an_unknown_event_is_answered_and_not_logged(push: PushProcess, screen: Turn) -> None:
     bob = screen(push, "bob")
     before = push.log()
