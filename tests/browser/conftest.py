@@ -32,18 +32,24 @@ OpenPage = Callable[..., Page]
 OpenBrowser = Callable[..., BrowserContext]
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The Chromium that BELFRY_CHROMIUM names, or this machine's."""
+def launch_options() -> dict[str, Any]:
+    """For the Chromium that BELFRY_CHROMIUM names, or this machine's."""
     program = os.environ.get("BELFRY_CHROMIUM") or find_chromium()
     if program is None:
         do_without("there is no Chromium here; `make test` installs it, or BELFRY_CHROMIUM names one")
     sandbox = [] if os.geteuid() else ["--no-sandbox"]  # it refuses to be root's
+    return {"executable_path": program, "args": [*ARGUMENTS, *sandbox]}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The Chromium that the tests drive."""
+    options = launch_options()
     if not (BUILT / "demo.js").exists():
         do_without("the browser's side is not built; `make setup` does it")
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *sandbox])
+        browser = playwright.chromium.launch(**options)
         yield browser
         browser.close()
 

@@ -5,7 +5,7 @@ import { BelfryError } from "./errors.ts";
 import { Follower } from "./follower.ts";
 import { Live } from "./live.ts";
 import type { Pending } from "./pending.ts";
-import { hasNetwork, Pulse } from "./pulse.ts";
+import { Pulse } from "./pulse.ts";
 import type { Replica } from "./replica.ts";
 import type { Options, Status } from "./state.ts";
 import { claimsOf, Tokens } from "./tokens.ts";
@@ -32,6 +32,8 @@ export class Connection {
   readonly #pulse: Pulse;
   readonly #listener: ConnectionListener;
   #failures = 0;
+  /** The browser says that there is no network, and nothing has contradicted it since: some browsers are wrong. */
+  #unplugged = false;
   #paused = false;
   #closed = false;
 
@@ -64,20 +66,27 @@ export class Connection {
     this.#pulse = new Pulse(options.pollSeconds, {
       look: () => void (this.sub === null ? this.begin() : this.follower.look()),
       hurry: () => this.refresh(),
-      gone: changed,
+      back: () => {
+        this.#unplugged = false;
+        this.refresh();
+      },
+      gone: () => {
+        this.#unplugged = true;
+        changed();
+      },
     });
   }
 
   get status(): Status {
     if (this.problem && !this.problem.passing) return "refused";
-    if (this.#paused || !hasNetwork() || this.problem) return "offline";
+    if (this.#paused || this.#unplugged || this.problem) return "offline";
     if (!this.follower.current || this.live.told === null) return "syncing";
     return this.live.told ? "online" : "polling";
   }
 
   /** Whether the server can be told something now. */
   get isReady(): boolean {
-    return this.#isActive() && hasNetwork() && this.problem === null;
+    return this.#isActive() && !this.#unplugged && this.problem === null;
   }
 
   async begin(): Promise<void> {
@@ -139,6 +148,7 @@ export class Connection {
 
   #succeeded(): void {
     this.#failures = 0;
+    this.#unplugged = false;
     this.problem = null;
     this.#listener.answered();
     this.schedule();

@@ -2,6 +2,7 @@
 
 import { Acts } from "./acts.ts";
 import type { Mark, Patch } from "./api.ts";
+import { tellEach } from "./browser.ts";
 import { Connection } from "./connection.ts";
 import { Pending } from "./pending.ts";
 import { Replica } from "./replica.ts";
@@ -23,7 +24,7 @@ export class Inbox {
   constructor(options: Options) {
     const changed = (): void => this.#changed();
     this.#connection = new Connection(options, this.#replica, this.#pending, {
-      arrived: (items) => this.#arrivals.forEach((listener) => listener(items)),
+      arrived: (items) => tellEach(this.#arrivals, items),
       answered: () => void this.#acts.tell(),
       failures: () => this.#acts.failures,
       changed,
@@ -188,7 +189,7 @@ export class Inbox {
     this.#telling = true;
     queueMicrotask(() => {
       this.#telling = false;
-      for (const listener of this.#listeners) listener(this.state);
+      tellEach(this.#listeners, this.state);
     });
   }
 }

@@ -1,16 +1,21 @@
 /** When to look at the inbox again. */
 
+import { isVisible } from "./browser.ts";
+
 const POLL_SECONDS = 3;
 const TOLD_FACTOR = 10; // a socket tells what happens: look that much less often
 const HIDDEN_FACTOR = 10; // nobody looks at the page: so much less often
 const RETRY = 1_000; // milliseconds, doubled with each failure
 const RETRY_MAX = 30_000;
+const TIMER_MAX = 2 ** 31 - 1; // a longer timer would fire at once
 
 export interface Occasions {
   /** It is time. */
   look(): void;
-  /** Somebody is back at the page, or the network is back. */
+  /** Somebody is back at the page. */
   hurry(): void;
+  /** The network is back, as far as the browser knows. */
+  back(): void;
   /** The network has gone. */
   gone(): void;
 }
@@ -30,9 +35,10 @@ export class Pulse {
   /** Look in a while: soon, seldom while a socket tells what happens, later and later while it fails. */
   next(failures: number, told: boolean): void {
     this.rest();
-    const seldom = (told ? TOLD_FACTOR : 1) * (isWatched() ? 1 : HIDDEN_FACTOR);
+    const seldom = (told ? TOLD_FACTOR : 1) * (isVisible() ? 1 : HIDDEN_FACTOR);
     const wait = failures ? Math.min(RETRY_MAX, RETRY * 2 ** (failures - 1)) : this.#milliseconds * seldom;
-    this.#timer = setTimeout(() => this.#occasions.look(), wait * (0.75 + Math.random() / 2));
+    const spread = wait * (0.75 + Math.random() / 2);
+    this.#timer = setTimeout(() => this.#occasions.look(), Math.min(TIMER_MAX, spread));
   }
 
   /** Look no more, until `next`. */
@@ -48,18 +54,10 @@ export class Pulse {
   #listenToThePage(): void {
     if (typeof document !== "object") return;
     const { signal } = this.#end;
-    const { hurry, gone } = this.#occasions;
-    document.addEventListener("visibilitychange", () => isWatched() && hurry(), { signal });
-    addEventListener("online", () => hurry(), { signal });
+    const { hurry, back, gone } = this.#occasions;
+    document.addEventListener("visibilitychange", () => isVisible() && hurry(), { signal });
+    addEventListener("pageshow", (event) => event.persisted && hurry(), { signal });
+    addEventListener("online", () => back(), { signal });
     addEventListener("offline", () => gone(), { signal });
   }
-}
-
-function isWatched(): boolean {
-  return typeof document !== "object" || document.visibilityState === "visible";
-}
-
-/** Whether the machine has a network at all, as far as the browser knows. */
-export function hasNetwork(): boolean {
-  return typeof navigator !== "object" || navigator.onLine !== false;
 }

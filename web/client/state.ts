@@ -1,8 +1,8 @@
 /** What an inbox is told at its making, and what it tells its listeners. */
 
+import type { Browser } from "./browser.ts";
 import type { BelfryError } from "./errors.ts";
 import type { OpenSocket } from "./socket.ts";
-import type { Browser } from "./tabs.ts";
 import type { GetToken } from "./tokens.ts";
 import type { Item } from "./types.ts";
 

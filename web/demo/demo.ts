@@ -1,5 +1,6 @@
 /** The page: up to three people side by side, who may sign in by the address: `#alice=<token>&bob=<token>`. */
 
+import { attempt } from "../client/browser.ts";
 import { h } from "../inbox/dom.ts";
 import { BelfryError, type Inbox } from "../inbox/index.ts";
 import type { Places } from "./device.ts";
@@ -21,7 +22,7 @@ async function open(): Promise<void> {
   listenToTheScene(panes);
 
   function changed(): void {
-    sessionStorage.setItem(KEPT, JSON.stringify(panes.map((pane) => pane.token)));
+    attempt(() => sessionStorage.setItem(KEPT, JSON.stringify(panes.map((pane) => pane.token))));
     const present = panes.filter((pane) => pane.token !== null);
     const [free] = panes.filter((pane) => pane.token === null);
     for (const pane of panes) pane.element.hidden = pane.token === null && pane !== free;
@@ -54,7 +55,7 @@ function publisher(panes: readonly Pane[]): Pane | null {
 function listenToTheCrowd(panes: readonly Pane[], ways: Ways): void {
   const form = element("#crowd") as HTMLFormElement;
   const news = element("#news") as HTMLInputElement;
-  const attempt = async (publish: (pane: Pane, inbox: Inbox) => Promise<void>): Promise<void> => {
+  const tryTo = async (publish: (pane: Pane, inbox: Inbox) => Promise<void>): Promise<void> => {
     const pane = publisher(panes);
     const problem = element("#crowd-problem");
     problem.hidden = true;
@@ -70,16 +71,12 @@ function listenToTheCrowd(panes: readonly Pane[], ways: Ways): void {
     event.preventDefault();
     const title = news.value.trim() || "The new season is here";
     news.value = "";
-    void attempt((pane, inbox) =>
-      ways.follow(`to everyone: ${title}`, inbox, pane.scopes, () => announce(inbox, title)),
-    );
+    void tryTo((pane, inbox) => ways.follow(`to everyone: ${title}`, inbox, pane.scopes, () => announce(inbox, title)));
   });
   element("#thousand").addEventListener("click", () => {
     const recipients = panes.filter(({ token }) => token !== null).map(({ sub }) => sub);
     const what = `1,000 orders for ${recipients.join(", ")}`;
-    void attempt((pane, inbox) =>
-      ways.follow(what, inbox, pane.scopes, () => shipThousand(inbox, recipients), THOUSAND),
-    );
+    void tryTo((pane, inbox) => ways.follow(what, inbox, pane.scopes, () => shipThousand(inbox, recipients), THOUSAND));
   });
 }
 
@@ -129,11 +126,7 @@ function tokensInAddress(): string[] | null {
 }
 
 function keptTokens(): (string | null)[] {
-  try {
-    return JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
-  } catch {
-    return [];
-  }
+  return attempt(() => JSON.parse(sessionStorage.getItem(KEPT) ?? "[]") as (string | null)[]) ?? [];
 }
 
 async function findPlaces(): Promise<Places> {

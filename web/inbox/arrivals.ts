@@ -3,6 +3,7 @@
 import type { Item } from "../client/index.ts";
 import { type Alert, Alerts } from "./alerts.ts";
 import { h, setText } from "./dom.ts";
+import { legible } from "./legible.ts";
 import type { Choice } from "./menu.ts";
 import { Toasts } from "./toast.ts";
 import type { Words } from "./words.ts";
@@ -39,7 +40,7 @@ export class Arrivals {
 
   tell(items: readonly Item[]): void {
     if (this.#row.length === 0) setTimeout(() => this.#tell(this.#row.splice(0)), IN_A_ROW_MS);
-    this.#row.push(...items);
+    this.#row.push(...items.map(legible));
   }
 
   /** The list is looked at: its toasts have done their work. */

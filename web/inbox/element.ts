@@ -11,12 +11,14 @@
  * Events: `belfry-open` (an item was chosen; `preventDefault()` keeps its link from being followed), `belfry-change`.
  */
 
+import { attempt, isVisible } from "../client/browser.ts";
 import type { GetToken, Inbox, Item, State } from "../client/index.ts";
 import { Arrivals, type Manner } from "./arrivals.ts";
 import { Bell } from "./bell.ts";
 import { Complaints } from "./complaints.ts";
 import { setAttribute } from "./dom.ts";
 import { HeldInbox } from "./held.ts";
+import { languageOf } from "./language.ts";
 import { OwnLooks, type RenderItem } from "./own_looks.ts";
 import { PageBadge } from "./page_badge.ts";
 import { Panel } from "./panel.ts";
@@ -35,8 +37,10 @@ export class BelfryInbox extends HTMLElement {
   });
   readonly #bell = new Bell();
   readonly #pageBadge = new PageBadge();
-  readonly #ownLooks = new OwnLooks(this);
   readonly #complaints = new Complaints();
+  readonly #ownLooks = new OwnLooks(this, (error) =>
+    this.#complaints.fail("renderItem failed; the item's own look is shown.", error),
+  );
   readonly #sight = new Sight(() => this.#see());
   #words: Words = wordsOf("en");
   #panel: Panel | null = null;
@@ -130,7 +134,14 @@ export class BelfryInbox extends HTMLElement {
   }
 
   #assemble(): void {
-    const language = spoken(this.lang || this.closest<HTMLElement>("[lang]")?.lang || navigator.language);
+    const page = this.parentElement?.closest<HTMLElement>("[lang]")?.lang;
+    const language = spoken(
+      languageOf(
+        this.lang,
+        page,
+        attempt(() => navigator.language),
+      ),
+    );
     const words = wordsOf(language);
     this.#words = words;
     this.#panel?.end();
@@ -140,6 +151,7 @@ export class BelfryInbox extends HTMLElement {
     const panel = new Panel({
       words,
       language,
+      failed: (error) => this.#complaints.fail("An item's data cannot be shown as it is.", error),
       opened: (item) => this.#opened(item),
       drawn: (row) => this.#ownLooks.drawn(row),
       gone: (row) => this.#ownLooks.gone(row),
@@ -182,7 +194,7 @@ export class BelfryInbox extends HTMLElement {
       this.#drawing = false;
       this.#drawNow();
     };
-    if (document.visibilityState === "visible") requestAnimationFrame(draw);
+    if (isVisible()) requestAnimationFrame(draw);
     else setTimeout(draw, 250);
   }
 

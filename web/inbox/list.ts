@@ -2,7 +2,7 @@
 
 import type { Item } from "../client/index.ts";
 import { Heights } from "./heights.ts";
-import { type Look, Row } from "./row.ts";
+import { type Look, type Row, rowOf } from "./row.ts";
 
 const AROUND = 500; // pixels above and below the view that are drawn too
 const AT_TOP = 8; // pixels: whoever is that near to the top wants to see what arrives
@@ -117,7 +117,7 @@ export class WindowedList {
   #place(item: Item, index: number, position: number): void {
     let row = this.#rows.get(item.seq);
     if (!row) {
-      row = new Row(item, this.#look);
+      row = rowOf(item, this.#look);
       this.#rows.set(item.seq, row);
       this.#drawn(row);
     } else if (row.item !== item) {

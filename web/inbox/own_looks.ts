@@ -9,16 +9,18 @@ export type RenderItem = (item: Item) => HTMLElement | null;
 export class OwnLooks {
   render: RenderItem | null = null;
   readonly #host: HTMLElement;
+  readonly #failed: (error: unknown) => void;
   readonly #shown = new Map<number, HTMLElement>();
 
-  /** `host` holds the elements: they are the page's, and styled by it. */
-  constructor(host: HTMLElement) {
+  /** `host` holds the elements: they are the page's, and styled by it. `failed` is called when `render` does. */
+  constructor(host: HTMLElement, failed: (error: unknown) => void) {
     this.#host = host;
+    this.#failed = failed;
   }
 
   drawn({ item }: Row): void {
     this.#remove(item.seq);
-    const own = this.render?.(item);
+    const own = this.#render(item);
     if (!own) return;
     own.slot = `item-${item.seq}`;
     this.#shown.set(item.seq, own);
@@ -31,6 +33,17 @@ export class OwnLooks {
 
   clear(): void {
     for (const seq of [...this.#shown.keys()]) this.#remove(seq);
+  }
+
+  #render(item: Item): HTMLElement | null {
+    try {
+      const own: unknown = this.render?.(item) ?? null;
+      if (own === null || own instanceof HTMLElement) return own;
+      throw new TypeError("renderItem must return an element, or null.");
+    } catch (error) {
+      this.#failed(error);
+      return null;
+    }
   }
 
   #remove(seq: number): void {

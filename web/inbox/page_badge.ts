@@ -4,6 +4,7 @@ const SIZE = 64; // pixels of the icon
 
 export class PageBadge {
   #title: string | null = null;
+  #said: string | null = null; // the title with the number; any other is the page's own
   #links: HTMLLinkElement[] = [];
   #own: HTMLLinkElement | null = null;
   #shown = 0;
@@ -15,17 +16,18 @@ export class PageBadge {
       return;
     }
     this.#shown = count;
-    this.#title ??= document.title;
+    if (document.title !== this.#said) this.#title = document.title;
     document.title = `(${count > 99 ? "99+" : count}) ${this.#title}`;
+    this.#said = document.title; // the browser strips spaces
     void this.#drawIcon(count);
   }
 
   /** As the page had them. */
   clear(): void {
-    if (this.#title !== null) document.title = this.#title;
+    if (this.#title !== null && document.title === this.#said) document.title = this.#title;
     this.#own?.remove();
     for (const link of this.#links) document.head.append(link);
-    this.#title = this.#own = null;
+    this.#title = this.#said = this.#own = null;
     this.#links = [];
     this.#shown = 0;
   }

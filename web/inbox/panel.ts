@@ -1,5 +1,6 @@
 /** The list with all around it: heading, tabs, what is wrong, and how it stands with the server. */
 
+import { observeSize } from "../client/browser.ts";
 import { BelfryError, type Inbox, type Item } from "../client/index.ts";
 import { h, icon, setAttribute, setText } from "./dom.ts";
 import { Items } from "./items.ts";
@@ -61,7 +62,7 @@ export class Panel {
     });
     this.#scroller.append(this.#items.element, this.#place.element);
     this.element = this.#assemble();
-    new ResizeObserver(() => this.#drawItems()).observe(this.#scroller);
+    observeSize(this.#scroller, () => this.#drawItems());
     this.#clock = setInterval(() => this.#items.tick(), TICK_MS);
   }
 

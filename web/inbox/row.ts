@@ -2,6 +2,7 @@
 
 import type { Item } from "../client/index.ts";
 import { h, icon, iconOf, safeUrl, setAttribute, setText } from "./dom.ts";
+import { legible } from "./legible.ts";
 import { ago, exactly } from "./time.ts";
 import type { Words } from "./words.ts";
 
@@ -11,6 +12,18 @@ const HUES = 6;
 export interface Look {
   readonly words: Words;
   readonly language: string;
+  /** An item is shown in part: its data is not of the form that it should have. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** A row for the item; where it cannot be drawn, one for what is legible of it. */
+export function rowOf(item: Item, look: Look): Row {
+  try {
+    return new Row(item, look);
+  } catch (error) {
+    look.failed(error);
+    return new Row(item, look, legible(item));
+  }
 }
 
 export class Row {
@@ -26,8 +39,9 @@ export class Row {
   readonly #unread: HTMLElement;
   readonly #menu: HTMLButtonElement;
 
-  constructor(item: Item, look: Look) {
-    this.item = item;
+  /** `shown` is drawn in the item's place. */
+  constructor(original: Item, look: Look, item = original) {
+    this.item = original;
     this.#look = look;
     const { words } = look;
     const url = safeUrl(item.url);
@@ -55,11 +69,25 @@ export class Row {
     };
     this.element = h("article", attributes, own, h("div", { class: "side" }, this.#unread, this.#menu));
     setAttribute(this.element, "data-severity", item.severity);
-    this.update(item);
+    this.#fill(item);
   }
 
   update(item: Item): void {
     this.item = item;
+    try {
+      this.#fill(item);
+    } catch (error) {
+      this.#look.failed(error);
+      this.#fill(legible(item));
+    }
+  }
+
+  /** The time has moved on. */
+  tick(): void {
+    setText(this.#time, ago(this.item.created_at, Date.now(), this.#look.language));
+  }
+
+  #fill(item: Item): void {
     const { words, language } = this.#look;
     setText(this.#title, item.title);
     setText(this.#body, item.body ?? "");
@@ -73,11 +101,6 @@ export class Row {
     this.#unread.hidden = item.read_at !== null;
     setAttribute(this.#menu, "aria-label", words.actions(item.title.slice(0, 80)));
     this.tick();
-  }
-
-  /** The time has moved on. */
-  tick(): void {
-    setText(this.#time, ago(this.item.created_at, Date.now(), this.#look.language));
   }
 
   /** Whether Tab leads here, and to what is in it. */

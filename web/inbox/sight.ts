@@ -1,11 +1,13 @@
 /** What somebody looks at for a moment, they have seen. */
 
+import { isVisible, sightObserver } from "../client/browser.ts";
 import type { Inbox } from "../client/index.ts";
 
 const SEEN_AFTER_MS = 700;
 
 export class Sight {
-  readonly #observer = new IntersectionObserver(([entry]) => this.#turn(entry?.isIntersecting ?? false));
+  readonly #observer = sightObserver((inSight) => this.#turn(inSight));
+  #list: HTMLElement | null = null;
   readonly #changed: () => void;
   #inSight = false;
   #seeing: ReturnType<typeof setTimeout> | undefined;
@@ -17,16 +19,18 @@ export class Sight {
 
   /** Whether what was given to `watch` is before somebody's eyes. */
   get isLooked(): boolean {
-    return this.#inSight && document.visibilityState === "visible";
+    return isVisible() && (this.#observer ? this.#inSight : isWithinWindow(this.#list));
   }
 
   watch(list: HTMLElement): void {
-    this.#observer.disconnect();
-    this.#observer.observe(list);
+    this.#list = list;
+    this.#observer?.disconnect();
+    this.#observer?.observe(list);
   }
 
   end(): void {
-    this.#observer.disconnect();
+    this.#observer?.disconnect();
+    this.#list = null;
     this.#inSight = false;
     this.#forget();
   }
@@ -55,4 +59,9 @@ export class Sight {
     this.#inSight = inSight;
     this.#changed();
   }
+}
+
+function isWithinWindow(element: HTMLElement | null): boolean {
+  const { top = 0, bottom = 0, height = 0 } = element?.getBoundingClientRect() ?? {};
+  return height > 0 && bottom > 0 && top < innerHeight;
 }

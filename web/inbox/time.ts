@@ -1,4 +1,6 @@
-/** Moments in words: how long ago, and exactly when. */
+/** Moments in words: how long ago, and exactly when. Empty for what is no moment. */
+
+import { attempt } from "../client/browser.ts";
 
 const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ["minute", 60],
@@ -11,12 +13,18 @@ const A_MONTH = 30 * 86_400;
 export function ago(timestamp: string, now: number, language: string): string {
   const moment = new Date(timestamp);
   const seconds = Math.max(0, (now - moment.getTime()) / 1000);
-  if (seconds >= A_MONTH) return new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(moment);
-  const format = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+  if (!(seconds < A_MONTH)) return dated(moment, language, { dateStyle: "medium" });
   const [unit, length] = STEPS.findLast(([, start]) => seconds >= start) ?? ["second", 1];
-  return unit === "second" ? format.format(0, "second") : format.format(-Math.floor(seconds / length), unit);
+  const count = unit === "second" ? 0 : -Math.floor(seconds / length);
+  const format = attempt(() => new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" }));
+  return format?.format(count, unit) ?? moment.toISOString();
 }
 
 export function exactly(timestamp: string, language: string): string {
-  return new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "medium" }).format(new Date(timestamp));
+  return dated(new Date(timestamp), language, { dateStyle: "full", timeStyle: "medium" });
+}
+
+function dated(moment: Date, language: string, style: Intl.DateTimeFormatOptions): string {
+  if (Number.isNaN(moment.getTime())) return "";
+  return attempt(() => new Intl.DateTimeFormat(language, style).format(moment)) ?? moment.toISOString();
 }

@@ -1,6 +1,8 @@
 /** What the component says, in each language. `addWords` adds one. */
 
+import { report } from "../client/browser.ts";
 import type { BelfryError, ProblemCode, Status, View } from "../client/index.ts";
+import { languageTag } from "./language.ts";
 
 export interface Words {
   readonly title: string;
@@ -135,12 +137,14 @@ const TABLE = new Map<string, Words>([
   ["zh", zhCN],
 ]);
 
-/** Teach the component a language; what `words` lacks is said in English. */
+/** Teach the component a language; what `words` lacks, or has in another form, is said in English. */
 export function addWords(language: string, words: Partial<Words>): void {
-  TABLE.set(language.toLowerCase(), { ...en, ...words });
+  const tag = languageTag(language);
+  if (tag) TABLE.set(tag.toLowerCase(), completed(en, words));
+  else report(new RangeError(`addWords: “${language}” is not a language such as de or pt-BR.`));
 }
 
-/** The words of a language such as `zh-CN`, of its first part, or English. */
+/** The words of a language such as `zh-CN`, of its first parts, or English. */
 export function wordsOf(language: string): Words {
   return find(language) ?? en;
 }
@@ -151,11 +155,41 @@ export function spoken(language: string): string {
 }
 
 function find(language: string): Words | undefined {
-  const tag = language.toLowerCase();
-  return TABLE.get(tag) ?? TABLE.get(tag.split("-")[0] ?? "");
+  const parts = language.toLowerCase().split("-");
+  for (; parts.length > 0; parts.pop()) {
+    const words = TABLE.get(parts.join("-"));
+    if (words) return words;
+  }
+  return undefined;
+}
+
+/** `own` where it has the form of `base`; a function of it that throws is reported, and `base` says it instead. */
+function completed<Whole>(base: Whole, own: unknown): Whole {
+  if (typeof own !== typeof base || own === null) return base;
+  if (typeof base === "function") return guarded(base as unknown as Saying, own as Saying) as Whole;
+  if (typeof base !== "object" || base === null || Array.isArray(own)) return own as Whole;
+  const whole: Record<string, unknown> = { ...(own as object) };
+  for (const [name, value] of Object.entries(base)) whole[name] = completed(value, whole[name]);
+  return whole as Whole;
+}
+
+type Saying = (...told: never[]) => string;
+
+function guarded(base: Saying, own: Saying): Saying {
+  let failed = false;
+  return (...told) => {
+    try {
+      return String(own(...told));
+    } catch (error) {
+      if (!failed) report(error);
+      failed = true;
+      return base(...told);
+    }
+  };
 }
 
 export function inWords(words: Words, problem: BelfryError): { what: string; advice: string } {
-  const [what, advice] = words.problems[problem.code] ?? [problem.message, problem.advice];
-  return { what, advice };
+  const own: unknown = words.problems[problem.code];
+  const [what, advice] = Array.isArray(own) ? own : [problem.message, problem.advice];
+  return { what: String(what), advice: String(advice ?? "") };
 }

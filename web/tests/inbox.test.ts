@@ -66,6 +66,26 @@ describe("an inbox", () => {
     await eventually(() => expect(titles(inbox)).toEqual(["polled"]));
   });
 
+  it("tells all its listeners although one of them throws, and reports that one", async () => {
+    const reported = vi.fn();
+    vi.stubGlobal("reportError", reported);
+    const inbox = await openOnline();
+    const broken = vi.fn(() => {
+      if (broken.mock.calls.length > 1) throw new Error("of the page's own");
+    });
+    const heard: string[] = [];
+    inbox.subscribe(broken);
+    inbox.subscribe(({ items }) => heard.push(`state ${items.length}`));
+    inbox.onArrival(() => {
+      throw new Error("of the page's own");
+    });
+    inbox.onArrival((items) => heard.push(...items.map((item) => item.title)));
+    server.add("one");
+    await eventually(() => expect(heard).toEqual(["state 0", "one", "state 1"]));
+    expect(reported).toHaveBeenCalledTimes(2);
+    expect(inbox.state).toMatchObject({ status: "online", problem: null });
+  });
+
   it("goes offline and comes back, caught up", async () => {
     const inbox = await openOnline();
     inbox.pause();
