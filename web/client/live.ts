@@ -47,7 +47,11 @@ export class Live {
   /** Be told what happens in this person's inbox. */
   join(sub: string): void {
     const { api, share = true, browser } = this.#options;
-    const listener = { lead: () => this.#lead(), hear: (word: Word) => this.#hear(word) };
+    const listener = {
+      lead: () => this.#lead(),
+      follow: () => this.#follow(),
+      hear: (word: Word) => this.#hear(word),
+    };
     this.#tabs ??= new Tabs(share ? `belfry ${api} ${sub}` : null, listener, browser);
   }
 
@@ -71,9 +75,10 @@ export class Live {
     this.#link?.renewed();
   }
 
-  /** Try now instead of later. */
+  /** Somebody is back: see to it, here or in the tab that leads, that the socket is alive or tried now. */
   hurry(): void {
-    this.#link?.hurry();
+    if (this.leads) this.#link?.hurry();
+    else this.#tabs?.tell({ type: "hello", check: true });
   }
 
   #lead(): void {
@@ -82,11 +87,14 @@ export class Live {
       this.#turn(false);
       return;
     }
+    this.#turn(null);
     const listener = {
       connected: () => {
         this.#turn(true);
         this.#listener.missed();
       },
+      unsure: () => this.#turn(null),
+      alive: () => this.#turn(true),
       lost: (problem: BelfryError | null) => this.#turn(false, problem),
       refused: () => {
         this.#turn(false);
@@ -105,25 +113,46 @@ export class Live {
     this.#link = new Link(push, this.#tokens, listener, io);
   }
 
-  #turn(told: boolean, problem: BelfryError | null = null): void {
-    const before = this.told;
+  /** Another tab leads: it tells what happens. */
+  #follow(): void {
+    this.#link?.close();
+    this.#link = null;
+    this.told = this.problem = null;
+    this.#listener.changed();
+  }
+
+  #turn(told: boolean | null, problem: BelfryError | null = null): void {
+    const same = this.told === told && this.problem === problem;
     this.told = told;
     this.problem = problem;
-    this.#tabs?.tell({ type: "live", live: told, version: this.#listener.version() });
-    if (before !== told || problem) this.#listener.changed();
+    this.#answer();
+    if (!same) this.#listener.changed();
+  }
+
+  /** Tell the other tabs how it stands. */
+  #answer(): void {
+    this.#tabs?.tell({ type: "live", live: this.told, version: this.#listener.version() });
   }
 
   #hear(word: Word): void {
     if (word.type === "hello") {
-      if (this.leads && this.told !== null) this.#turn(this.told, this.problem);
+      if (!this.leads) return;
+      this.#answer();
+      if (word.check) this.#link?.hurry();
     } else if (word.type === "live") {
-      this.told = word.live;
-      if (word.version !== null && word.version > (this.#listener.version() ?? 0)) this.#listener.missed();
-      this.#listener.changed();
+      this.#take(word.live, word.version);
     } else if (word.type === "heard") {
       this.#listener.heard(word.told);
     } else {
       this.#listener.fetched(word.since, word.answer);
     }
+  }
+
+  /** A tab that leads says how it stands. */
+  #take(live: boolean | null, version: number | null): void {
+    const before = this.told;
+    if (!this.leads) this.told = live;
+    if (version !== null && version > (this.#listener.version() ?? 0)) this.#listener.missed();
+    if (this.told !== before) this.#listener.changed();
   }
 }

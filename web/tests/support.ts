@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, vi } from "vitest";
 import { connect, type Inbox, type Options } from "../client/index.ts";
-import type { Locks } from "../client/tabs.ts";
+import type { Locks } from "../client/browser.ts";
 import { Server, tokenOf } from "./server.ts";
 
 export let server: Server;
@@ -43,15 +43,50 @@ export function titles(inbox: Inbox, view: "all" | "unread" | "archived" = "all"
   return inbox.list(view).items.map((item) => item.title);
 }
 
-/** As `navigator.locks` has them: one holder a name, the others wait in line. */
-export class BrowserLocks implements Locks {
-  readonly #lines = new Map<string, Promise<unknown>>();
+interface Waiting {
+  readonly held: () => Promise<void>;
+  readonly granted: () => void;
+  readonly done: () => void;
+}
 
-  async request(name: string, { signal }: { signal: AbortSignal }, held: () => Promise<void>): Promise<unknown> {
-    const before = this.#lines.get(name) ?? Promise.resolve();
-    const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
-    const mine = before.then(() => (signal.aborted ? undefined : Promise.race([held(), aborted])));
-    this.#lines.set(name, mine);
-    return mine;
+/** As `navigator.locks` has them: one holder a name, the others wait in line, and one may steal. */
+export class BrowserLocks implements Locks {
+  readonly #lines = new Map<string, Waiting[]>();
+  readonly #broken = new Map<string, () => void>();
+
+  request(name: string, options: { signal?: AbortSignal; steal?: boolean }, held: () => Promise<void>) {
+    return new Promise<unknown>((resolve, reject) => {
+      const line = this.#lines.get(name) ?? [];
+      this.#lines.set(name, line);
+      const fail = (): void => reject(new DOMException("The request was aborted.", "AbortError"));
+      const granted = (): void => void this.#broken.set(name, fail);
+      const mine = { held, granted, done: () => resolve(undefined) };
+      options.signal?.addEventListener("abort", () => {
+        if (line.indexOf(mine) > 0) line.splice(line.indexOf(mine), 1);
+        if (line[0] !== mine) fail();
+      });
+      if (options.steal && line[0]) {
+        this.#broken.get(name)?.();
+        line.shift();
+        line.unshift(mine);
+        this.#grant(name, line);
+      } else if (line.push(mine) === 1) {
+        this.#grant(name, line);
+      }
+    });
+  }
+
+  #grant(name: string, line: Waiting[]): void {
+    const [first] = line;
+    if (!first) return;
+    first.granted();
+    queueMicrotask(() => {
+      void first.held().then(() => {
+        first.done();
+        if (line[0] !== first) return; // it was stolen meanwhile
+        line.shift();
+        this.#grant(name, line);
+      });
+    });
   }
 }

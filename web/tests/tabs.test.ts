@@ -1,9 +1,10 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import type { Browser } from "../client/browser.ts";
 import type { Inbox } from "../client/index.ts";
 import { BrowserLocks, eventually, openOnline, server, titles } from "./support.ts";
 
-async function openTabs(count: number): Promise<Inbox[]> {
-  const browser = { locks: new BrowserLocks(), Channel: globalThis.BroadcastChannel };
+async function openTabs(count: number, differs: Partial<Browser> = {}): Promise<Inbox[]> {
+  const browser = { locks: new BrowserLocks(), Channel: globalThis.BroadcastChannel, ...differs };
   const api = `http://${Math.random().toString(36).slice(2)}.example`; // a browser of its own for each test
   const tabs: Inbox[] = [];
   for (let tab = 0; tab < count; tab += 1) tabs.push(await openOnline({ share: true, browser, api }));
@@ -67,4 +68,60 @@ it("a tab that returns waits in line behind the one that leads meanwhile", async
   await eventually(() => expect(first.state).toMatchObject({ leads: false, status: "online" }));
   expect(titles(first)).toEqual(["meanwhile"]);
   expect(connected()).toBe(1);
+});
+
+/** A channel whose other end is suspended once `deaf` is set: it neither hears nor says anything. */
+class Suspendable extends BroadcastChannel {
+  static deaf: BroadcastChannel | null = null;
+  static opened: BroadcastChannel[] = [];
+
+  constructor(name: string) {
+    super(name);
+    Suspendable.opened.push(this);
+  }
+
+  override postMessage(message: unknown): void {
+    if (Suspendable.deaf !== this) super.postMessage(message);
+  }
+
+  override set onmessage(handler: (event: MessageEvent) => void) {
+    super.onmessage = (event) => Suspendable.deaf === this || handler(event as MessageEvent);
+  }
+}
+
+it("a leader that answers no more loses the lead, once, and follows when it is back", async () => {
+  Suspendable.opened = [];
+  const [first, second, third] = (await openTabs(3, { Channel: Suspendable })) as [Inbox, Inbox, Inbox];
+  Suspendable.deaf = Suspendable.opened[0] ?? null;
+  await eventually(() => expect(second.state.leads || third.state.leads).toBe(true));
+  Suspendable.deaf = null;
+  await eventually(() => expect(first.state).toMatchObject({ leads: false, status: "online" }));
+  expect([first, second, third].filter((tab) => tab.state.leads)).toHaveLength(1);
+  await eventually(() => expect(connected()).toBe(1));
+  server.add("one");
+  for (const tab of [first, second, third]) await eventually(() => expect(titles(tab)).toEqual(["one"]));
+});
+
+describe("a browser that refuses", () => {
+  const refuse = (): never => {
+    throw new DOMException("The request was denied.", "SecurityError");
+  };
+  it.each<[string, Partial<Browser>]>([
+    ["its locks by a rejection", { locks: { request: async () => refuse() } }],
+    ["its locks by an exception", { locks: { request: refuse } }],
+    ["its channels", { Channel: refuse as unknown as typeof BroadcastChannel }],
+    ["both", { locks: undefined, Channel: undefined }],
+  ])("%s has every tab lead alone", async (_what, differs) => {
+    const tabs = await openTabs(2, differs);
+    expect(tabs.map((tab) => tab.state.leads)).toEqual([true, true]);
+    server.add("one");
+    for (const tab of tabs) await eventually(() => expect(titles(tab)).toEqual(["one"]));
+  });
+
+  it("to answer for its locks has one tab lead all the same", async () => {
+    const tabs = await openTabs(2, { locks: { request: () => new Promise(() => {}) } });
+    expect(tabs.map((tab) => tab.state.leads)).toEqual([true, false]);
+    server.add("one");
+    for (const tab of tabs) await eventually(() => expect(titles(tab)).toEqual(["one"]));
+  });
 });
