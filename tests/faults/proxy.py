@@ -46,6 +46,10 @@ class Proxy:
         """Nothing passes, nobody is told; what waits is kept, as TCP keeps it."""
         self._do(self._set_open(False))
 
+    def drop_lines(self) -> None:
+        """Lines that are open now carry nothing any more, and nobody is told; new ones work."""
+        self._do(self._drop_lines())
+
     def heal(self) -> None:
         """Carry everything again; a line that lost something is cut, as nobody could make sense of the rest."""
         self._delay, self._swallows = 0.0, False
@@ -63,6 +67,11 @@ class Proxy:
     async def _set_open(self, is_open: bool) -> None:
         (self._open.set if is_open else self._open.clear)()
 
+    async def _drop_lines(self) -> None:
+        self._open.clear()  # for the lines that know this event, for good
+        self._open = asyncio.Event()
+        self._open.set()
+
     async def _cut_robbed(self) -> None:
         for writer in self._robbed:
             writer.transport.abort()
@@ -75,35 +84,36 @@ class Proxy:
         await asyncio.gather(*self._lines, return_exceptions=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = asyncio.current_task()
+        line, is_open = asyncio.current_task(), self._open
         assert line is not None
         self._lines.add(line)
         with closing(writer), suppress(OSError, asyncio.CancelledError):
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
             with closing(far_writer):
-                await self._both_ways(self._ask(reader, far_writer), self._answer(far_reader, writer))
+                ways = self._ask(reader, far_writer, is_open), self._answer(far_reader, writer, is_open)
+                await self._both_ways(is_open, *ways)
         self._lines.discard(line)
 
-    async def _both_ways(self, *ways: Coroutine[Any, Any, None]) -> None:
+    async def _both_ways(self, is_open: asyncio.Event, *ways: Coroutine[Any, Any, None]) -> None:
         tasks = [asyncio.ensure_future(way) for way in ways]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            await self._open.wait()  # nor does a silent wire tell that somebody hung up
+            await is_open.wait()  # nor does a silent wire tell that somebody hung up
         finally:
             for task in tasks:
                 task.cancel()
 
-    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
         with suppress(OSError):
             while data := await reader.read(CHUNK):
-                await self._open.wait()
+                await is_open.wait()
                 writer.write(data)
                 await writer.drain()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
         with suppress(OSError):
             while data := await reader.read(CHUNK):
-                await self._open.wait()
+                await is_open.wait()
                 if self._swallows:
                     self._robbed.add(writer)
                     continue

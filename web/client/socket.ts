@@ -2,6 +2,7 @@
 
 import { io } from "socket.io-client";
 import { BelfryError } from "./errors.ts";
+import { Liveness } from "./liveness.ts";
 import type { Tokens } from "./tokens.ts";
 import type { Announcement } from "./types.ts";
 
@@ -13,6 +14,8 @@ export interface ClientSocket {
   emit(event: string, payload: unknown, acknowledged: (answer: { ok: boolean }) => void): unknown;
   connect(): unknown;
   disconnect(): unknown;
+  /** Its manager, whose `ping` says that the server sent one. */
+  readonly io?: { on(event: "ping", handler: () => void): unknown };
 }
 
 export type OpenSocket = (url: string, options: object) => ClientSocket;
@@ -22,6 +25,9 @@ const LATE = 30_000;
 
 export interface SocketListener {
   connected(): void;
+  /** Whether it is still alive is being asked, and the answer is late: `lost` or `alive` follows. */
+  unsure(): void;
+  alive(): void;
   /** It is tried again by itself; `problem` says why it did not even connect. */
   lost(problem: BelfryError | null): void;
   /** The server takes no token of ours. */
@@ -38,6 +44,9 @@ export class Link {
   readonly #tokens: Tokens;
   readonly #listener: SocketListener;
   readonly #socket: ClientSocket;
+  readonly #liveness: Liveness;
+  #connected = false;
+  #waits = false; // it failed, and is tried again by itself
   #attempts = 0;
   #renewed = false;
   #closed = false;
@@ -50,6 +59,8 @@ export class Link {
     const auth = (give: (auth: object) => void): void => void this.#authenticate(give);
     const pace = { reconnectionDelay: SOON, reconnectionDelayMax: LATE, randomizationFactor: 0.5 };
     this.#socket = open(push, { auth, ...pace, transports: ["websocket"], forceNew: true });
+    const { unsure, alive } = listener;
+    this.#liveness = new Liveness(this.#socket, { unsure, alive, dead: () => this.#reconnect() });
     this.#listen();
   }
 
@@ -57,6 +68,7 @@ export class Link {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#socket.disconnect();
+    this.#liveness.stop();
   }
 
   /** There is a new token: show it, or try again with it. */
@@ -66,23 +78,25 @@ export class Link {
     else this.#socket.connect();
   }
 
-  /** Try now instead of later. */
+  /** Somebody is back: find out whether the connection is alive, or connect now instead of later. */
   hurry(): void {
-    if (this.#closed || this.#socket.active) return;
-    clearTimeout(this.#timer);
-    this.#socket.connect();
+    if (this.#closed) return;
+    if (this.#connected) this.#liveness.check();
+    else if (this.#waits || !this.#socket.active) this.#reconnect();
   }
 
   #listen(): void {
     const socket = this.#socket;
     const listener = this.#listener;
+    socket.io?.on("ping", () => this.#liveness.heard());
     socket.on("connect", () => {
+      this.#connected = true;
+      this.#waits = this.#renewed = false;
       this.#attempts = 0;
-      this.#renewed = false;
       listener.connected();
+      this.#liveness.connected();
     });
-    socket.on("notification", (told: Announcement) => listener.heard(told));
-    socket.on("inbox", (told: Announcement) => listener.heard(told));
+    for (const event of ["notification", "inbox"]) socket.on(event, (told: Announcement) => this.#hear(told));
     socket.on("sync", () => listener.sync());
     socket.on("token_expiring", (told: { expires_at: string }) => {
       if (this.#tokens.renews) void this.#renew();
@@ -93,6 +107,19 @@ export class Link {
       else this.#again(this.#whyNotConnected(error.data?.code));
     });
     socket.on("disconnect", () => this.#again());
+  }
+
+  #hear(told: Announcement): void {
+    this.#liveness.heard();
+    this.#listener.heard(told);
+  }
+
+  /** Leave a connection that is dead, or that is tried again only later. */
+  #reconnect(): void {
+    this.#socket.disconnect(); // says so, where it was connected
+    clearTimeout(this.#timer);
+    this.#waits = false;
+    this.#socket.connect();
   }
 
   async #authenticate(give: (auth: object) => void): Promise<void> {
@@ -138,6 +165,9 @@ export class Link {
   /** Socket.IO comes back by itself, but for where the server hung up or refused. */
   #again(problem: BelfryError | null = null): void {
     if (this.#closed) return;
+    this.#connected = false;
+    this.#waits = true;
+    this.#liveness.stop();
     this.#listener.lost(problem);
     if (this.#socket.active) return;
     clearTimeout(this.#timer);

@@ -24,6 +24,8 @@ export class Server {
   unreachable = false;
   keptSince = 0;
   validTokens: string[] | null = null;
+  /** Whether events are acknowledged. */
+  acknowledges = true;
   readonly sockets = new Set<MemorySocket>();
 
   get version(): number {
@@ -139,6 +141,7 @@ export class MemorySocket implements ClientSocket {
   connected = false;
   active = true;
   readonly emitted: { event: string; payload: unknown }[] = [];
+  pings = 0;
   readonly #handlers = new Map<string, Handler[]>();
   readonly #server: Server;
   readonly #auth: SocketOptions["auth"];
@@ -156,8 +159,9 @@ export class MemorySocket implements ClientSocket {
   }
 
   emit(event: string, payload: unknown, acknowledge?: (answer: { ok: boolean }) => void): this {
-    this.emitted.push({ event, payload });
-    acknowledge?.({ ok: true });
+    if (event === "ping") this.pings += 1;
+    else this.emitted.push({ event, payload });
+    if (this.#server.acknowledges) acknowledge?.({ ok: true });
     return this;
   }
 
@@ -176,8 +180,11 @@ export class MemorySocket implements ClientSocket {
     return this;
   }
 
+  /** As socket.io-client says it: only a connection that was one is said to be over. */
   disconnect(): this {
+    const { connected } = this;
     this.connected = this.active = false;
+    if (connected) this.hear("disconnect", "io client disconnect");
     return this;
   }
 
