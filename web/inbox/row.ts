@@ -84,7 +84,9 @@ export class Row {
 
   /** The time has moved on. */
   tick(): void {
-    setText(this.#time, ago(this.item.created_at, Date.now(), this.#look.language));
+    const when = ago(this.item.created_at, Date.now(), this.#look.language);
+    setText(this.#time, when);
+    this.#time.hidden = when === "";
   }
 
   #fill(item: Item): void {

@@ -11,7 +11,7 @@ const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
 const A_MONTH = 30 * 86_400;
 
 export function ago(timestamp: string, now: number, language: string): string {
-  const moment = new Date(timestamp);
+  const moment = momentOf(timestamp);
   const seconds = Math.max(0, (now - moment.getTime()) / 1000);
   if (!(seconds < A_MONTH)) return dated(moment, language, { dateStyle: "medium" });
   const [unit, length] = STEPS.findLast(([, start]) => seconds >= start) ?? ["second", 1];
@@ -21,10 +21,15 @@ export function ago(timestamp: string, now: number, language: string): string {
 }
 
 export function exactly(timestamp: string, language: string): string {
-  return dated(new Date(timestamp), language, { dateStyle: "full", timeStyle: "medium" });
+  return dated(momentOf(timestamp), language, { dateStyle: "full", timeStyle: "medium" });
 }
 
 function dated(moment: Date, language: string, style: Intl.DateTimeFormatOptions): string {
   if (Number.isNaN(moment.getTime())) return "";
   return attempt(() => new Intl.DateTimeFormat(language, style).format(moment)) ?? moment.toISOString();
+}
+
+/** An invalid date for what is no text: `null` would be 1970. */
+function momentOf(timestamp: unknown): Date {
+  return new Date(typeof timestamp === "string" ? timestamp : Number.NaN);
 }
