@@ -154,6 +154,22 @@ def test_desktop_notifications_that_cannot_be_made_are_offered_no_longer(
     assert broken == []
 
 
+def test_a_title_that_the_page_changes_itself_is_counted_upon_and_left_alone_at_the_end(
+    open_browser: Callable[..., BrowserContext], stack: Stack, shop: Person, bob: str
+) -> None:
+    page = open_browser().new_page()
+    own = answer_with(page, stack, element(stack, token_for(bob), "page-badge"))
+    page.wait_for_function("document.querySelector('belfry-inbox').inbox.state.status === 'online'")
+    shop.notify(recipients=[bob], title="one")
+    expect(page).to_have_title("(1) Our shop")
+    page.evaluate("document.title = 'Orders'")
+    shop.notify(recipients=[bob], title="two")
+    expect(page).to_have_title("(2) Orders")
+    page.evaluate("document.title = 'Baskets'")
+    own.host.evaluate("host => host.remove()")
+    page.wait_for_function("document.title === 'Baskets'")
+
+
 @pytest.fixture
 def blocking(chromium: Browser, tmp_path: Path) -> Iterator[BrowserContext]:
     """A browser whose user blocks all site data, by Chromium's own setting."""
