@@ -18,7 +18,8 @@ def revoke_tokens(call: Call, body: Revoke) -> Answer:
     """Refuse every token of a user that was issued before now, and close the sockets that they opened.
 
     It holds in every process within five seconds. A token that does not say when it was issued (`iat`) is refused
-    from then on; so is one of the same second, since most issuers count in whole seconds.
+    from then on; so is one of the same second, since most issuers count in whole seconds. Where the issuer's clock is
+    ahead of Belfry's, revoke again after that difference: it covers the tokens that were issued within it.
     """
     with call.database.write() as session:
         revoke(session, body.user, call.now)

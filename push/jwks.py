@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -37,11 +38,11 @@ class PublishedKeys:
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
 
-    def key_for(self, token: str) -> jwt.PyJWK:
+    def keys_for(self, token: str) -> Sequence[jwt.PyJWK]:
         header = jwt.get_unverified_header(token)
         if header.get("alg") not in self.algorithms or "kid" not in header:
             raise UnknownKey("the token names no published key, or another algorithm")
-        return self._key(header["kid"])
+        return [self._key(header["kid"])]
 
     def _key(self, kid: str) -> jwt.PyJWK:
         key = self._keys.get(kid)

@@ -1,13 +1,14 @@
 import base64
 import json
 import time
+from collections.abc import Sequence
 
 import jwt
 import pytest
 
 from api import auth
 from api.auth import Remembering
-from push.tokens import InvalidToken, SharedSecret, TokenVerifier, issue
+from push.tokens import InvalidToken, SharedSecrets, TokenVerifier, issue
 from tests.api.running import SECRET, Api, Caller, answered, problem
 
 NOW = int(time.time())
@@ -97,14 +98,14 @@ def test_a_token_that_was_good_is_refused_from_its_expiry_on(api: Api) -> None:
     assert time.time() >= expiry
 
 
-class CountingKey(SharedSecret):
+class CountingKey(SharedSecrets):
     """A key that knows how often it was asked for."""
 
     asked = 0
 
-    def key_for(self, token: str) -> str:
+    def keys_for(self, token: str) -> Sequence[str]:
         self.asked += 1
-        return super().key_for(token)
+        return super().keys_for(token)
 
 
 @pytest.fixture

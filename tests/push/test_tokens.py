@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from models.revocations import KEPT
-from push.tokens import InvalidToken, issue, make_verifier
+from push.tokens import LIFETIME_MAX, InvalidToken, issue, make_verifier
 
 SECRET = "a secret of at least thirty-two bytes"
 VERIFIER = make_verifier(secret=SECRET)
@@ -85,6 +85,41 @@ def test_a_claim_of_no_use_is_refused(changes: dict[str, Any]) -> None:
 
 def test_the_longest_id_is_accepted_and_counted_in_characters() -> None:
     assert VERIFIER.verify(signed(claims(sub="☂" * 255))).sub == "☂" * 255
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+@pytest.mark.parametrize(("leeway", "ahead"), [(None, 25), (60, 50), (5, 2)])
+def test_an_issuers_clock_may_be_ahead_by_the_leeway(claim: str, leeway: int | None, ahead: int) -> None:
+    given = {} if leeway is None else {"leeway_seconds": leeway}
+    verifier = make_verifier(secret=SECRET, **given)  # type: ignore[arg-type]
+    now = int(time.time())
+    assert verifier.verify(signed(claims(**{claim: now + ahead}))).sub == "bob"
+    with pytest.raises(InvalidToken):
+        verifier.verify(signed(claims(**{claim: now + (leeway or 30) + 10})))
+
+
+def test_the_leeway_makes_no_token_live_longer() -> None:
+    with pytest.raises(InvalidToken, match="expired"):
+        make_verifier(secret=SECRET, leeway_seconds=60).verify(signed(claims(exp=int(time.time()) - 1)))
+
+
+def test_the_longest_lived_token_of_an_issuer_ahead_is_good_and_never_outlives_its_revocation() -> None:
+    ahead = int(time.time()) + 25
+    longest = signed(claims(iat=ahead, exp=ahead + int(LIFETIME_MAX.total_seconds())))
+    assert VERIFIER.verify(longest).expires_at <= datetime.now(UTC) + KEPT
+
+
+def test_tokens_of_the_previous_secret_are_good_while_it_is_named() -> None:
+    previous = "the secret that was used until yesterday"
+    old, new = signed(claims(), secret=previous), signed(claims())
+    rotating = make_verifier(secret=SECRET, previous_secret=previous)
+    assert [rotating.verify(token).sub for token in (old, new)] == ["bob", "bob"]
+    assert_refused(old)
+    with pytest.raises(InvalidToken, match="InvalidSignatureError"):
+        rotating.verify(signed(claims(), secret="another secret of thirty-two bytes"))
+    for secret in (SECRET, previous):
+        with pytest.raises(InvalidToken, match=r"expired|ExpiredSignatureError"):
+            rotating.verify(signed(claims(exp=int(time.time()) - 60), secret=secret))
 
 
 def test_alg_none_is_refused() -> None:
