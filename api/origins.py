@@ -7,10 +7,11 @@ from flask import Flask, Request, Response, request
 from flask_cors.core import get_cors_options, set_cors_headers
 
 from api.problems import ORIGIN_NOT_ALLOWED, Problem
+from lib.origins import names_host
 
 
 class Origins:
-    """The listed origins, exactly as a browser says them."""
+    """The listed origins, as browsers write them; some app shells write them with capitals."""
 
     def __init__(self, listed: Sequence[str]) -> None:
         self._listed = frozenset(listed)
@@ -21,16 +22,15 @@ class Origins:
         Only `Host` can make a page the server's own: a script cannot set it, as it can `X-Forwarded-Host`.
         """
         origin = request.headers.get("Origin")
-        if origin is None or origin in self._listed:
+        if origin is None or origin.lower() in self._listed:
             return
-        authority = origin.partition("://")[2]
-        if not authority or authority != request.headers.get("Host"):
+        if not names_host(origin, request.headers.get("Host", "")):
             raise Problem(ORIGIN_NOT_ALLOWED)
 
     def allow(self, app: Flask) -> None:
         """Tell browsers from now on that pages of the listed origins may read the answers."""
         # As plain texts, flask-cors would take some of them for patterns.
-        exactly = [re.compile(re.escape(origin) + r"\Z") for origin in self._listed]
+        exactly = [re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in self._listed]
         options = get_cors_options(
             app,
             {

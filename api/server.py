@@ -1,7 +1,6 @@
 """The API in gunicorn: one process, its requests in greenlets."""
 
 import logging
-import os
 import resource
 import socket
 import sys
@@ -16,12 +15,13 @@ from api.enqueue import Enqueuer
 from api.problems import places
 from api.rates import RateLimits
 from api.waiting import WaitingRoom
+from lib.listening import CannotListen, listen
 from logs import configure_logging
 from models import failpoints
 from models.database import Database
 from push.announcer import Announcer
 from push.tokens import make_verifier
-from settings import WAITING_MOST, Settings, SettingsError, load_settings
+from settings import API, WAITING_MOST, Settings, SettingsError, load_settings
 
 BACKLOG = 2048
 CONNECTIONS = 2 * WAITING_MOST  # refusals and health checks always find one
@@ -33,10 +33,6 @@ UNUSABLE = 2  # the exit code of a process that its environment keeps from start
 
 
 log = logging.getLogger(__name__)
-
-
-class PortTaken(Exception):
-    """The address to listen on cannot be had; the message says which variable to set."""
 
 
 class ServerLog(Logger):  # type: ignore[misc]
@@ -72,9 +68,11 @@ def make_app(settings: Settings) -> Flask:
     failpoints.arm(settings.failpoint)
     verifier = make_verifier(
         secret=settings.jwt_secret,
+        previous_secret=settings.jwt_secret_previous,
         jwks_url=settings.jwt_jwks_url,
         audience=settings.jwt_audience,
         issuer=settings.jwt_issuer,
+        leeway_seconds=settings.jwt_leeway_seconds,
     )
     rates = RateLimits(
         user=settings.rate_limit_user,
@@ -120,22 +118,13 @@ def _connections() -> int:
     return CONNECTIONS if soft == resource.RLIM_INFINITY else min(CONNECTIONS, soft - FILES_BESIDE)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there. Raises `PortTaken`, in words."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else type(error).__name__  # gevent adds the address to its own
-        raise PortTaken(f"Cannot listen on {host}:{port} ({reason}). Set API_PORT to a free port.") from None
-
-
 def main() -> int:
     """Serve until SIGTERM. The exit code is 2 when the environment is unusable, and stderr says why."""
     try:
-        settings = load_settings()
-        listener = listen(settings.bind_host, settings.api_port)
-    except (SettingsError, PortTaken) as problem:
+        configure_logging("WARNING")  # for what reading the settings has to say
+        settings = load_settings(uses=API)
+        listener = listen(settings.bind_host, settings.api_port, BACKLOG, "API_PORT")
+    except (SettingsError, CannotListen) as problem:
         print(problem, file=sys.stderr)
         return UNUSABLE
     configure_logging(settings.log_level)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from api.scopes import INBOX, NOTIFY
+from lib.token_keys import JWT_SECRET_MIN_BYTES
 from push.tokens import InvalidToken, issue, make_verifier
-from settings import JWT_SECRET_MIN_BYTES
 
 EMBEDDED = Path("var/embedded.env")
 

@@ -8,7 +8,8 @@ import sys  # noqa: E402
 
 from flask import Flask, Response  # noqa: E402
 
-from api.server import Server, listen  # noqa: E402
+from api.server import BACKLOG, Server  # noqa: E402
+from lib.listening import listen  # noqa: E402
 from settings import load_settings  # noqa: E402
 
 
@@ -20,4 +21,4 @@ class Bare(Server):
 
 
 if __name__ == "__main__":
-    Bare(load_settings(), listen("127.0.0.1", int(sys.argv[1]))).run()
+    Bare(load_settings(), listen("127.0.0.1", int(sys.argv[1]), BACKLOG, "its argument")).run()

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from models.database import Database
 from models.tables import metadata
-from settings import SettingsError, load_settings
+from settings import DATABASE, SettingsError, load_settings
 
 config = context.config
 
@@ -17,7 +17,7 @@ config = context.config
 def database_url() -> str:
     """A caller in the same process hands its own over; the command line reads the environment."""
     given = config.attributes.get("database_url")
-    return str(given) if given else load_settings().database_url
+    return str(given) if given else load_settings(uses=DATABASE).database_url
 
 
 def migrate() -> None:

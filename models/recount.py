@@ -18,7 +18,7 @@ from models.inbox import UNREAD, UNSEEN
 from models.marking import Which, take_version
 from models.numberline import hold_one
 from models.tables import inbox_items, inboxes
-from settings import SettingsError, load_settings
+from settings import DATABASE, SettingsError, load_settings
 
 BATCH = 1_000  # inboxes in one query
 NOTHING = Which(seqs=[])  # a change that concerns no item carries the counts to every device
@@ -89,7 +89,7 @@ def main() -> int:
     parser.add_argument("--repair", action="store_true", help="set the counts that are wrong to what the items say")
     repair = parser.parse_args().repair
     try:
-        database = Database(load_settings().database_url)
+        database = Database(load_settings(uses=DATABASE).database_url)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

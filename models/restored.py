@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from models.database import Database, Session
 from models.tables import history
-from settings import SettingsError, load_settings
+from settings import DATABASE, SettingsError, load_settings
 
 
 def begin_another_history(session: Session) -> UUID:
@@ -25,7 +25,7 @@ def begin_another_history(session: Session) -> UUID:
 def main(arguments: Sequence[str]) -> int:
     argparse.ArgumentParser(prog="python -m models.restored", description=__doc__).parse_args(arguments)
     try:
-        database = Database(load_settings().database_url)
+        database = Database(load_settings(uses=DATABASE).database_url)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from api.tokens import NoToken, make_token
+from lib.ports import without_service_links
 from ops.embedded import AlreadyRunning, alone, embedded
 from ops.processes import Process, StartFailed, port_is_free
 from ops.stack import ROOT, Stack
@@ -58,7 +59,7 @@ def main() -> int:
         signal.signal(ending, _interrupt)
     folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "var"
     try:
-        return _run(folder, {"API_PORT": "8000", "PUSH_PORT": "8001", **os.environ})
+        return _run(folder, {"API_PORT": "8000", "PUSH_PORT": "8001", **without_service_links(os.environ)})
     except KeyboardInterrupt:
         return 0
     except (StartFailed, SettingsError, AlreadyRunning, PortTaken) as error:

@@ -9,7 +9,6 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import errno
 import logging
 import os
 import resource
@@ -21,15 +20,16 @@ from types import TracebackType
 
 import gevent
 
+from lib.listening import CannotListen, listen
 from logs import configure_logging
 from models.database import Database
 from models.revocations import all_revocations
 from push.errors import describe
 from push.revoked import Load
-from push.server import HTTP_MAX, Limits, PushServer
+from push.server import BACKLOG, HTTP_MAX, Limits, PushServer
 from push.sparing import Sparing
 from push.tokens import make_verifier
-from settings import Settings, SettingsError, load_settings
+from settings import PUSH, Settings, SettingsError, load_settings
 
 log = logging.getLogger("push")
 
@@ -40,12 +40,13 @@ UNUSABLE = 2  # the exit code of a process that cannot start as it is set up
 
 def main() -> int:
     try:
-        settings = load_settings()
+        configure_logging("WARNING")  # for what reading the settings has to say
+        settings = load_settings(uses=PUSH)
         configure_logging(settings.log_level)
         for handler in logging.getLogger().handlers:
             handler.addFilter(Sparing())
         server = _server(settings)
-    except SettingsError as error:
+    except (SettingsError, CannotListen) as error:
         print(error, file=sys.stderr)
         return UNUSABLE
     gevent.get_hub().print_exception = _log_stray
@@ -61,27 +62,22 @@ def main() -> int:
 
 
 def _server(settings: Settings) -> PushServer:
-    try:
-        return PushServer(
-            host=settings.bind_host,
-            port=settings.push_port,
-            broker_url=settings.broker_url,
-            verifier=make_verifier(
-                secret=settings.jwt_secret,
-                jwks_url=settings.jwt_jwks_url,
-                audience=settings.jwt_audience,
-                issuer=settings.jwt_issuer,
-            ),
-            origins=settings.cors_origins,
-            limits=_limits(settings),
-            load_revocations=_reader(settings.database_url),
-            on_death=_die,
-        )
-    except OSError as error:
-        place = f"port {settings.push_port} of {settings.bind_host}"
-        if error.errno == errno.EADDRINUSE:
-            raise SettingsError(f"Belfry's push server cannot start: {place} is taken; set PUSH_PORT") from None
-        raise SettingsError(f"Belfry's push server cannot listen on {place}: {error.strerror}") from None
+    return PushServer(
+        sock=listen(settings.bind_host, settings.push_port, BACKLOG, "PUSH_PORT"),
+        broker_url=settings.broker_url,
+        verifier=make_verifier(
+            secret=settings.jwt_secret,
+            previous_secret=settings.jwt_secret_previous,
+            jwks_url=settings.jwt_jwks_url,
+            audience=settings.jwt_audience,
+            issuer=settings.jwt_issuer,
+            leeway_seconds=settings.jwt_leeway_seconds,
+        ),
+        origins=settings.cors_origins,
+        limits=_limits(settings),
+        load_revocations=_reader(settings.database_url),
+        on_death=_die,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from socket import socket
 from typing import Any
 
 import gevent
 import socketio
 from gevent.pywsgi import WSGIServer
 
+from lib.origins import names_host
 from push.engine import Engine
 from push.errors import describe
 from push.handler import Handler
@@ -53,7 +55,7 @@ class SocketServer(socketio.Server):  # type: ignore[misc]  # socketio has no ty
             logger=QUIET,
             engineio_logger=QUIET,
             async_handlers=False,  # a client's next event waits for its last one: the reader is the bound
-            cors_allowed_origins=lambda origin, environ: origin in origins or _is_own(origin, environ),
+            cors_allowed_origins=lambda origin, environ: _is_allowed(origin, environ, origins),
             cors_credentials=False,  # the token is no cookie
             timers=timers,
             counts=counts,
@@ -109,13 +111,12 @@ class SocketServer(socketio.Server):  # type: ignore[misc]  # socketio has no ty
 
 
 class PushServer:
-    """One push server: bound to its port from the beginning, serving in `run()`."""
+    """One push server: it serves the clients of its listening socket in `run()`."""
 
     def __init__(
         self,
         *,
-        host: str,
-        port: int,
+        sock: socket,
         broker_url: str,
         verifier: TokenVerifier,
         origins: Sequence[str],
@@ -133,16 +134,14 @@ class PushServer:
         self.sockets = SocketServer(self.listener, self._timers, self._counts, origins, limits.sockets)
         self.sockets.register_namespace(self._inboxes)
         self._http = WSGIServer(
-            (host, port),
+            sock,
             socketio.WSGIApp(self.sockets, Health(self._state, Metrics(self._counts, self._state))),
-            backlog=BACKLOG,
             log=None,  # its lines would hold the tokens of clients that put them into the address
             error_log=QUIET,
-            environ={"SERVER_NAME": host},  # else it is asked of the name service
+            environ={"SERVER_NAME": str(sock.getsockname()[0])},  # else it is asked of the name service
             handler_class=Handler,
             spawn=limits.sockets + HTTP_MAX,
         )
-        self._http.init_socket()
 
     def run(self) -> None:
         """Serve until `stop()`. Who knocks before the broker is heard waits a moment, and need not sync twice."""
@@ -173,6 +172,8 @@ class PushServer:
         self._http.stop()
 
 
-def _is_own(origin: str | None, environ: dict[str, Any]) -> bool:
-    """Python's websocket-client names the server's own address as its origin. No page is served here that could."""
-    return origin is not None and origin.partition("://")[2] == environ.get("HTTP_HOST")
+def _is_allowed(origin: str | None, environ: dict[str, Any], listed: Sequence[str]) -> bool:
+    """A listed origin, or the server's own: Python's websocket-client sends that one. No page is served here."""
+    if origin is None:
+        return False
+    return origin.lower() in listed or names_host(origin, environ.get("HTTP_HOST", ""))

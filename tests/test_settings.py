@@ -4,11 +4,12 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 from ops.stack import ROOT, command_environment
-from settings import Settings, SettingsError, load_settings
+from settings import ALL, API, DATABASE, PUSH, WORKER, Settings, SettingsError, load_settings
 
 SECRET = "0123456789abcdef0123456789abcdef"
 USABLE = {"DATABASE_URL": "sqlite:///x.db", "BROKER_URL": "amqp://user:hidden@host//", "JWT_SECRET": SECRET}
@@ -34,9 +35,35 @@ REFUSED = [
     ({"CORS_ORIGINS": "app.example"}, "CORS_ORIGINS holds 'app.example'"),
     ({"CORS_ORIGINS": "https://*.app.example"}, "CORS_ORIGINS holds 'https://*.app.example'"),
     ({"CORS_ORIGINS": "http://[x"}, "CORS_ORIGINS holds 'http://[x'"),
+    ({"CORS_ORIGINS": "null"}, "CORS_ORIGINS holds 'null', which would allow pages of any site"),
+    ({"CORS_ORIGINS": "https://app.example/page"}, "CORS_ORIGINS holds 'https://app.example/page', which has a path"),
+    ({"CORS_ORIGINS": "https://me:hidden@app.example"}, "CORS_ORIGINS holds an address, which has a user name"),
+    ({"CORS_ORIGINS": "wss://app.example"}, "CORS_ORIGINS holds 'wss://app.example', which has the scheme wss"),
+    ({"CORS_ORIGINS": "file://"}, "CORS_ORIGINS holds 'file:'"),
+    ({"CORS_ORIGINS": "capacitor://"}, "CORS_ORIGINS holds 'capacitor:'"),
+    ({"CORS_ORIGINS": "https://app example"}, "CORS_ORIGINS holds 'https://app example'"),
+    ({"CORS_ORIGINS": "http://127.1"}, "CORS_ORIGINS holds 'http://127.1'"),
     ({"PUBLIC_PUSH_URL": "nonsense"}, "PUBLIC_PUSH_URL is 'nonsense'"),
     ({"PUBLIC_PUSH_URL": "javascript:alert(1)"}, "PUBLIC_PUSH_URL is 'javascript:alert(1)'"),
     ({"PUBLIC_PUSH_URL": "https://x; script-src *"}, "PUBLIC_PUSH_URL is 'https://x; script-src *'"),
+    ({"PUBLIC_PUSH_URL": "https://me:hidden@push.example"}, "PUBLIC_PUSH_URL is an address, which has a user name"),
+    ({"PUBLIC_PUSH_URL": "https://push.example/live?x=1"}, "PUBLIC_PUSH_URL is 'https://push.example/live?x=1'"),
+    ({"PUBLIC_PUSH_URL": "https://push.example/a b"}, "PUBLIC_PUSH_URL is 'https://push.example/a b'"),
+    ({"PUBLIC_PUSH_URL": "https://push.example/../x"}, "PUBLIC_PUSH_URL is 'https://push.example/../x'"),
+    ({"PUBLIC_PUSH_URL": "capacitor://localhost"}, "PUBLIC_PUSH_URL is 'capacitor://localhost'"),
+    ({"PUBLIC_API_URL": "/belfry"}, "PUBLIC_API_URL is '/belfry'"),
+    ({"JWT_SECRET_PREVIOUS": "short"}, "JWT_SECRET_PREVIOUS is shorter than 32 bytes"),
+    (
+        {"JWT_SECRET": "", "JWT_SECRET_PREVIOUS": SECRET, "JWT_JWKS_URL": "https://id.example/jwks"},
+        "JWT_SECRET_PREVIOUS has no effect with JWT_JWKS_URL",
+    ),
+    ({"JWT_LEEWAY_SECONDS": "601"}, "JWT_LEEWAY_SECONDS is '601'"),
+    ({"JWT_LEEWAY_SECONDS": "-1"}, "JWT_LEEWAY_SECONDS is '-1'"),
+    *(
+        ({"URL_SCHEMES": f"myapp,{one}"}, f"URL_SCHEMES holds '{one.lower()}'")
+        for one in ("JavaScript", "data", "file")
+    ),
+    ({"URL_SCHEMES": "myapp://"}, "URL_SCHEMES holds 'myapp://'"),
     ({"API_PORT": "9000", "PUSH_PORT": "9000"}, "API_PORT and PUSH_PORT are both 9000"),
     ({"RETENTION_DAYS": "0"}, "RETENTION_DAYS is '0'"),
     ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is 'LOUD'"),
@@ -76,20 +103,142 @@ def test_the_example_environment_names_every_setting() -> None:
         assert re.search(rf"^#? ?{field.name.upper()}=", example, re.MULTILINE), f"{field.name} is not in .env.example"
 
 
+SPELLINGS = {
+    "https://App.Example.com": "https://app.example.com",
+    "HTTPS://app.example.com:443/": "https://app.example.com",
+    "http://app.example.com:0080": "http://app.example.com",
+    "http://localhost:3000": "http://localhost:3000",
+    "https://app.example.com:80": "https://app.example.com:80",
+    "https://bücher.example": "https://xn--bcher-kva.example",
+    "https://STRASSE.example": "https://strasse.example",
+    "https://straße.example": "https://xn--strae-oqa.example",
+    "https://例え.テスト": "https://xn--r8jz45g.xn--zckzah",
+    "http://[0:0:0:0:0:0:0:1]:3000": "http://[::1]:3000",
+    "http://192.168.0.10:8080": "http://192.168.0.10:8080",
+    "https://my_host.example": "https://my_host.example",
+    "capacitor://localhost": "capacitor://localhost",
+    "ionic://LOCALHOST": "ionic://localhost",
+    "tauri://localhost": "tauri://localhost",
+    "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb": "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+    "moz-extension://5ca9b12c-6ab1-4a15-aaf5-8eca1c83e1ed": "moz-extension://5ca9b12c-6ab1-4a15-aaf5-8eca1c83e1ed",
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_origins_are_taken_as_browsers_write_them(spelling: str) -> None:
+    assert load_settings(USABLE | {"CORS_ORIGINS": f" {spelling} ,"}).cors_origins == (SPELLINGS[spelling],)
+
+
+def test_two_spellings_of_one_origin_are_one_origin() -> None:
+    listed = {"CORS_ORIGINS": "https://App.Example.com,https://app.example.com:443"}
+    assert load_settings(USABLE | listed).cors_origins == ("https://app.example.com",)
+
+
+def test_a_public_address_may_have_a_path() -> None:
+    told = {"PUBLIC_PUSH_URL": "https://Example.com:443/live/", "PUBLIC_API_URL": "https://example.com/belfry/"}
+    settings = load_settings(USABLE | told)
+    assert (settings.public_push_url, settings.public_api_url) == (
+        "https://example.com/live",
+        "https://example.com/belfry",
+    )
+
+
+@pytest.mark.parametrize("name", ["API_PORT", "PUSH_PORT"])
+@pytest.mark.parametrize("scheme", ["tcp", "udp", "sctp"])
+def test_the_port_that_kubernetes_sets_for_a_service_is_ignored_with_a_warning(
+    name: str, scheme: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = load_settings(USABLE | {name: f"{scheme}://10.43.0.5:8000"})
+    assert (settings.api_port, settings.push_port) == (8000, 8001)
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert f"variable={name} value={scheme}://10.43.0.5:8000 set_by=kubernetes_service" in record.getMessage()
+
+
+UNUSABLE = {
+    "DATABASE_URL": "mysql://host/x",
+    "BROKER_URL": "memory://",
+    "JWT_SECRET": "weak",
+    "API_PORT": "eight",
+    "PUSH_PORT": "nine",
+    "PUBLIC_API_URL": "nonsense",
+    "PUBLIC_PUSH_URL": "nonsense",
+    "CORS_ORIGINS": "*",
+    "URL_SCHEMES": "javascript",
+    "JWT_LEEWAY_SECONDS": "long",
+    "LOG_LEVEL": "LOUD",
+    "WAITING_MAX": "many",
+    "RATE_LIMIT_USER": "many",
+    "RATE_LIMIT_PRODUCER": "many",
+    "RATE_LIMIT_REDIS_URL": "amqp://x",
+    "PUSH_MAX_SOCKETS": "many",
+    "PUSH_MAX_SOCKETS_PER_USER": "many",
+    "RETENTION_DAYS": "long",
+    "CHANGES_RETENTION_DAYS": "long",
+    "FAILPOINT": "nowhere",
+}
+WITHOUT_A_BAD_VALUE = {"JWT_SECRET_PREVIOUS", "JWT_JWKS_URL", "JWT_AUDIENCE", "JWT_ISSUER", "BIND_HOST", "DEVELOPMENT"}
+
+
+@pytest.mark.parametrize("uses", [DATABASE, WORKER, API, PUSH], ids=["alembic", "worker", "api", "push"])
+def test_a_process_complains_of_what_it_uses_all_at_once_and_of_nothing_else(uses: frozenset[str]) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load_settings(UNUSABLE, uses)
+    named = set(re.findall(r"^  - (\w+) ", str(refusal.value), re.MULTILINE))
+    assert named == uses & UNUSABLE.keys()
+
+
+def test_it_is_said_of_every_setting_which_process_uses_it() -> None:
+    assert ALL == {field.name.upper() for field in fields(Settings)} == UNUSABLE.keys() | WITHOUT_A_BAD_VALUE
+
+
+def test_the_other_port_is_used_where_an_address_is_derived_from_it() -> None:
+    for uses, port, address in ((API, "PUSH_PORT", "PUBLIC_PUSH_URL"), (PUSH, "API_PORT", "CORS_ORIGINS")):
+        with pytest.raises(SettingsError, match=f"{port} is 'x'"):
+            load_settings(USABLE | {port: "x"}, uses)
+        load_settings(USABLE | {port: "x", address: "https://belfry.example"}, uses)
+
+
+COMMANDS = {
+    "api": [sys.executable, "-m", "api"],
+    "push": [sys.executable, "-m", "push"],
+    "worker": ["celery", "-A", "workers", "worker"],
+    "beat": ["celery", "-A", "workers", "beat"],
+    "migrate": ["alembic", "upgrade", "head"],
+}
+
+
+def run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run it with these settings alone."""
+    env = command_environment(dict.fromkeys(ALL, "") | environ)
+    return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
 @pytest.mark.parametrize(
-    "command",
+    ("name", "setting", "value", "said"),
     [
-        [sys.executable, "-m", "api"],
-        [sys.executable, "-m", "push"],
-        ["celery", "-A", "workers", "worker"],
-        ["celery", "-A", "workers", "beat"],
-        ["alembic", "upgrade", "head"],
+        ("api", "JWT_SECRET", "weak", "JWT_SECRET is shorter than 32 bytes"),
+        ("push", "JWT_SECRET", "weak", "JWT_SECRET is shorter than 32 bytes"),
+        ("worker", "BROKER_URL", "memory://", "BROKER_URL is not a usable URL"),
+        ("beat", "BROKER_URL", "memory://", "BROKER_URL is not a usable URL"),
+        ("migrate", "DATABASE_URL", "mysql://host/x", "DATABASE_URL is not a usable URL"),
     ],
-    ids=["api", "push", "worker", "beat", "migrate"],
 )
-def test_no_process_starts_with_a_weak_secret(command: list[str]) -> None:
-    env = command_environment(USABLE | {"JWT_SECRET": "weak", "JWT_JWKS_URL": ""})
-    said = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    assert said.returncode != 0
-    assert "JWT_SECRET is shorter than 32 bytes" in said.stdout + said.stderr
-    assert "Traceback" not in said.stdout + said.stderr
+def test_no_process_starts_with_an_unusable_setting_of_its_own(name: str, setting: str, value: str, said: str) -> None:
+    ended = run(COMMANDS[name], USABLE | {setting: value})
+    assert ended.returncode != 0
+    assert said in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_alembic_needs_the_database_alone(tmp_path: Path) -> None:
+    kubernetes = {"API_PORT": "tcp://10.43.0.5:8000", "PUSH_PORT": "tcp://10.43.0.6:8001"}
+    ended = run(COMMANDS["migrate"], {"DATABASE_URL": f"sqlite:///{tmp_path}/x.db"} | kubernetes)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "x.db").exists()
+
+
+def test_celery_needs_no_secret_of_tokens_and_no_ports() -> None:
+    unused = {name: value for name, value in UNUSABLE.items() if name not in WORKER}
+    ended = run(["celery", "-A", "workers", "report"], USABLE | unused)
+    assert ended.returncode == 0, ended.stderr

@@ -12,14 +12,14 @@ from models import failpoints
 from models.database import Database
 from models.upkeep import Retention
 from push.announcer import Announcer
-from settings import SettingsError, load_settings
+from settings import WORKER, SettingsError, load_settings
 from workers import envelopes
 from workers.queues import make_celery
 
 LOCK_SECONDS = 0.5  # for an inbox that somebody holds: its notifications wait for the relay, a thread for nobody
 
 try:
-    settings = load_settings()
+    settings = load_settings(uses=WORKER)
 except SettingsError as error:
     sys.exit(str(error))
 

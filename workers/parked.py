@@ -18,7 +18,7 @@ from models import parking
 from models.database import Database, DatabaseUnavailable, Session
 from models.limits import ERROR_MAX
 from models.parking import Parked
-from settings import SettingsError, load_settings
+from settings import DATABASE, SettingsError, load_settings
 
 BATCH = 500  # rows in one query or transaction
 LISTED = 50
@@ -47,7 +47,7 @@ DROP = Fate(
 def main(arguments: Sequence[str]) -> int:
     asked = _parser().parse_args(arguments)
     try:
-        database = Database(load_settings().database_url)
+        database = Database(load_settings(uses=DATABASE).database_url)
     except SettingsError as error:
         return _complain(str(error), 2)
     try:

@@ -121,6 +121,24 @@ def test_a_listed_origin_and_none_at_all_are_served(push: PushProcess) -> None:
     assert isinstance(RawSocket(push.port).handshake, AcceptConnection)
 
 
+def test_origins_are_matched_however_the_setting_spells_them(start_push: Start, redis_url: str) -> None:
+    listed = "https://App.Example.com,https://shop.example:443,https://bücher.example,capacitor://localhost"
+    server = start_push(redis_url, CORS_ORIGINS=listed)
+    for origin in (
+        "https://app.example.com",
+        "https://shop.example",
+        "https://xn--bcher-kva.example",
+        "capacitor://localhost",
+        "capacitor://LOCALHOST",
+        server.url,
+    ):
+        answer = server.get("/socket.io/?EIO=4&transport=polling", headers={"Origin": origin})
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+        assert isinstance(RawSocket(server.port, headers={"Origin": origin}).handshake, AcceptConnection)
+    for origin in ("https://shop.example:8443", "http://app.example.com", "ionic://localhost", "null"):
+        assert rejected(RawSocket(server.port, headers={"Origin": origin})) == 400
+
+
 def test_tokens_are_in_no_log_line(start_push: Start, redis_url: str, screen: Turn) -> None:
     server = start_push(redis_url, LOG_LEVEL="DEBUG")
     good, bad = server.token("bob"), server.token("bob", seconds=-1)

@@ -1,0 +1,38 @@
+"""The socket that a server listens on, the same for the API and for the push server."""
+
+import errno
+import os
+import socket
+
+
+class CannotListen(Exception):
+    """The address is not available; the message says which variable to set."""
+
+
+def listen(host: str, port: int, backlog: int, variable: str) -> socket.socket:
+    """A listening TCP socket. `::` accepts IPv4 too, whatever the system's default is. Raises `CannotListen`.
+
+    `variable` is the setting that `port` came from. A host name with several addresses is bound to its first IPv4
+    address, or to its first address where it has no IPv4 one.
+    """
+    try:
+        family, address = _resolve(host, port)
+        dual = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        return socket.create_server(address, family=family, backlog=backlog, dualstack_ipv6=dual)
+    except OSError as error:
+        raise CannotListen(_explain(error, host, port, variable)) from None
+
+
+def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+    return family, (str(address[0]), port)
+
+
+def _explain(error: OSError, host: str, port: int, variable: str) -> str:
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else type(error).__name__
+    if isinstance(error, socket.gaierror):
+        return f"Cannot listen on {host}:{port} (the host is not known). Set BIND_HOST to an address of this machine."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"Cannot listen on {host}:{port} ({reason}). Set BIND_HOST to an address of this machine."
+    return f"Cannot listen on {host}:{port} ({reason}). Set {variable} to a free port."

@@ -1,0 +1,74 @@
+"""Origins in the form in which browsers send them, so that a listed origin and the header `Origin` can be compared."""
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+import idna
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+# Pages of these schemes either send `Origin: null` or do not exist.
+WITHOUT_ORIGIN = {"about", "blob", "data", "file", "ftp", "javascript", "ws", "wss"}
+_HOST = re.compile(r"[a-z0-9_~-]+(\.[a-z0-9_~-]+)*\.?")
+
+
+class InvalidOrigin(ValueError):
+    """This text is not an origin. The message completes "…, which" and never repeats a password."""
+
+
+def normalize_origin(text: str) -> str:
+    """`scheme://host[:port]` as a browser serializes it: lower case, IDNA host, no default port.
+
+    Any scheme is allowed that a browser sends as an origin, such as those of app shells (`capacitor://localhost`) and
+    of extensions (`chrome-extension://<id>`). Raises `InvalidOrigin`.
+    """
+    if text in ("*", "null"):
+        raise InvalidOrigin("would allow pages of any site")
+    parts = split(text)
+    if parts.path or "?" in text or "#" in text:
+        raise InvalidOrigin("has a path or a query, which no origin has")
+    if parts.scheme in WITHOUT_ORIGIN:
+        raise InvalidOrigin(f"has the scheme {parts.scheme}, which browsers never send as an origin")
+    return f"{parts.scheme}://{authority(parts)}"
+
+
+def split(text: str) -> SplitResult:
+    """The parts of an absolute URL. Raises `InvalidOrigin` when it has no scheme, no host, or a user name."""
+    try:
+        parts = urlsplit(text)
+        usable = bool(parts.scheme and parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # brackets without an IPv6 address, a port that is not a number
+        usable = False
+    if "@" in text:
+        raise InvalidOrigin("has a user name or a password")
+    if not usable or not text.lower().startswith(f"{parts.scheme}://") or re.search(r"[\s\\]", text):
+        raise InvalidOrigin("is not scheme://host or scheme://host:port")
+    return parts
+
+
+def authority(parts: SplitResult) -> str:
+    """The host and the port, unless it is the scheme's default. Raises `InvalidOrigin`."""
+    host = _host(parts)
+    return host if parts.port in (None, DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
+
+
+def names_host(origin: str, host: str) -> bool:
+    """Whether the header `Origin` names the same place as the header `Host`; either may write the default port."""
+    scheme, _, place = origin.lower().partition("://")
+    default = f":{DEFAULT_PORTS.get(scheme)}"
+    return bool(place) and place.removesuffix(default) == host.lower().removesuffix(default)
+
+
+def _host(parts: SplitResult) -> str:
+    name = parts.hostname or ""
+    try:
+        if "[" in parts.netloc:
+            return f"[{ipaddress.IPv6Address(name).compressed}]"
+        host = name if name.isascii() else idna.encode(name, uts46=True).decode()
+        if host.rstrip(".").rpartition(".")[2].isdigit():  # a browser reads it as an IPv4 address
+            ipaddress.IPv4Address(host)
+    except ValueError:
+        host = ""
+    if not _HOST.fullmatch(host):
+        raise InvalidOrigin("has a host that no browser takes")
+    return host

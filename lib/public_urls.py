@@ -1,0 +1,23 @@
+"""The addresses at which users reach Belfry: an origin, and perhaps a path of the site below which Belfry is."""
+
+import re
+
+from lib.origins import InvalidOrigin, authority, split
+
+_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~!$&()+,;=:@%-]+)*")
+
+
+def normalize_public_url(text: str) -> str:
+    """`https://host[:port][/path]`, without a slash at its end. Raises `InvalidOrigin`."""
+    parts = split(text)
+    if parts.scheme not in ("http", "https"):
+        raise InvalidOrigin("begins with neither http:// nor https://")
+    path = parts.path.rstrip("/")
+    if "?" in text or "#" in text or not _PATH.fullmatch(path):
+        raise InvalidOrigin("has a query, a fragment, or characters that no path has")
+    return f"{parts.scheme}://{authority(parts)}{path}"
+
+
+def origin_of(public_url: str) -> str:
+    """The origin of a URL that `normalize_public_url` returned."""
+    return "/".join(public_url.split("/", 3)[:3])

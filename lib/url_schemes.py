@@ -1,0 +1,29 @@
+"""The schemes that the `url` of a notification may have beside http and https."""
+
+import re
+from collections.abc import Iterable
+
+# A browser may run these, or show what is no page of anybody: no deployment can allow them.
+NEVER = {"about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"}
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+
+
+def parse_schemes(text: str) -> tuple[str, ...]:
+    """Lower-case schemes from a list such as `myapp,com.example.app`. Raises `ValueError` that names the bad one."""
+    schemes = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    for scheme in schemes:
+        if scheme in NEVER:
+            raise ValueError(f"holds {scheme!r}, which can never be allowed")
+        if not _SCHEME.fullmatch(scheme):
+            raise ValueError(f"holds {scheme!r}, which is not a scheme")
+    return schemes
+
+
+def address_pattern(schemes: Iterable[str]) -> str:
+    """What a `url` looks like, as a regular expression that Python and JSON Schema share."""
+    apps = "".join(f"|{_in_any_case(scheme)}:[^\\s\\\\]+" for scheme in schemes)
+    return rf"^(?:[hH][tT][tT][pP][sS]?://[^\s\\]+|/(?:[^/\s\\][^\s\\]*)?{apps})$"
+
+
+def _in_any_case(scheme: str) -> str:
+    return "".join(f"[{c}{c.upper()}]" if c.isalpha() else f"[{c}]" for c in scheme)
