@@ -19,12 +19,14 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_after_validator_function
 
+from lib.url_schemes import address_pattern
 from models import limits
 
 # Characters that no text of ours holds, in the regular expressions that Python and JSON Schema share.
@@ -32,7 +34,8 @@ _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 _CONTROL_IN_LINES = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # \t and \n are none
 _CONTROL_IN_TEXT = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)"
 _TEXT = r"^(?:[^\x00-\x08\x0b-\x1f\x7f-\x9f]|\r\n)*$"
-_ADDRESS = r"^(?:[hH][tT][tT][pP][sS]?://[^\s\\]+|/(?:[^/\s\\][^\s\\]*)?)$"
+URL_SCHEMES = "url_schemes"  # names them in the context of a validation
+ADDRESS = address_pattern(())
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]{1,19}")
 
@@ -71,10 +74,21 @@ def _without(forbidden: str, pattern: str | None = None) -> Rule:
     return Rule({"pattern": pattern or f"^[^{forbidden[1:-1]}]*$"}, check)
 
 
-def _address(text: str) -> str:
-    """An address that is safe to put behind a link: http(s), or a path of the host's own site."""
-    if not re.fullmatch(_ADDRESS, text) or not (text.startswith("/") or _is_web_address(text)):
-        raise broken_rule("invalid_url", "must be an http(s) address or a path that begins with one slash")
+def _topic(text: str) -> str:
+    """The topic of a user's followers is longer than other topics by its prefix."""
+    if len(text.removeprefix(limits.FOLLOWED_PREFIX)) > limits.TOPIC_MAX:
+        raise broken_rule("too_long", f"String should have at most {limits.TOPIC_MAX} characters")
+    return text
+
+
+def _address(text: str, validation: ValidationInfo) -> str:
+    """An address that is safe to put behind a link: http(s), a path of the host's own site, or of an allowed app."""
+    schemes = (validation.context or {}).get(URL_SCHEMES, ())
+    if text.partition(":")[0].lower() in schemes and re.fullmatch(address_pattern(schemes), text):
+        return text
+    if not re.fullmatch(ADDRESS, text) or not (text.startswith("/") or _is_web_address(text)):
+        apps = f", an address of {', '.join(schemes)}," if schemes else ""
+        raise broken_rule("invalid_url", f"must be an http(s) address{apps} or a path that begins with one slash")
     return text
 
 
@@ -134,7 +148,12 @@ def _said(**words: object) -> Rule:
 
 
 Id = Annotated[str, _name(limits.ID_MAX), _without(_CONTROL), _example("bob")]
-Topic = Annotated[str, _name(limits.TOPIC_MAX), _without(_CONTROL), _example("boots")]
+Topic = Annotated[
+    str,
+    _name(limits.STORED_TOPIC_MAX),
+    _without(_CONTROL, rf"^(?:{limits.FOLLOWED_PREFIX})?[^{_CONTROL[1:-1]}]{{1,{limits.TOPIC_MAX}}}$"),
+    Rule({"examples": ["boots"]}, _topic),
+]
 Kind = Annotated[str, _name(limits.KIND_MAX), _without(_CONTROL), _example("order.shipped")]
 Title = Annotated[str, _name(limits.TITLE_MAX), _without(_CONTROL_IN_LINES), _example("Order 41 is on its way")]
 Text = Annotated[str, _name(limits.BODY_MAX), _without(_CONTROL_IN_TEXT, _TEXT), _example("Two parcels, by post.")]
@@ -142,7 +161,8 @@ Url = Annotated[
     str,
     _name(limits.URL_MAX),
     _without(_CONTROL),
-    Rule({"pattern": _ADDRESS, "examples": ["/orders/41"]}, _address),
+    AfterValidator(_address),
+    Rule({"pattern": ADDRESS, "examples": ["/orders/41"]}),
 ]
 Data = Annotated[dict[str, Any], Rule({"examples": [{"order": 41}]}, _small_enough)]
 Timestamp = Annotated[

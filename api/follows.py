@@ -6,6 +6,7 @@ from api.fields import Id
 from api.problems import IDEMPOTENCY_KEY_REUSED
 from api.schemas import Follow
 from api.scopes import INBOX
+from models.limits import FOLLOWED_PREFIX
 from models.notifications import NewNotification, accept
 from models.subscriptions import subscribe
 from models.subscriptions import unsubscribe as unsubscribe_recipients
@@ -13,7 +14,7 @@ from models.subscriptions import unsubscribe as unsubscribe_recipients
 
 def topic_of(target: str) -> str:
     """The topic that the followers of `target` are subscribed to."""
-    return f"user:{target}"
+    return f"{FOLLOWED_PREFIX}{target}"
 
 
 @endpoint(

@@ -24,6 +24,8 @@ from push.tokens import make_verifier
 from settings import API, WAITING_MOST, Settings, SettingsError, load_settings
 
 BACKLOG = 2048
+# Bytes, gunicorn's largest and nginx's default: every filter of a query at its limit, percent-encoded, with a cursor.
+REQUEST_LINE_MAX = 8190
 CONNECTIONS = 2 * WAITING_MOST  # refusals and health checks always find one
 FILES_BESIDE = 100  # the database's, the broker's, the log's
 LOCK_SECONDS = (
@@ -98,6 +100,7 @@ def gunicorn_options(listener: socket.socket) -> dict[str, Any]:
         "workers": 1,  # more of them are more processes of `Procfile`, each with its own numbers at /metrics
         "worker_connections": _connections(),
         "backlog": BACKLOG,
+        "limit_request_line": REQUEST_LINE_MAX,
         "keepalive": 5,
         "timeout": 30,  # a process that blocks its loop for so long is replaced
         "graceful_timeout": 15,  # requests in flight get this long to end after SIGTERM

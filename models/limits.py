@@ -2,6 +2,8 @@
 
 ID_MAX = 255  # recipients, actors, producers, topics
 TOPIC_MAX = 255
+FOLLOWED_PREFIX = "user:"  # with a user's id: the topic that the user's followers are subscribed to
+STORED_TOPIC_MAX = len(FOLLOWED_PREFIX) + ID_MAX
 KIND_MAX = 100
 TITLE_MAX = 10_240
 BODY_MAX = 65_536  # also a message's text

@@ -25,11 +25,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from models.limits import COUNTED_AT_ONCE, ERROR_MAX, ID_MAX, IDEMPOTENCY_KEY_MAX, KIND_MAX
+from models.limits import COUNTED_AT_ONCE, ERROR_MAX, ID_MAX, IDEMPOTENCY_KEY_MAX, KIND_MAX, STORED_TOPIC_MAX
 from models.paging import exactly
 
 # Ids are compared by code point on every database, as Python does: keyset paging and the order of locks depend on it.
 Id = String(ID_MAX).with_variant(String(ID_MAX, collation="C"), "postgresql")
+# SQLite knows no lengths: its columns need not be made anew to hold longer topics.
+Topic = String(STORED_TOPIC_MAX).with_variant(String(STORED_TOPIC_MAX, collation="C"), "postgresql")
+Topic = Topic.with_variant(String(ID_MAX), "sqlite")
 Json = JSON(none_as_null=True)
 
 
@@ -78,7 +81,7 @@ notifications = Table(
     Column("severity", String(6), nullable=False),
     # Exactly one of the three says who gets it.
     Column("recipients", Json),
-    Column("topic", Id),
+    Column("topic", Topic),
     Column("everyone", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("deliver_at", Moment),
@@ -163,7 +166,7 @@ inbox_items = Table(
     Column("archived_at", Moment),
     Column("state", String(8), Computed(STATE, persisted=True), nullable=False),
     Column("kind", String(KIND_MAX), nullable=False),
-    Column("topic", Id),
+    Column("topic", Topic),
     Column("severity", String(6), nullable=False),
     Column("actor", Id),
     UniqueConstraint("notification_id", "recipient_id"),
@@ -191,7 +194,7 @@ inbox_changes = Table(
     Column("seqs", Json),  # which items; or
     Column("through", BigInteger),  # all up to this seq, narrowed by:
     Column("kind", String(KIND_MAX)),
-    Column("topic", Id),
+    Column("topic", Topic),
     Column("at", Moment, nullable=False),
     Column("unread", Integer, nullable=False),
     Column("unseen", Integer, nullable=False),
@@ -203,7 +206,7 @@ Index("ix_inbox_changes_at", inbox_changes.c.at)
 subscriptions = Table(
     "subscriptions",
     metadata,
-    Column("topic", Id, primary_key=True),
+    Column("topic", Topic, primary_key=True),
     Column("recipient_id", Id, ForeignKey("inboxes.recipient_id"), primary_key=True),
     Column("created_at", Moment, nullable=False),
 )

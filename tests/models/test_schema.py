@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, String, UniqueConstraint, Uuid, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedIndex
+from sqlalchemy.types import TypeEngine
 
 from models.database import Database
 from models.rendering import Change, Rendered
-from models.tables import metadata
+from models.tables import Moment, metadata
 from tests.models.conftest import NOW, migrate
 
 
@@ -74,6 +76,27 @@ def test_what_was_published_before_its_content_was_kept_rendered_is_shown_as_it_
 
 def test_there_is_one_head() -> None:
     assert len(ScriptDirectory.from_config(Config("alembic.ini")).get_heads()) == 1
+
+
+INDEX_ROW_MAX = 2_704  # bytes: a third of a page, beyond which PostgreSQL refuses the row
+BYTES: dict[type[TypeEngine[Any]], int] = {Uuid: 16, BigInteger: 8, Integer: 4, Boolean: 1, Moment: 8}
+OVERHEAD = 16  # of the row, and for alignment and the length of each text
+
+
+def test_every_index_has_room_for_the_longest_of_everything_that_it_holds() -> None:
+    for table in metadata.sorted_tables:
+        uniques = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
+        for index in (table.primary_key, *uniques, *table.indexes):
+            size = sum(_bytes(column) for column in index.columns)
+            assert OVERHEAD + size <= INDEX_ROW_MAX, f"{index.name} of {table.name} may need {size} bytes"
+
+
+def _bytes(column: Column[Any]) -> int:
+    """What the longest value takes: four bytes for a character, and a header."""
+    if isinstance(column.type, String):
+        assert column.type.length is not None, f"{column} is in an index and has no limit"
+        return 8 + 4 * column.type.length
+    return next(size for type_, size in BYTES.items() if isinstance(column.type, type_))
 
 
 def _described(database: Database) -> dict[str, object]:
