@@ -109,8 +109,10 @@ def create_app(
     rates: RateLimits,
     waiting: WaitingRoom,
     *,
+    public_api_url: str | None,
     public_push_url: str,
     cors_origins: Sequence[str],
+    url_schemes: Sequence[str],
 ) -> Flask:
     """The API over these parts. Nothing is connected before the first request."""
     app = Application("belfry", static_folder=None)
@@ -119,14 +121,22 @@ def create_app(
     app.url_map.converters.update(anything=Anything, number=Number)
     origins = Origins(cors_origins)
     services = Services(
-        database, Remembering(verifier), RevokedTokens(database), enqueuer, announcer, origins, rates, waiting
+        database,
+        Remembering(verifier),
+        RevokedTokens(database),
+        enqueuer,
+        announcer,
+        origins,
+        rates,
+        waiting,
+        tuple(url_schemes),
     )
     for endpoint in ENDPOINTS:
         app.add_url_rule(_rule(endpoint), _name(endpoint), _view(endpoint, services), methods=[endpoint.method])
     app.before_request(_demand_readable_path)
     problems.register(app)
     metrics.register(app, services)
-    docs.register(app, ENDPOINTS)
+    docs.register(app, ENDPOINTS, url_schemes=url_schemes, public_api_url=public_api_url)
     pages.register(app, public_push_url)
     encoding.register(app)
     app.after_request(_without_type_of_nothing)

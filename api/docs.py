@@ -31,12 +31,14 @@ class Field:
     about: str
 
 
-def register(app: Flask, endpoints: Sequence[Endpoint]) -> None:
+def register(
+    app: Flask, endpoints: Sequence[Endpoint], *, url_schemes: Sequence[str], public_api_url: str | None
+) -> None:
     """Serve both from now on; they are made when first asked for."""
 
     @cache
     def described() -> Json:
-        return document(endpoints)
+        return document(endpoints, url_schemes)
 
     @cache
     def written() -> bytes:
@@ -47,7 +49,9 @@ def register(app: Flask, endpoints: Sequence[Endpoint]) -> None:
         text = (
             _templates()
             .get_template("docs.html")
-            .render(spec=spec, calls=_calls(spec), shapes=_shapes(spec), here=request.host_url.rstrip("/"))
+            .render(
+                spec=spec, calls=_calls(spec), shapes=_shapes(spec), here=public_api_url or request.host_url.rstrip("/")
+            )
         )
         return _served(text.encode(), "text/html; charset=utf-8")
 

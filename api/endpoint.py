@@ -64,6 +64,7 @@ class Services:
     origins: Origins
     rates: RateLimits
     waiting: WaitingRoom
+    url_schemes: tuple[str, ...] = ()  # that the deployment allows beside http and https
     clock: Callable[[], datetime] = utc_now
 
     @cached_property
@@ -158,7 +159,7 @@ def serve(endpoint: Endpoint, services: Services, request: Request, path: Mappin
     arguments = _arguments(endpoint, request, path)
     key = _idempotency_key(request) if endpoint.keyed else None
     if "body" in endpoint.schemas:
-        arguments["body"] = validate(endpoint.schemas["body"], read_json(request))
+        arguments["body"] = validate(endpoint.schemas["body"], read_json(request), url_schemes=services.url_schemes)
     with nullcontext() if endpoint.scope is None else services.waiting:
         answer = endpoint.run(Call(services, caller, services.clock(), key, request.headers), **arguments)
     return answer if isinstance(answer, Response) else respond(answer, next(iter(endpoint.answers)))

@@ -11,8 +11,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 
 from api import answers, problems
 from api.endpoint import Endpoint
-from api.fields import IdempotencyKey
+from api.fields import ADDRESS, IdempotencyKey
 from api.problems import ProblemKind
+from lib.url_schemes import address_pattern
 
 Json = dict[str, Any]
 
@@ -45,15 +46,29 @@ class Schemas(GenerateJsonSchema):
         return False
 
 
-def document(endpoints: Sequence[Endpoint]) -> Json:
-    """All that these endpoints take and answer."""
+def document(endpoints: Sequence[Endpoint], url_schemes: Sequence[str] = ()) -> Json:
+    """All that these endpoints take and answer; a `url` may have these schemes beside http and https."""
+    described: Json = _with_schemes(_document(endpoints), url_schemes)
+    return described
+
+
+def _with_schemes(value: Any, url_schemes: Sequence[str]) -> Any:
+    """The same with every pattern of a `url` widened by these schemes."""
+    if isinstance(value, dict):
+        return {name: _with_schemes(element, url_schemes) for name, element in value.items()}
+    if isinstance(value, list):
+        return [_with_schemes(element, url_schemes) for element in value]
+    return address_pattern(url_schemes) if value == ADDRESS else value
+
+
+def _document(endpoints: Sequence[Endpoint]) -> Json:
     paths: dict[str, Json] = {}
     for one in endpoints:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Belfry", "version": "1", "description": ABOUT, "license": {"name": "MIT"}},
-        "servers": [{"url": "/"}],
+        "servers": [{"url": "."}],  # beside this document, under whatever path that is
         "tags": _tags(endpoints),
         "paths": paths,
         "components": {

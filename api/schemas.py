@@ -83,7 +83,7 @@ class Notification(Schema):
     title: Title
     body: Text | None = None
     url: Url | None = None
-    """Where the item leads: an http(s) address, or a path of your own site."""
+    """Where the item leads: an http(s) address, a path of your own site, or an app's address of an allowed scheme."""
     data: Data | None = None
     """Whatever your application wants to find in the item; at most 65,536 bytes as JSON."""
     actor: Id | None = None

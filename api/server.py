@@ -88,8 +88,10 @@ def make_app(settings: Settings) -> Flask:
         Announcer(settings.broker_url),
         rates,
         WaitingRoom(settings.waiting_max),
+        public_api_url=settings.public_api_url,
         public_push_url=settings.public_push_url,
         cors_origins=settings.cors_origins,
+        url_schemes=settings.url_schemes,
     )
 
 

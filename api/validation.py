@@ -1,10 +1,12 @@
 """Values into typed ones by their schema, or a 422 that names every field that breaks a rule."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from api.fields import URL_SCHEMES
 from api.problems import INVALID_REQUEST, FieldError, Problem
 
 T = TypeVar("T")
@@ -31,10 +33,13 @@ MESSAGES = {
 }
 
 
-def validate(schema: TypeAdapter[T], value: Any, field: str | None = None) -> T:
-    """`value` as the schema's type. Raises `Problem`; `field` names a value that has no fields of its own."""
+def validate(schema: TypeAdapter[T], value: Any, field: str | None = None, *, url_schemes: Sequence[str] = ()) -> T:
+    """`value` as the schema's type. Raises `Problem`; `field` names a value that has no fields of its own.
+
+    `url_schemes` are those that a `url` may have beside http and https.
+    """
     try:
-        return schema.validate_python(value)
+        return schema.validate_python(value, context={URL_SCHEMES: url_schemes} if url_schemes else None)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         raise Problem(INVALID_REQUEST, errors=[_field_error(detail, field) for detail in details]) from None

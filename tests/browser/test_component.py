@@ -130,6 +130,12 @@ def test_a_link_that_is_no_address_leads_nowhere(stack: Stack, own_page: OpenOwn
     expect(page.items.get_by_role("link")).to_have_attribute("href", "https://example.com/")
     answer = {"next_cursor": None, "unread": 0, "unseen": 0, "version": 1, "epoch": "another"}
     urls = ["javascript:document.title='owned'", "data:text/html,<b>", "vbscript:x", " java\tscript:alert(1)"]
+    urls += [
+        "file:///etc/passwd",
+        "blob:https://example.com/x",
+        "JavaScript:alert(1)",
+        "view-source:https://example.com",
+    ]
     items = [item | {"seq": seq, "url": url} for seq, url in enumerate(urls, start=1)]
 
     def forge(route: Route) -> None:
@@ -139,6 +145,25 @@ def test_a_link_that_is_no_address_leads_nowhere(stack: Stack, own_page: OpenOwn
     page.page.reload()
     expect(page.items).to_have_count(len(urls))
     expect(page.items.locator("a")).to_have_count(0)
+
+
+def test_a_link_into_an_app_leads_there(stack: Stack, own_page: OpenOwnPage, shop: Person, bob: str) -> None:
+    """Which schemes there are is the server's to check (URL_SCHEMES): the component does not know them."""
+    tell(shop, bob, "one", url="https://example.com/")
+    item = Person(bob, stack).expect_stored(1)[0]
+    page = own_page(token_for(bob), "inline")
+    expect(page.items).to_have_count(1)
+    answer = {"next_cursor": None, "unread": 0, "unseen": 0, "version": 1, "epoch": "another"}
+    urls = ["myapp://orders/41", "com.example.app:/orders/41"]
+    items = [item | {"seq": seq, "url": url} for seq, url in enumerate(urls, start=1)]
+
+    def forge(route: Route) -> None:
+        route.fulfill(body=json.dumps(answer | {"items": items}), content_type="application/json")
+
+    page.page.route(re.compile(r"/v1/inbox\?"), forge)
+    page.page.reload()
+    expect(page.items).to_have_count(len(urls))
+    assert [link.get_attribute("href") for link in page.items.locator("a").all()] == urls[::-1]
 
 
 def test_an_inbox_of_five_thousand_scrolls_with_few_rows_and_keeps_its_place(

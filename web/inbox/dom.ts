@@ -78,12 +78,18 @@ const KINDS: Readonly<Record<string, IconName>> = {
   security: "alert",
 };
 
-/** Where an item may lead: an http(s) address or one of this site; anything else (`javascript:` …) leads nowhere. */
+// A browser may run these, or show content that the producer wrote. All other schemes hand the link to an app.
+const UNSAFE = new Set(["about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"]);
+
+/**
+ * Where an item may lead: any address but those of unsafe schemes. The server has checked that the scheme is http, https,
+ * or one that the deployment allows (URL_SCHEMES).
+ */
 export function safeUrl(url: string | null): string | null {
   if (!url) return null;
   try {
     const { protocol } = new URL(url, document.baseURI);
-    return protocol === "http:" || protocol === "https:" ? url : null;
+    return UNSAFE.has(protocol.slice(0, -1)) ? null : url;
   } catch {
     return null;
   }
