@@ -285,7 +285,7 @@ class Problem(Shape):
 
 
 class Config(Shape):
-    """Where the browser's side finds the others."""
+    """Where the demo page finds the others; `api` is relative to this document."""
 
     api: str
     push_url: str

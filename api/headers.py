@@ -14,8 +14,21 @@ class Header:
 
 
 ETAG = Header("ETag", "Names this version; send it as If-None-Match to hear only of another.", '"0c7aeca.5f2b.42"')
-LINK = Header("Link", "The next page, when there is one.", '</v1/inbox?limit=20&cursor=…>; rel="next"')
-LOCATION = Header("Location", "Where to ask for it.", "/v1/notifications/019ac5a7-8c00-7000-8000-0000000000a1")
+LINK = Header(
+    "Link",
+    "The next page, when there is one: a URL relative to the request's.",
+    '<../v1/inbox?limit=20&cursor=…>; rel="next"',
+)
+LOCATION = Header(
+    "Location",
+    "Where to ask for it: a URL relative to the request's.",
+    "../v1/notifications/019ac5a7-8c00-7000-8000-0000000000a1",
+)
+
+
+def reference(path: str, *, at: str) -> str:
+    """A URL of `path` relative to a request for the path `at`: it holds under any prefix that a proxy adds."""
+    return "../" * (at.count("/") - 1) + path.removeprefix("/")
 
 
 def link_to_next(path: str, query: Schema, next_cursor: str | None) -> dict[str, str]:
@@ -23,4 +36,4 @@ def link_to_next(path: str, query: Schema, next_cursor: str | None) -> dict[str,
     if next_cursor is None:
         return {}
     fields = query.model_dump(mode="json", exclude_none=True) | {"cursor": next_cursor}
-    return {"Link": f'<{path}?{urlencode(fields)}>; rel="next"'}
+    return {"Link": f'<{reference(path, at=path)}?{urlencode(fields)}>; rel="next"'}

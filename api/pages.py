@@ -1,13 +1,13 @@
 """The browser's side: the demo page, and the scripts that any page may load. The API itself needs none of it."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, send_file, send_from_directory
 from werkzeug.exceptions import NotFound
 
 from api.answers import Config
 from api.endpoint import Answer, respond
+from lib.public_urls import origin_of
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 PAGES = WEB / "demo"
@@ -32,18 +32,16 @@ def register(app: Flask, public_push_url: str) -> None:
 
     app.add_url_rule("/", "page", page)
     app.add_url_rule("/static/<path:name>", "static", static)
-    app.add_url_rule(
-        "/config.json", "config", lambda: respond(Answer(Config(api="/v1", push_url=public_push_url)), 200)
-    )
+    app.add_url_rule("/config.json", "config", lambda: respond(Answer(Config(api="v1", push_url=public_push_url)), 200))
 
 
 def content_policy(public_push_url: str) -> str:
     """The page runs its own scripts only, and talks to this server and the push server only."""
-    push = urlsplit(public_push_url)
-    socket = f"{'wss' if push.scheme == 'https' else 'ws'}://{push.netloc}"
+    push = origin_of(public_push_url)
+    socket = f"ws{push.removeprefix('http')}"  # https becomes wss
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        f"connect-src 'self' {push.scheme}://{push.netloc} {socket}; "
+        f"connect-src 'self' {push} {socket}; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 

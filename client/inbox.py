@@ -11,7 +11,7 @@ import random
 import threading
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 
@@ -39,9 +39,10 @@ class Inbox(Replica):
     """The newest 100 items when it begins, and all that arrive from then on; `load_older` fetches what lies deeper.
 
     `token` is one, or a function that answers one that is good for a while; then the inbox stays online beyond the end
-    of any of them. A connection that is lost is made again at a random moment within `reconnect_within_seconds`, and
-    later where that fails, so that the clients of a server that restarts do not come all at once. `on_change` is called
-    from a background thread. `sync` and `load_older` raise `ApiError`.
+    of any of them. Both URLs may have a path below which a proxy serves Belfry. A connection that is lost is made again
+    at a random moment within `reconnect_within_seconds`, and later where that fails, so that the clients of a server
+    that restarts do not come all at once. `on_change` is called from a background thread. `sync` and `load_older` raise
+    `ApiError`.
     """
 
     def __init__(
@@ -55,8 +56,8 @@ class Inbox(Replica):
         reconnect_within_seconds: float = RECONNECT_WITHIN_SECONDS,
     ) -> None:
         super().__init__(on_change)
-        self.api_url = api_url
-        self.push_url = push_url
+        self.api_url = api_url.rstrip("/")
+        self.push_url = push_url.rstrip("/")
         self._token = token if callable(token) else lambda: token
         self._renews = callable(token)
         self._sync_every_seconds = sync_every_seconds
@@ -77,7 +78,10 @@ class Inbox(Replica):
     def connect(self) -> None:
         """Go online; reconnects by itself from now on. Raises `socketio.exceptions.ConnectionError` when refused."""
         self.sync()
-        self._socket.connect(self.push_url, auth=lambda: {"token": self._token()}, transports=["websocket"])
+        origin, path = _socket_of(self.push_url)
+        self._socket.connect(
+            origin, auth=lambda: {"token": self._token()}, transports=["websocket"], socketio_path=path
+        )
         self._offline = threading.Event()
         self._behind.clear()
         self._socket.start_background_task(self._sync_now_and_then, self._offline)
@@ -143,6 +147,12 @@ class Inbox(Replica):
                 again = SYNC_AGAIN_SECONDS
             if not offline.is_set():
                 self._try_to_sync()
+
+
+def _socket_of(push_url: str) -> tuple[str, str]:
+    """The origin and the path at which Socket.IO connects; it ignores the path of a URL."""
+    parts = urlsplit(push_url)
+    return parts._replace(path="").geturl(), f"{parts.path.rstrip('/')}/socket.io"
 
 
 def _jittered(seconds: float) -> float:

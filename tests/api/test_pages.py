@@ -10,15 +10,15 @@ ALLOWED = "https://app.example.com"
 
 
 def test_the_browser_learns_where_the_push_server_is(api: Api) -> None:
-    assert answered(api.http.get("/config.json"), 200) == {"api": "/v1", "push_url": "https://push.example.com"}
+    assert answered(api.http.get("/config.json"), 200) == {"api": "v1", "push_url": "https://push.example.com"}
 
 
 def test_the_page_is_served_with_all_the_files_it_names(api: Api) -> None:
     page = api.http.get("/")
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-    named = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text))
+    named = set(re.findall(r'(?:src|href)="(static/[^"]+)"', page.text))
     assert named
-    for path in named if BUILT.exists() else named - {"/static/demo.js", "/static/page.css"}:
+    for path in named if BUILT.exists() else named - {"static/demo.js", "static/page.css"}:
         answer = api.http.get(path)
         assert answer.status_code == 200, path
         assert answer.headers["X-Content-Type-Options"] == "nosniff"

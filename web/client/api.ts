@@ -1,5 +1,6 @@
 /** Belfry's HTTP API for one person. Every call rejects with a `BelfryError`. */
 
+import { addressOf } from "./addresses.ts";
 import { BelfryError } from "./errors.ts";
 import type { Tokens } from "./tokens.ts";
 import type { Changes, Counts, Item, Page, View } from "./types.ts";
@@ -18,7 +19,7 @@ export class Api {
   #summaryTag: string | null = null;
 
   constructor(base: string, tokens: Tokens) {
-    this.#base = addressOf(base);
+    this.#base = addressOf(base).replace(/\/v1$/, "");
     this.#tokens = tokens;
   }
 
@@ -102,18 +103,6 @@ export class Api {
       ? new BelfryError("cors_refused", `${this.#base} does not answer pages of ${location.origin}.`)
       : new BelfryError("unreachable", `${this.#base} cannot be reached.`);
   }
-}
-
-/** Without a trailing slash, and with the page's own origin where it has none. */
-function addressOf(text: string): string {
-  try {
-    const here = typeof location === "object" ? location.href : undefined;
-    const url = new URL(text || "/", here);
-    if (/^https?:$/.test(url.protocol)) return url.href.replace(/\/+$/, "").replace(/\/v1$/, "");
-  } catch {
-    // said below
-  }
-  throw new BelfryError("bad_address", `“${text}” is not an address.`);
 }
 
 /** Null in place of the error that an answer of this status is. */

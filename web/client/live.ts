@@ -1,6 +1,6 @@
 /** Who tells this tab what happens: its own socket where it leads the tabs of its browser, else the tab that leads. */
 
-import type { BelfryError } from "./errors.ts";
+import { BelfryError } from "./errors.ts";
 import { Link } from "./socket.ts";
 import type { Options } from "./state.ts";
 import { Tabs, type Word } from "./tabs.ts";
@@ -110,7 +110,12 @@ export class Live {
         this.#listener.changed();
       },
     };
-    this.#link = new Link(push, this.#tokens, listener, io);
+    try {
+      this.#link = new Link(push, this.#tokens, listener, io);
+    } catch (error) {
+      if (!(error instanceof BelfryError)) throw error;
+      this.#turn(false, error); // without a socket it polls
+    }
   }
 
   /** Another tab leads: it tells what happens. */

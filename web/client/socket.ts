@@ -1,6 +1,7 @@
 /** The socket: hints of what changed. What it loses, the rule finds. */
 
 import { io } from "socket.io-client";
+import { socketOf } from "./addresses.ts";
 import { BelfryError } from "./errors.ts";
 import { Liveness } from "./liveness.ts";
 import type { Tokens } from "./tokens.ts";
@@ -58,7 +59,8 @@ export class Link {
     this.#listener = listener;
     const auth = (give: (auth: object) => void): void => void this.#authenticate(give);
     const pace = { reconnectionDelay: SOON, reconnectionDelayMax: LATE, randomizationFactor: 0.5 };
-    this.#socket = open(push, { auth, ...pace, transports: ["websocket"], forceNew: true });
+    const { url, path } = socketOf(push);
+    this.#socket = open(url, { path, auth, ...pace, transports: ["websocket"], forceNew: true });
     const { unsure, alive } = listener;
     this.#liveness = new Liveness(this.#socket, { unsure, alive, dead: () => this.#reconnect() });
     this.#listen();

@@ -111,7 +111,7 @@ async function shipThousand(inbox: Inbox, recipients: readonly string[]): Promis
     recipients: [recipients[index % recipients.length]],
     kind: "order.shipped",
     title: `Order ${index + 1} is on its way`,
-    url: "/docs",
+    url: new URL("docs", document.baseURI).pathname,
   }));
   const answer = await inbox.request("POST", "/v1/notifications/batch", { notifications });
   return (answer as { notifications: { id: string }[] }).notifications.map(({ id }) => id);
@@ -130,10 +130,10 @@ function keptTokens(): (string | null)[] {
 }
 
 async function findPlaces(): Promise<Places> {
-  const answer = await fetch("/config.json", { cache: "no-store" }).catch(() => null);
+  const answer = await fetch("config.json", { cache: "no-store" }).catch(() => null);
   if (!answer?.ok) throw new Error("Belfry cannot be reached. Is it running? Then reload this page.");
   const { push_url: push } = (await answer.json()) as { push_url: string };
-  return { api: location.origin, push };
+  return { api: new URL(".", document.baseURI).href.replace(/\/$/, ""), push };
 }
 
 function snippet({ api, push }: Places): string {

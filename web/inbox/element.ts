@@ -1,7 +1,7 @@
 /**
  * `<belfry-inbox api="https://belfry.example.com" push="https://push.example.com" token="…">`: a bell, and an inbox.
  *
- * Attributes: `api`, `push`, `token`; `inline` (the list stands in the page, without a bell); `badge="unread"` (it counts
+ * Attributes: `api`, `push` (both may be relative, and have a path), `token`; `inline` (the list stands in the page, without a bell); `badge="unread"` (it counts
  * what is unread instead of what is new); `page-badge` (the count is also in the page's title and icon); `toasts="off"`;
  * `share="off"` (a socket of its own in each tab); `theme="light|dark"` (else the page's `color-scheme`); `lang` (else
  * the page's); `poll` (seconds).

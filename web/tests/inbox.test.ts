@@ -201,6 +201,13 @@ describe("what cannot work", () => {
     expect(() => open(options)).toThrow(expect.objectContaining({ code }));
   });
 
+  it("an unusable address of the push server is said, and the inbox polls", async () => {
+    const inbox = open({ push: "ftp://push.example" });
+    await eventually(() =>
+      expect(inbox.state).toMatchObject({ status: "polling", pushProblem: { code: "bad_address" } }),
+    );
+  });
+
   it.each<[number, string, Status]>([
     [401, "token_refused", "refused"],
     [403, "no_scope", "refused"],

@@ -1,0 +1,66 @@
+"""The whole system below two paths of a site: nginx has the lines that the README gives."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ops.install import find_nginx
+from ops.nginx import Nginx
+from ops.processes import free_port
+from ops.redis import EmbeddedRedis
+from ops.services import temporary_folder
+from ops.stack import ROOT, Stack
+from tests.support.needs import do_without
+from tests.support.stack import start_stack
+
+API_PATH, PUSH_PATH = "/belfry", "/live"
+AROUND = """error_log stderr warn;
+events {{}}
+http {{
+    access_log off;
+    server {{
+        listen 127.0.0.1:{port};
+        {lines}
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    url: str
+    stack: Stack
+
+    @property
+    def api(self) -> str:
+        return self.url + API_PATH
+
+    @property
+    def push(self) -> str:
+        return self.url + PUSH_PATH
+
+
+@contextmanager
+def under_a_path() -> Iterator[Site]:
+    if find_nginx() is None:
+        do_without("there is no nginx here; `make test` installs it")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    told = {"PUBLIC_PUSH_URL": url + PUSH_PATH, "PUBLIC_API_URL": url + API_PATH}
+    with (
+        temporary_folder() as folder,
+        EmbeddedRedis(folder / "redis.log") as broker,
+        start_stack(folder, f"sqlite:///{folder}/belfry.db", broker.url, told) as stack,
+        Nginx(folder / "nginx", AROUND.format(port=port, lines=_lines(stack)), port),
+    ):
+        yield Site(url, stack)
+
+
+def _lines(stack: Stack) -> str:
+    """Those of the README, with the ports of this stack."""
+    [lines] = re.findall(r"```nginx\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    for theirs, ours in (("127.0.0.1:8000", stack.api_url), ("127.0.0.1:8001", stack.push_url)):
+        assert theirs in lines
+        lines = lines.replace(f"http://{theirs}", ours)
+    return str(lines)
