@@ -36,6 +36,7 @@ from api.rates import RateLimits
 from api.revoked import RevokedTokens
 from api.validation import validate
 from api.waiting import WaitingRoom
+from api.without_effect import refuse_body, refuse_key, refuse_query
 from models.database import Database
 from models.rendering import Json
 from push.announcer import Announcer
@@ -157,9 +158,11 @@ def serve(endpoint: Endpoint, services: Services, request: Request, path: Mappin
     """Answer one request. Raises `Problem`; whatever the endpoint did in its transaction is rolled back by then."""
     caller = "" if endpoint.scope is None else _admit(endpoint.scope, services, request)
     arguments = _arguments(endpoint, request, path)
-    key = _idempotency_key(request) if endpoint.keyed else None
+    key = _idempotency_key(endpoint, request)
     if "body" in endpoint.schemas:
         arguments["body"] = validate(endpoint.schemas["body"], read_json(request), url_schemes=services.url_schemes)
+    elif endpoint.scope is not None:
+        refuse_body(request)
     with nullcontext() if endpoint.scope is None else services.waiting:
         answer = endpoint.run(Call(services, caller, services.clock(), key, request.headers), **arguments)
     return answer if isinstance(answer, Response) else respond(answer, next(iter(endpoint.answers)))
@@ -203,6 +206,8 @@ def _arguments(endpoint: Endpoint, request: Request, path: Mapping[str, Any]) ->
     arguments = {name: validate(endpoint.schemas[name], path[name], field=name) for name in endpoint.path_fields}
     if "query" in endpoint.schemas:
         arguments["query"] = validate(endpoint.schemas["query"], _query(request))
+    elif request.query_string and endpoint.scope is not None:
+        refuse_query(_query(request))
     return arguments
 
 
@@ -221,6 +226,9 @@ def _query(request: Request) -> dict[str, str]:
     return query
 
 
-def _idempotency_key(request: Request) -> str | None:
+def _idempotency_key(endpoint: Endpoint, request: Request) -> str | None:
     value = request.headers.get("Idempotency-Key")
+    if value is not None and not endpoint.keyed:
+        refuse_key(request)
+        return None
     return None if value is None else validate(_KEY, value, field="Idempotency-Key")

@@ -180,10 +180,12 @@ def refusals_of(one: Endpoint) -> list[list[ProblemKind]]:
     """
     possible = [(problems.INTERNAL_ERROR, True)]
     possible += [(kind, one.scope is not None) for kind in OF_WHOEVER_HAS_A_TOKEN]
-    possible += [(problems.MALFORMED_REQUEST, bool(one.types)), (problems.INVALID_REQUEST, bool(one.types))]
+    takes = bool(one.types) or one.scope is not None  # what it does not take it refuses
+    possible += [(problems.MALFORMED_REQUEST, takes), (problems.INVALID_REQUEST, takes)]
     possible += [(problems.NOT_FOUND, bool({"seq", "notification_id"} & set(one.types)))]
     body = (problems.MALFORMED_JSON, problems.BODY_TOO_LARGE, problems.UNSUPPORTED_MEDIA_TYPE)
-    possible += [(kind, "body" in one.types) for kind in body]
+    may_have_one = "body" in one.types or (one.scope is not None and one.method != "GET")
+    possible += [(kind, may_have_one) for kind in body]
     all_of_them = [*one.problems, *(kind for kind, is_possible in possible if is_possible)]
     statuses = dict.fromkeys(kind.status for kind in all_of_them)
     return [[kind for kind in all_of_them if kind.status == status] for status in statuses]

@@ -37,17 +37,33 @@ Cursor = Annotated[str, Field(examples=["MuLjAIOCLCvLWzEsIjQyIl0"])]
 
 TARGETS = ("recipients", "topic", "everyone")
 WAYS_TO_MARK = ("seqs", "through")
+NARROWS_THROUGH = ("kind", "topic")  # `seqs` says exactly which items
 
 
 class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
-def _said(example: Mapping[str, Any], exactly_one: tuple[str, ...] = ()) -> ConfigDict:
-    """What the document says of a body beside its fields."""
-    given = [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in exactly_one]
+def _said(
+    example: Mapping[str, Any],
+    exactly_one: tuple[str, ...] = (),
+    without: Mapping[str, tuple[str, ...]] = {},
+) -> ConfigDict:
+    """What the document says of a body beside its fields; `without` names those that have no effect beside a field."""
+    given = [
+        {
+            "required": [name],
+            "properties": {name: {"not": {"type": "null"}}}
+            | {other: {"type": "null"} for other in without.get(name, ())},
+        }
+        for name in exactly_one
+    ]
     words: JsonDict = {"examples": [dict(example)], **({"oneOf": given} if given else {})}  # type: ignore[dict-item]
     return ConfigDict(json_schema_extra=words)
+
+
+class Nothing(Schema):
+    """What takes no field."""
 
 
 class Follow(Schema):
@@ -97,6 +113,8 @@ class Notification(Schema):
     @model_validator(mode="after")
     def _has_one_target(self) -> Self:
         _demand_one_of(self, *TARGETS)
+        if self.expires_at is not None and self.deliver_at is not None and self.expires_at <= self.deliver_at:
+            raise _at("expires_at", "contradiction", "is not later than deliver_at: it would never be delivered")
         return self
 
 
@@ -162,18 +180,21 @@ class ItemPatch(Schema):
 class Mark(Schema):
     """Which items: `seqs` names them, or `through` means all up to the version that the device had seen."""
 
-    model_config = _said({"through": 42}, WAYS_TO_MARK)
+    model_config = _said({"through": 42}, WAYS_TO_MARK, {"seqs": NARROWS_THROUGH})
 
     seqs: Annotated[list[Seq], Field(min_length=1, max_length=limits.SEQS_MAX)] | None = None
     through: Version | None = None
     kind: Kind | None = None
-    """Only those of this kind."""
+    """Only those of this kind; only with `through`."""
     topic: Topic | None = None
-    """Only those of this topic."""
+    """Only those of this topic; only with `through`."""
 
     @model_validator(mode="after")
     def _names_items_one_way(self) -> Self:
         _demand_one_of(self, *WAYS_TO_MARK)
+        for name in NARROWS_THROUGH:
+            if self.seqs is not None and getattr(self, name) is not None:
+                raise _at(name, "not_allowed", "has no effect beside seqs; leave it out")
         return self
 
 
