@@ -39,10 +39,10 @@ def make_token(sub: str, scopes: Sequence[str], ttl_seconds: int, environ: Mappi
         raise NoToken(
             f"JWT_SECRET is shorter than {JWT_SECRET_MIN_BYTES} bytes; no server accepts tokens made with it."
         )
-    expected = {"audience": environ.get("JWT_AUDIENCE") or None, "issuer": environ.get("JWT_ISSUER") or None}
-    token = issue(secret, sub, scopes, ttl_seconds, **expected)
+    audience, issuer = environ.get("JWT_AUDIENCE") or None, environ.get("JWT_ISSUER") or None
+    token = issue(secret, sub, scopes, ttl_seconds, audience=audience, issuer=issuer)
     try:
-        make_verifier(secret=secret, **expected).verify(token)
+        make_verifier(secret=secret, audience=audience, issuer=issuer).verify(token)
     except InvalidToken as refusal:
         raise NoToken(f"{sub!r} makes no good token: {refusal}.") from None
     return token

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.ports import without_service_links
 from ops.stack import ROOT, command_environment
 from settings import ALL, API, DATABASE, PUSH, WORKER, Settings, SettingsError, load_settings
 
@@ -242,3 +243,16 @@ def test_celery_needs_no_secret_of_tokens_and_no_ports() -> None:
     unused = {name: value for name, value in UNUSABLE.items() if name not in WORKER}
     ended = run(["celery", "-A", "workers", "report"], USABLE | unused)
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(("name", "variable"), [("api", "API_PORT"), ("push", "PUSH_PORT")])
+def test_the_log_says_which_port_was_ignored(name: str, variable: str) -> None:
+    ended = run(COMMANDS[name], USABLE | {variable: "tcp://10.43.0.5:8000", "LOG_LEVEL": "LOUD"})
+    assert re.search(rf"Z WARNING settings port_ignored variable={variable} value=tcp://10.43.0.5:8000 ", ended.stderr)
+    assert "LOG_LEVEL is 'LOUD'" in ended.stderr
+    assert f"{variable} is" not in ended.stderr
+
+
+def test_make_up_ignores_the_ports_that_kubernetes_sets() -> None:
+    environ = {"API_PORT": "tcp://10.43.0.5:8000", "PUSH_PORT": "8101", "BROKER_URL": "tcp://x"}
+    assert without_service_links(environ) == {"PUSH_PORT": "8101", "BROKER_URL": "tcp://x"}

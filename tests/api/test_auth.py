@@ -2,6 +2,7 @@ import base64
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import jwt
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from api import auth
 from api.auth import Remembering
 from push.tokens import InvalidToken, SharedSecrets, TokenVerifier, issue
-from tests.api.running import SECRET, Api, Caller, answered, problem
+from tests.api.running import SECRET, Api, Caller, answered, problem, running_api
 
 NOW = int(time.time())
+PREVIOUS = "the secret that was used until yesterday"
 CLAIMS = {"sub": "alice", "scope": "inbox", "exp": NOW + 86_400}
 
 
@@ -141,3 +143,30 @@ def test_no_more_tokens_are_remembered_than_fit(remembering: Remembering, monkey
     for _ in range(2):
         assert [remembering.verify(token).sub for token in tokens] == [f"user {n}" for n in range(20)]
         assert len(remembering._known) <= 3
+
+
+def test_the_settings_of_tokens_reach_the_api(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/x.sqlite"
+    with running_api(url, tmp_path, JWT_SECRET_PREVIOUS=PREVIOUS, JWT_LEEWAY_SECONDS="60") as api:
+        for token in (
+            of_the_previous_secret(),
+            signed(),
+            signed(iat=int(time.time()) + 50),
+            signed(nbf=int(time.time()) + 50),
+        ):
+            answered(api.http.get("/v1/inbox", headers={"Authorization": f"Bearer {token}"}), 200)
+        problem(
+            api.http.get("/v1/inbox", headers={"Authorization": f"Bearer {signed(exp=NOW - 1)}"}), 401, "unauthorized"
+        )
+
+
+def test_an_issuer_whose_clock_is_ten_seconds_ahead_is_trusted_by_default(api: Api) -> None:
+    ahead = signed(iat=int(time.time()) + 10)
+    answered(api.http.get("/v1/inbox", headers={"Authorization": f"Bearer {ahead}"}), 200)
+    problem(
+        api.http.get("/v1/inbox", headers={"Authorization": f"Bearer {of_the_previous_secret()}"}), 401, "unauthorized"
+    )
+
+
+def of_the_previous_secret() -> str:
+    return jwt.encode(CLAIMS, PREVIOUS, algorithm="HS256")

@@ -110,7 +110,8 @@ def test_a_query_that_is_not_taken_is_refused_by_name(api: Api, endpoint: Endpoi
 def test_a_body_that_is_not_taken_is_refused_by_name(api: Api, endpoint: Endpoint) -> None:
     refusal = ask(api, endpoint, json={"reason": "x"})
     assert fields(problem(refusal, 422, "invalid_request")) == [("reason", "unknown_field")]
-    for harmless in ({"json": {}}, {"content": b""}, {"headers": {"Content-Length": "0"}}):
+    harmless_ones: list[dict[str, Any]] = [{"json": {}}, {"content": b""}, {"headers": {"Content-Length": "0"}}]
+    for harmless in harmless_ones:
         assert ask(api, endpoint, **harmless).status_code in (204, 404)
 
 

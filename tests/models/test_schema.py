@@ -9,7 +9,19 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import BigInteger, Boolean, Column, Integer, String, UniqueConstraint, Uuid, inspect, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    UniqueConstraint,
+    Uuid,
+    inspect,
+    text,
+)
 from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedIndex
 from sqlalchemy.types import TypeEngine
 
@@ -86,8 +98,9 @@ OVERHEAD = 16  # of the row, and for alignment and the length of each text
 def test_every_index_has_room_for_the_longest_of_everything_that_it_holds() -> None:
     for table in metadata.sorted_tables:
         uniques = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
-        for index in (table.primary_key, *uniques, *table.indexes):
-            size = sum(_bytes(column) for column in index.columns)
+        indexes: list[PrimaryKeyConstraint | UniqueConstraint | Index] = [table.primary_key, *uniques, *table.indexes]
+        for index in indexes:
+            size = sum(map(_bytes, index.columns))
             assert OVERHEAD + size <= INDEX_ROW_MAX, f"{index.name} of {table.name} may need {size} bytes"
 
 

@@ -164,3 +164,15 @@ def test_the_greeting_names_what_it_accepts(push: PushProcess) -> None:
     assert greeting["maxPayload"] == 65_536
     assert greeting["upgrades"] == []
     raw.close()
+
+
+def test_the_settings_of_tokens_reach_the_push_server(start_push: Start, redis_url: str) -> None:
+    previous = "the secret that was used until yesterday"
+    server = start_push(redis_url, JWT_SECRET_PREVIOUS=previous, JWT_LEEWAY_SECONDS="60")
+    now = int(time.time())
+    claims = {"sub": "bob", "scope": "inbox", "iat": now + 50, "exp": now + 600}
+    for secret in (previous, server.secret):
+        token = jwt.encode(claims, secret, algorithm="HS256")
+        assert RawSocket(server.port).open(token)["packet"] == "40"
+    other = jwt.encode(claims, "another secret of thirty-two bytes", algorithm="HS256")
+    assert RawSocket(server.port).open(other)["packet"] == "44"
