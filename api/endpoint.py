@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, get_type_hints
@@ -28,7 +28,7 @@ from api.accept import Acceptor
 from api.auth import Verifier, authenticate, demand_scope
 from api.enqueue import Enqueuer
 from api.fields import IdempotencyKey
-from api.headers import Header
+from api.headers import Header, below_prefix
 from api.json_body import read_json
 from api.origins import Origins
 from api.problems import MALFORMED_REQUEST, Problem, ProblemKind, invalid
@@ -165,7 +165,10 @@ def serve(endpoint: Endpoint, services: Services, request: Request, path: Mappin
         refuse_body(request)
     with nullcontext() if endpoint.scope is None else services.waiting:
         answer = endpoint.run(Call(services, caller, services.clock(), key, request.headers), **arguments)
-    return answer if isinstance(answer, Response) else respond(answer, next(iter(endpoint.answers)))
+    if isinstance(answer, Response):
+        return answer
+    linked = replace(answer, headers=below_prefix(answer.headers, request)) if answer.headers else answer
+    return respond(linked, next(iter(endpoint.answers)))
 
 
 def _admit(scope: str, services: Services, request: Request) -> str:

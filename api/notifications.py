@@ -8,7 +8,7 @@ from api.answers import NotificationAccepted, NotificationsAccepted, PublishedIn
 from api.cursors import PUBLISHED
 from api.endpoint import Answer, Call, endpoint
 from api.fields import NotificationId
-from api.headers import LINK, LOCATION, link_to_next, reference
+from api.headers import LINK, LOCATION, link_to_next
 from api.problems import IDEMPOTENCY_KEY_REUSED, INVALID_CURSOR, NOT_FOUND, Problem
 from api.schemas import Batch, HistoryQuery, Notification
 from api.scopes import NOTIFY
@@ -29,7 +29,7 @@ def notify(call: Call, body: Notification) -> Answer:
     """Publish a notification to recipients, to the subscribers of a topic, or to everyone."""
     new = _new(call, body, key=call.idempotency_key)
     accepted = NotificationAccepted(id=str(call.acceptor.accept(new)), status=_status(call, new))
-    return Answer(accepted, headers={"Location": reference(f"/v1/notifications/{accepted.id}", at="/v1/notifications")})
+    return Answer(accepted, headers={"Location": f"/v1/notifications/{accepted.id}"})
 
 
 @endpoint(

@@ -47,7 +47,7 @@ def test_a_full_last_page_leads_nowhere(api: Api, alice: Caller, bob: Caller) ->
 def test_the_link_header_leads_to_the_next_page_of_the_same_filters(api: Api, alice: Caller, bob: Caller) -> None:
     fill(api, alice, bob, 3)
     answer = bob.get("/v1/inbox", limit=2, state="unread", actor=alice.id)
-    link = str(answer.url.join(answer.links["next"]["url"]))
+    link = answer.links["next"]["url"]
     assert urlsplit(link).path == "/v1/inbox"
     following = bob.request("GET", link)
     assert texts(answered(following, 200)) == ["1"]

@@ -32,7 +32,7 @@ def test_it_is_accepted_with_the_address_of_what_was_published(shop: Caller, bob
     answer = shop.post("/v1/notifications", ORDER | {"recipients": [bob.id]})
     id_ = answered(answer, 202)["id"]
     assert answer.json() == {"id": id_, "status": "accepted"}
-    assert answer.url.join(answer.headers["Location"]).path == f"/v1/notifications/{id_}"
+    assert answer.headers["Location"] == f"/v1/notifications/{id_}"
 
 
 def test_what_is_for_a_topic_reaches_its_subscribers(api: Api, shop: Caller, alice: Caller, bob: Caller) -> None:
