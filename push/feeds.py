@@ -17,6 +17,7 @@ from uuid import uuid4
 import kombu
 import redis
 
+from lib.broker_connection import broker_connection, open_connection
 from push import wire
 
 CONNECT_TIMEOUT = 5  # seconds for each step of connecting
@@ -25,6 +26,7 @@ TICK = 1  # seconds between two looks at the heartbeat
 PREFETCH = 50  # messages of up to 256 KiB in this process's memory
 # What waits for a push server that is slow or frozen is bounded, and dies with its connection.
 QUEUE_ARGUMENTS = {
+    "x-queue-type": "classic",  # quorum queues, which may be the virtual host's default, cannot be exclusive
     "x-max-length": 10_000,
     "x-max-length-bytes": 64 * 1024 * 1024,
     "x-overflow": "drop-head",
@@ -50,11 +52,11 @@ Feed = Generator[Message | None, None, None]
 
 def feed(broker_url: str) -> Feed:
     """Subscribe to the exchange. Raises what the broker's library raises."""
-    connection = kombu.Connection(
+    connection = broker_connection(
         broker_url, heartbeat=HEARTBEAT, connect_timeout=CONNECT_TIMEOUT, transport_options=TRANSPORT_OPTIONS
     )
     try:
-        connection.ensure_connection(max_retries=0, timeout=CONNECT_TIMEOUT)
+        open_connection(connection, CONNECT_TIMEOUT)
         yield from (_over_redis if connection.transport.driver_type == "redis" else _over_amqp)(connection)
     finally:
         with contextlib.suppress(Exception):
