@@ -30,6 +30,7 @@ from api.json_body import READ_MAX_BYTES
 from api.origins import Origins
 from api.rates import RateLimits
 from api.revoked import RevokedTokens
+from api.stalls import StallMonitor
 from api.waiting import WaitingRoom
 from models.database import Database
 from push.announcer import Announcer
@@ -108,6 +109,7 @@ def create_app(
     announcer: Announcer,
     rates: RateLimits,
     waiting: WaitingRoom,
+    stalls: StallMonitor,
     *,
     public_push_url: str,
     cors_origins: Sequence[str],
@@ -119,7 +121,7 @@ def create_app(
     app.url_map.converters.update(anything=Anything, number=Number)
     origins = Origins(cors_origins)
     services = Services(
-        database, Remembering(verifier), RevokedTokens(database), enqueuer, announcer, origins, rates, waiting
+        database, Remembering(verifier), RevokedTokens(database), enqueuer, announcer, origins, rates, waiting, stalls
     )
     for endpoint in ENDPOINTS:
         app.add_url_rule(_rule(endpoint), _name(endpoint), _view(endpoint, services), methods=[endpoint.method])

@@ -34,6 +34,7 @@ from api.origins import Origins
 from api.problems import MALFORMED_REQUEST, Problem, ProblemKind, invalid
 from api.rates import RateLimits
 from api.revoked import RevokedTokens
+from api.stalls import StallMonitor
 from api.validation import validate
 from api.waiting import WaitingRoom
 from models.database import Database
@@ -64,6 +65,7 @@ class Services:
     origins: Origins
     rates: RateLimits
     waiting: WaitingRoom
+    stalls: StallMonitor
     clock: Callable[[], datetime] = utc_now
 
     @cached_property

@@ -24,14 +24,19 @@ def live(call: Call) -> Answer:  # noqa: ARG001  (every endpoint takes its call)
 
 @endpoint("GET", "/readyz", scope=None, answers={200: Ready}, problems=(NOT_READY,))
 def ready(call: Call) -> Answer:
-    """The database answers within a second, and the broker takes tasks; else the problem names the one that does not."""
+    """The database answers within a second, and the broker takes tasks; else the problem names the one that does not.
+
+    What was accepted and does not move is a detail, `stalled`: it can be accepted all the same.
+    """
     checks: dict[str, Check] = {"database": lambda: _ask_database(call), "broker": call.enqueuer.check}
     running = {name: _begin(check) for name, check in checks.items()}
     wait(running.values(), timeout=CHECK_SECONDS)
     failures = [failure for name, check in running.items() if (failure := _failure(name, check))]
     if failures:
         raise Problem(NOT_READY, errors=failures)
-    return Answer(Ready(status="ready"))
+    stalled = call.services.stalls.current
+    detail = {"stalled": {"count": stalled.count, "oldest_seconds": int(stalled.oldest_seconds)}} if stalled else {}
+    return Answer({"status": "ready", **detail})
 
 
 def _ask_database(call: Call) -> None:
