@@ -5,6 +5,8 @@ from typing import Any
 
 import kombu
 from kombu.transport import TRANSPORT_ALIASES, pyamqp
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from lib.broker_url import BrokerUrl, parse_broker_url
 
@@ -49,11 +51,11 @@ def broker_connection(
 
 
 def options_of(broker: BrokerUrl, timeout: float) -> dict[str, Any]:
-    """The transport options that follow from the URL. Redis Sentinels that do not answer are given up in time."""
+    """The transport options that follow from the URL. A Sentinel that does not answer is asked once: others may."""
     options = broker.transport_options
     if "sentinel_kwargs" in options:
-        timeouts = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-        options["sentinel_kwargs"] = {**timeouts, **options["sentinel_kwargs"]}
+        once = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "retry": Retry(NoBackoff(), 0)}
+        options["sentinel_kwargs"] = {**once, **options["sentinel_kwargs"]}
     return options
 
 
