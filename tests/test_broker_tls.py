@@ -51,7 +51,7 @@ def announce(url: str) -> None:
 
 def count(url: str) -> None:
     connection = connection_pool(parse_broker_url(url)).get_connection()
-    connection.send_command("PING")
+    connection.send_command("PING")  # type: ignore[no-untyped-call]
     assert connection.read_response() == b"PONG"
 
 

@@ -16,7 +16,7 @@ from ops.rabbitmq import RabbitMQ
 from ops.redis import Redis
 from push import wire
 from push.announcer import Announcer
-from push.feeds import HEARTBEAT, PREFETCH
+from push.feeds import PREFETCH
 from tests.conftest import StartProcess
 from tests.push.support import (
     PushProcess,
@@ -128,29 +128,6 @@ def test_a_consumer_that_the_broker_cancels_is_made_again(start_push: Start, rab
     assert bob.expect("sync") == {"reason": "reconnected"}
     server.announce(added("bob", 1))
     bob.expect_versions(1)
-
-
-def test_an_exchange_that_lost_its_bindings_is_noticed_and_screens_told(
-    start_push: Start, rabbitmq_url: str, screen: Turn
-) -> None:
-    """An announcer declares it anew, and is confirmed what reaches nobody."""
-    server = start_push(rabbitmq_url)
-    bob = screen(server, "bob")
-    exchange = f'{{resource, {vhost_of(rabbitmq_url)}, exchange, <<"{wire.EXCHANGE}">>}}'
-    rabbit().evaluate(f'rabbit_exchange:delete({exchange}, false, <<"x">>)')
-    server.announce(added("bob", 1))
-    wait_for(lambda: "nothing comes" in server.log() or "broker_lost" in server.log(), 40, "it to be noticed")
-    assert bob.expect("sync") == {"reason": "reconnected"}
-    server.announce(added("bob", 2))
-    bob.expect_versions(2)
-
-
-def test_a_quiet_exchange_is_listened_to_without_a_loss(start_push: Start, rabbitmq_url: str) -> None:
-    server = start_push(rabbitmq_url)
-    began = time.monotonic()
-    wait_for(lambda: time.monotonic() - began > 3 * HEARTBEAT, 4 * HEARTBEAT, "the probes to be heard")
-    assert "broker_lost" not in server.log()
-    assert "message_dropped" not in server.log()
 
 
 def test_the_queue_is_its_own_dies_with_it_and_is_capped(start_push: Start, rabbitmq_url: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -57,7 +58,7 @@ def _openssl(arguments: str) -> None:
 def tls_redis(folder: Path, certificates: Certificates) -> Iterator[int]:
     """A Redis that speaks TLS alone; answers its port."""
     port = free_port()
-    files = ["--tls-cert-file", certificates.certificate, "--tls-key-file", certificates.key]
+    files: list[str | Path] = ["--tls-cert-file", certificates.certificate, "--tls-key-file", certificates.key]
     tls = ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no", *files]
     with _redis(folder, "tls", port, *tls):
         yield port
@@ -87,7 +88,7 @@ class Watched:
         wait_for(lambda: self.master_port() != port, 30, "the Sentinel to name another master")
 
     def master_port(self) -> int:
-        return int(self.sentinel.execute_command("SENTINEL", "get-master-addr-by-name", MASTER)[1])
+        return int(self._ask("get-master-addr-by-name")[1])
 
     def counts(self) -> list[str]:
         """The keys of the rate limits on the present master."""
@@ -99,7 +100,10 @@ class Watched:
             master.delete("none", *self.counts())
 
     def knows_its_replica(self) -> bool:
-        return any(self.sentinel.execute_command("SENTINEL", "replicas", MASTER))
+        return any(self._ask("replicas"))
+
+    def _ask(self, command: str) -> Any:
+        return self.sentinel.execute_command("SENTINEL", command, MASTER)  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -113,7 +117,7 @@ def watched_redis(folder: Path) -> Iterator[Watched]:
         first = stack.enter_context(_redis(folder, "master", master, "--port", str(master), *login))
         following = ("--replicaof", "127.0.0.1", str(master))
         stack.enter_context(_redis(folder, "replica", replica, "--port", str(replica), *login, *following))
-        command = [str(find_redis()), config, "--sentinel"]
+        command: list[str | Path] = [find_redis() or "redis-server", config, "--sentinel"]
         stack.enter_context(Process("Sentinel", command, folder / "sentinel.log", port=port))
         hosts = f"sentinel://:{PASSWORD}@127.0.0.1:{nobody};sentinel://127.0.0.1:{port}/0?master_name={MASTER}"
         sentinel = stack.enter_context(redis.Redis(port=port, decode_responses=True))
