@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from lib.broker_url import REDIS_SCHEMES, SCHEMES, BrokerUrlError, parse_broker_url
 from lib.origins import InvalidOrigin, normalize_origin
 from lib.ports import is_service_link
 from lib.public_urls import normalize_public_url
@@ -26,8 +27,6 @@ SOCKETS_MAX = 1_000_000
 LEEWAY_MAX = 600
 FAILPOINTS = ("accepted", "enqueued", "delivered", "announced")  # models/failpoints.py says what they are
 DATABASE_SCHEMES = {"postgresql", "postgresql+psycopg", "postgres", "sqlite"}
-REDIS_SCHEMES = {"redis", "rediss", "redis+socket"}
-BROKER_SCHEMES = {"amqp", "amqps", *REDIS_SCHEMES}
 
 # The variables that each process uses. It ignores what is wrong with all others.
 DATABASE = frozenset({"DATABASE_URL"})  # migrations and the operator's commands
@@ -88,7 +87,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, uses: Collection[str]
     own_origins = f"http://127.0.0.1:{api_port},http://localhost:{api_port}"
     settings = Settings(
         database_url=_use_psycopg(reader.url("DATABASE_URL", DATABASE_SCHEMES)),
-        broker_url=reader.url("BROKER_URL", BROKER_SCHEMES),
+        broker_url=reader.broker("BROKER_URL", SCHEMES),
         jwt_secret=environ.get("JWT_SECRET") or None,
         jwt_secret_previous=environ.get("JWT_SECRET_PREVIOUS") or None,
         jwt_jwks_url=environ.get("JWT_JWKS_URL") or None,
@@ -106,7 +105,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, uses: Collection[str]
         waiting_max=reader.number("WAITING_MAX", WAITING_MOST, WAITING_MOST, "number of requests"),
         rate_limit_user=reader.number("RATE_LIMIT_USER", 60_000, RATE_MAX, "number of requests a minute"),
         rate_limit_producer=reader.number("RATE_LIMIT_PRODUCER", 600_000, RATE_MAX, "number of requests a minute"),
-        rate_limit_redis_url=reader.url("RATE_LIMIT_REDIS_URL", REDIS_SCHEMES, needed=False) or None,
+        rate_limit_redis_url=reader.broker("RATE_LIMIT_REDIS_URL", REDIS_SCHEMES, needed=False) or None,
         push_max_sockets=reader.number("PUSH_MAX_SOCKETS", 15_000, SOCKETS_MAX, "number of sockets"),
         push_max_sockets_per_user=reader.number("PUSH_MAX_SOCKETS_PER_USER", 100, SOCKETS_MAX, "number of sockets"),
         retention_days=reader.number("RETENTION_DAYS", 90, DAYS_MAX, "number of days"),
@@ -159,6 +158,16 @@ class _Reader:
             self.complain(name, f"{name} is not a usable URL; set one that begins with one of {allowed}")
         return text
 
+    def broker(self, name: str, schemes: tuple[str, ...], *, needed: bool = True) -> str:
+        text = self.environ.get(name, "")
+        if not text:
+            return self.url(name, set(schemes), needed=needed)
+        try:
+            parse_broker_url(text, schemes)
+        except BrokerUrlError as error:
+            self.complain(name, f"{name} {error}")
+        return text
+
     def origins(self, name: str, default: str) -> tuple[str, ...]:
         listed = (part.strip().rstrip("/") for part in (self.environ.get(name) or default).split(","))
         advice = "list origins such as https://app.example.com or capacitor://localhost"
@@ -199,7 +208,7 @@ def _names_a_place(url: str) -> bool:
         port_is_a_number = parts.port is None or parts.port > 0
     except ValueError:
         return False
-    if parts.scheme in ("sqlite", "redis+socket"):
+    if parts.scheme == "sqlite":
         return bool(parts.path.strip("/")) and ":memory:" not in url  # each process would have a database of its own
     return bool(parts.hostname) and port_is_a_number
 

@@ -258,10 +258,22 @@ class Healthy(Shape):
     status: Literal["ok"]
 
 
+class StalledNotifications(Shape):
+    """What was accepted, is due, and has not moved for half a minute."""
+
+    model_config = _shown({"count": 3, "oldest_seconds": 41})
+
+    count: int
+    """At most 1,000."""
+    oldest_seconds: int
+
+
 class Ready(Shape):
     model_config = _shown({"status": "ready"})
 
     status: Literal["ready"]
+    stalled: StalledNotifications | None = None
+    """Only while there is something. This process can accept all the same; look at beat and the workers."""
 
 
 class FieldError(Shape):

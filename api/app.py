@@ -30,6 +30,7 @@ from api.json_body import READ_MAX_BYTES
 from api.origins import Origins
 from api.rates import RateLimits
 from api.revoked import RevokedTokens
+from api.stalls import StallMonitor
 from api.waiting import WaitingRoom
 from models.database import Database
 from push.announcer import Announcer
@@ -108,6 +109,7 @@ def create_app(
     announcer: Announcer,
     rates: RateLimits,
     waiting: WaitingRoom,
+    stalls: StallMonitor,
     *,
     public_api_url: str | None,
     public_push_url: str,
@@ -129,6 +131,7 @@ def create_app(
         origins,
         rates,
         waiting,
+        stalls,
         tuple(url_schemes),
     )
     for endpoint in ENDPOINTS:

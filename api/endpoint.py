@@ -34,6 +34,7 @@ from api.origins import Origins
 from api.problems import MALFORMED_REQUEST, Problem, ProblemKind, invalid
 from api.rates import RateLimits
 from api.revoked import RevokedTokens
+from api.stalls import StallMonitor
 from api.validation import validate
 from api.waiting import WaitingRoom
 from api.without_effect import refuse_body, refuse_key, refuse_query
@@ -65,6 +66,7 @@ class Services:
     origins: Origins
     rates: RateLimits
     waiting: WaitingRoom
+    stalls: StallMonitor
     url_schemes: tuple[str, ...] = ()  # that the deployment allows beside http and https
     clock: Callable[[], datetime] = utc_now
 

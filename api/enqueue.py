@@ -16,8 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from lib.broker_connection import open_connection
+from lib.broker_url import parse_broker_url
 from models import failpoints
-from workers.queues import ANNOUNCE, DELIVER, WITHDRAW, make_celery
+from workers.queues import ANNOUNCE, DELIVER, WITHDRAW, NoRoute, demand_routes, make_celery
+
+__all__ = ["Enqueuer", "NoRoute"]
 
 WAIT_SECONDS = 1.0  # how long a request waits for the broker: its answer is due within two seconds
 PAUSE_SECONDS = 1.0  # how long the broker is left alone after a failure
@@ -43,9 +47,8 @@ class Enqueuer:
 
     def __init__(self, broker_url: str) -> None:
         self._celery = make_celery(broker_url)
-        if not broker_url.startswith(
-            "amqp"
-        ):  # Redis knows no confirms: without a timeout of its socket it waits for ever
+        if not parse_broker_url(broker_url).is_amqp:
+            # Redis knows no confirms: without a timeout of its socket it waits for ever
             self._celery.conf.broker_transport_options["socket_timeout"] = WAIT_SECONDS
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._start = threading.Lock()
@@ -68,10 +71,13 @@ class Enqueuer:
         return self._enqueue(ANNOUNCE, [recipient_id, list(versions)])
 
     def check(self) -> None:
-        """Connect to the broker, as a health check. Raises what the broker's client raises, within seconds."""
+        """See that the broker takes tasks, as a health check: it has their queues, or makes them.
+
+        Raises `NoRoute`, or what the broker's client raises, within seconds.
+        """
         with self._celery.connection_for_write(connect_timeout=1) as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=1)
-            connection.default_channel.close()
+            open_connection(connection, WAIT_SECONDS)
+            demand_routes(self._celery, connection)
 
     def _enqueue(self, task: str, args: list[Any]) -> bool:
         if time.monotonic() < self._paused_until:
@@ -88,6 +94,9 @@ class Enqueuer:
         except FutureTimeout:
             job.outcome.cancel()  # the relay sees to it: published as well it would only be done twice
             self._pause("no answer")
+        except NoRoute:
+            log.error("no_route task=%s The broker answers, and has no queue that takes it", job.task)
+            self._pause("no route")
         except Exception as error:
             self._pause(type(error).__name__)
         return False

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from api.answers import Healthy, Ready
 from api.endpoint import Answer, Call, endpoint
+from api.enqueue import NoRoute
 from api.problems import NOT_READY, FieldError, Problem
 
 CHECK_SECONDS = 1.0  # a load balancer asks every few seconds and does not wait
@@ -23,14 +24,19 @@ def live(call: Call) -> Answer:  # noqa: ARG001  (every endpoint takes its call)
 
 @endpoint("GET", "/readyz", scope=None, answers={200: Ready}, problems=(NOT_READY,))
 def ready(call: Call) -> Answer:
-    """The database and the broker answer within a second; else the problem names the one that does not, and why."""
+    """The database answers within a second, and the broker takes tasks; else the problem names the one that does not.
+
+    What was accepted and does not move is a detail, `stalled`: it can be accepted all the same.
+    """
     checks: dict[str, Check] = {"database": lambda: _ask_database(call), "broker": call.enqueuer.check}
     running = {name: _begin(check) for name, check in checks.items()}
     wait(running.values(), timeout=CHECK_SECONDS)
     failures = [failure for name, check in running.items() if (failure := _failure(name, check))]
     if failures:
         raise Problem(NOT_READY, errors=failures)
-    return Answer(Ready(status="ready"))
+    stalled = call.services.stalls.current
+    detail = {"stalled": {"count": stalled.count, "oldest_seconds": int(stalled.oldest_seconds)}} if stalled else {}
+    return Answer({"status": "ready", **detail})
 
 
 def _ask_database(call: Call) -> None:
@@ -56,6 +62,9 @@ def _begin(check: Check) -> "Future[None]":
 def _failure(name: str, check: "Future[None]") -> FieldError | None:
     if not check.done():
         return FieldError(name, "unavailable", f"the {name} did not answer within {CHECK_SECONDS:g} second")
-    if error := check.exception():
+    error = check.exception()
+    if isinstance(error, NoRoute):
+        return FieldError(name, "no_route", "the broker answers, and does not take tasks: it lacks a queue or is full")
+    if error is not None:
         return FieldError(name, "unavailable", f"the {name} cannot be reached ({type(error).__name__})")
     return None

@@ -6,16 +6,19 @@ import logging
 import math
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import RedisStorage
 from limits.strategies import FixedWindowRateLimiter
-from redis import BlockingConnectionPool, RedisError
+from redis import BlockingConnectionPool, ConnectionPool, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from api.problems import RATE_LIMITED, Problem
 from api.scopes import INBOX, NOTIFY
+from lib.broker_url import BrokerUrl, parse_broker_url
 
 NAMES = {INBOX: "user", NOTIFY: "producer"}
 REDIS_TIMEOUT_SECONDS = 0.2  # a request waits no longer for its turn to be counted
@@ -117,12 +120,18 @@ def _headers(limit: RateLimitItem, name: str, seconds: int) -> Mapping[str, str]
 
 
 def _shared(redis_url: str) -> RedisStorage:
-    pool = BlockingConnectionPool.from_url(
-        redis_url.replace("redis+socket://", "unix://", 1),
-        max_connections=REDIS_CONNECTIONS,
-        timeout=REDIS_TIMEOUT_SECONDS,
-        socket_timeout=REDIS_TIMEOUT_SECONDS,
-        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
-    return RedisStorage("redis://", connection_pool=pool, key_prefix="belfry")
+    return RedisStorage("redis://", connection_pool=connection_pool(parse_broker_url(redis_url)), key_prefix="belfry")
+
+
+def connection_pool(url: BrokerUrl) -> ConnectionPool:
+    """Connections of which each waits no longer than a request may."""
+    timeouts = {"socket_timeout": REDIS_TIMEOUT_SECONDS, "socket_connect_timeout": REDIS_TIMEOUT_SECONDS}
+    once = {**timeouts, "retry": Retry(NoBackoff(), 0)}
+    options: dict[str, Any] = {"max_connections": REDIS_CONNECTIONS, "db": url.database, **once}
+    if url.tls:
+        options |= url.redis_tls()
+    if url.scheme != "sentinel":
+        return BlockingConnectionPool.from_url(url.redis_url, timeout=REDIS_TIMEOUT_SECONDS, **options)
+    sentinels = Sentinel(url.addresses, sentinel_kwargs={**once, **url.sentinel_options})  # type: ignore[no-untyped-call]
+    login = {"username": url.username, "password": url.password, "ssl": bool(url.tls)}
+    return SentinelConnectionPool(url.options["master_name"], sentinels, **login, **options)  # type: ignore[no-untyped-call]

@@ -14,6 +14,7 @@ from api.app import create_app
 from api.enqueue import Enqueuer
 from api.problems import places
 from api.rates import RateLimits
+from api.stalls import StallMonitor
 from api.waiting import WaitingRoom
 from lib.listening import CannotListen, listen
 from logs import configure_logging
@@ -81,13 +82,17 @@ def make_app(settings: Settings) -> Flask:
         producer=settings.rate_limit_producer,
         redis_url=settings.rate_limit_redis_url,
     )
+    database, enqueuer = Database(settings.database_url, lock_seconds=LOCK_SECONDS), Enqueuer(settings.broker_url)
+    stalls = StallMonitor(database, enqueuer.check)
+    stalls.start()
     return create_app(
-        Database(settings.database_url, lock_seconds=LOCK_SECONDS),
+        database,
         verifier,
-        Enqueuer(settings.broker_url),
+        enqueuer,
         Announcer(settings.broker_url),
         rates,
         WaitingRoom(settings.waiting_max),
+        stalls,
         public_api_url=settings.public_api_url,
         public_push_url=settings.public_push_url,
         cors_origins=settings.cors_origins,

@@ -102,6 +102,7 @@ PARTS = (
     Part("RabbitMQ", "rabbitmq-server", find_rabbitmq),
     Part("Redis or Valkey", "redis-server", find_redis),
     Part("nginx", "nginx", find_nginx),
+    Part("OpenSSL (its command)", "openssl", lambda: shutil.which("openssl")),
     Part("libfaketime", "libfaketime", find_faketime),
     Part("Chromium", "chromium", find_chromium),
     Part("docker-compose (for `config`; no engine)", "docker-compose", find_compose),

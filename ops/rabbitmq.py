@@ -51,11 +51,19 @@ class RabbitMQ(Process):
     def url_of(self, vhost: str) -> str:
         return f"amqp://{USER}:{self.password}@127.0.0.1:{self.port}/{'%2F' if vhost == '/' else vhost}"
 
-    def add_vhost(self, name: str) -> str:
-        """Make an empty virtual host and return its URL. Takes milliseconds."""
+    def add_vhost(self, name: str, queue_type: str = "") -> str:
+        """Make an empty virtual host and return its URL. Takes milliseconds. `queue_type` is its default, if any."""
+        metadata = f'#{{default_queue_type => <<"{queue_type}">>}}' if queue_type else "#{}"
         allow = f'rabbit_auth_backend_internal:set_permissions(<<"{USER}">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>'
-        self.evaluate(f'ok = rabbit_vhost:add(<<"{name}">>, <<"{USER}">>), {allow}, <<"{USER}">>)')
+        self.evaluate(f'ok = rabbit_vhost:add(<<"{name}">>, {metadata}, <<"{USER}">>), {allow}, <<"{USER}">>)')
         return self.url_of(name)
+
+    def forget(self, name: str) -> None:
+        """Delete every queue and exchange of this virtual host, as an operator may while others are connected."""
+        queues = f'[rabbit_amqqueue:delete(Q, false, false, <<"{USER}">>) || Q <- rabbit_amqqueue:list(<<"{name}">>)]'
+        all_exchanges = f'[element(2, E) || E <- rabbit_exchange:list(<<"{name}">>)]'
+        own = f'[X || {{_, _, _, N}} = X <- {all_exchanges}, N =/= <<>>, binary:part(N, 0, 3) =/= <<"amq">>]'
+        self.evaluate(f'{queues}, [rabbit_exchange:delete(X, false, <<"{USER}">>) || X <- {own}]')
 
     def delete_vhost(self, name: str) -> None:
         self.evaluate(f'rabbit_vhost:delete(<<"{name}">>, <<"{USER}">>)')

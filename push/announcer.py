@@ -16,6 +16,7 @@ from typing import Any
 import kombu
 import socketio
 
+from lib.broker_connection import broker_connection, open_connection
 from push import wire
 
 BROKER_TIMEOUT = 1  # seconds for each step: connect, write, confirm
@@ -72,7 +73,7 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
         self._rest_until = 0.0
 
     def _connection(self) -> kombu.Connection:
-        return kombu.Connection(self.url, connect_timeout=BROKER_TIMEOUT, transport_options=TRANSPORT_OPTIONS)
+        return broker_connection(self.url, connect_timeout=BROKER_TIMEOUT, transport_options=TRANSPORT_OPTIONS)
 
     def _publish(self, data: dict[str, Any]) -> None:
         self._send(self.json.dumps(data))
@@ -124,7 +125,7 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
 
     def _connect(self) -> kombu.Producer:
         self.publisher_connection = self._connection()
-        self.publisher_connection.ensure_connection(max_retries=0, timeout=BROKER_TIMEOUT)
+        open_connection(self.publisher_connection, BROKER_TIMEOUT)
         driver = self.publisher_connection.connection
         if self.publisher_connection.transport.driver_type == "amqp":
             driver.sock.settimeout(BROKER_TIMEOUT)  # py-amqp waits without a bound for answers but to a publish

@@ -17,14 +17,17 @@ from uuid import uuid4
 import kombu
 import redis
 
+from lib.broker_connection import broker_connection, open_connection
 from push import wire
 
 CONNECT_TIMEOUT = 5  # seconds for each step of connecting
 HEARTBEAT = 6  # seconds; a broker that is silent for two of them is taken for dead
+PROBE = "application/x-belfry-probe"  # the content type of a message that only shows that messages come through
 TICK = 1  # seconds between two looks at the heartbeat
 PREFETCH = 50  # messages of up to 256 KiB in this process's memory
 # What waits for a push server that is slow or frozen is bounded, and dies with its connection.
 QUEUE_ARGUMENTS = {
+    "x-queue-type": "classic",  # quorum queues, which may be the virtual host's default, cannot be exclusive
     "x-max-length": 10_000,
     "x-max-length-bytes": 64 * 1024 * 1024,
     "x-overflow": "drop-head",
@@ -50,11 +53,11 @@ Feed = Generator[Message | None, None, None]
 
 def feed(broker_url: str) -> Feed:
     """Subscribe to the exchange. Raises what the broker's library raises."""
-    connection = kombu.Connection(
+    connection = broker_connection(
         broker_url, heartbeat=HEARTBEAT, connect_timeout=CONNECT_TIMEOUT, transport_options=TRANSPORT_OPTIONS
     )
     try:
-        connection.ensure_connection(max_retries=0, timeout=CONNECT_TIMEOUT)
+        open_connection(connection, CONNECT_TIMEOUT)
         yield from (_over_redis if connection.transport.driver_type == "redis" else _over_amqp)(connection)
     finally:
         with contextlib.suppress(Exception):
@@ -69,17 +72,31 @@ def _over_amqp(connection: kombu.Connection) -> Feed:
     with kombu.Consumer(channel, [_queue()], on_message=arrived.append, auto_declare=True):
         yield None
         unacknowledged = 0
+        heard_at = asked_at = time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError):
                 connection.drain_events(timeout=TICK)
             connection.heartbeat_check()
             while arrived:
                 message = arrived.popleft()
-                yield Message(str(message.content_type), _bytes(message.body))
+                if message.content_type != PROBE:
+                    yield Message(str(message.content_type), _bytes(message.body))
+                heard_at = time.monotonic()  # after it was handled, which may take long
                 unacknowledged += 1
                 if unacknowledged >= PREFETCH // 2:
                     channel.basic_ack(message.delivery_tag, multiple=True)
                     unacknowledged = 0
+            if time.monotonic() - heard_at > 2 * HEARTBEAT:
+                raise TimeoutError("nothing comes through the exchange")
+            if time.monotonic() - max(heard_at, asked_at) > HEARTBEAT:
+                asked_at = time.monotonic()
+                _probe(channel)
+
+
+def _probe(channel: Any) -> None:
+    """Send a message to all push servers, this one among them: no error says that the exchange lost its bindings."""
+    how = {"content_type": PROBE, "content_encoding": "binary", "delivery_mode": 1, "expiration": HEARTBEAT}
+    kombu.Producer(channel, auto_declare=False).publish(b"", exchange=wire.EXCHANGE, **how)
 
 
 def _queue() -> kombu.Queue:

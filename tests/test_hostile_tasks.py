@@ -84,7 +84,7 @@ def worker(folder: Path, database_url: str, broker_url: str) -> Iterator[Process
 def publish(broker_url: str, body: bytes, content_type: str, **headers: Any) -> None:
     with kombu.Connection(broker_url) as connection, connection.Producer() as producer:
         how = {"content_type": content_type, "content_encoding": "utf-8", "headers": headers}
-        producer.publish(body, exchange="belfry.tasks", routing_key=DELIVERIES_QUEUE, **how)
+        producer.publish(body, exchange="", routing_key=DELIVERIES_QUEUE, **how)
 
 
 def task(broker_url: str, name: str, *arguments: Any) -> None:

@@ -30,6 +30,22 @@ REFUSED = [
     ({"DATABASE_URL": "postgresql://host:port/x"}, "DATABASE_URL is not a usable URL"),
     ({"BROKER_URL": "redis://"}, "BROKER_URL is not a usable URL"),
     ({"BROKER_URL": "memory://"}, "BROKER_URL is not a usable URL"),
+    ({"BROKER_URL": "amqp://user:hidden@host:port"}, "BROKER_URL is not a usable URL"),
+    ({"BROKER_URL": "amqp://user:hidden@a;"}, "BROKER_URL is not a usable URL"),
+    ({"BROKER_URL": "amqp://user:hidden@a;amqps://user:hidden@b"}, "BROKER_URL names several brokers with different"),
+    ({"BROKER_URL": "redis://:hidden@a;redis://:hidden@b"}, "BROKER_URL names several Redis servers"),
+    ({"BROKER_URL": "redis://:hidden@a/first"}, "BROKER_URL ends with a Redis database that is not a number"),
+    ({"BROKER_URL": "redis+socket:///x?virtual_host=y"}, "BROKER_URL ends with a Redis database that is not a number"),
+    ({"BROKER_URL": "sentinel://:hidden@a/0"}, "BROKER_URL does not name the Redis that the Sentinels watch"),
+    ({"BROKER_URL": "redis://:hidden@a?ssl_ca_certs=/x"}, "BROKER_URL has an option that redis:// does not take"),
+    ({"BROKER_URL": "rediss://:hidden@a?ssl_cert_reqs=hidden"}, "BROKER_URL has an unusable ssl_cert_reqs"),
+    ({"BROKER_URL": "rediss://:hidden@a?ssl_ca_certs="}, "BROKER_URL has an unusable ssl_ca_certs"),
+    (
+        {"BROKER_URL": "amqps://a?ssl_ca_certs=/x;amqps://b?ssl_ca_certs=/y"},
+        "BROKER_URL has two values of ssl_ca_certs",
+    ),
+    ({"RATE_LIMIT_REDIS_URL": "amqp://user:hidden@a"}, "RATE_LIMIT_REDIS_URL is not a usable URL"),
+    ({"RATE_LIMIT_REDIS_URL": "redis://:hidden@a;redis://:hidden@b"}, "RATE_LIMIT_REDIS_URL names several Redis"),
     ({"API_PORT": "eight"}, "API_PORT is 'eight'"),
     ({"PUSH_PORT": "65536"}, "PUSH_PORT is '65536'"),
     ({"CORS_ORIGINS": "https://app.example, *"}, "CORS_ORIGINS holds '*'"),
@@ -80,6 +96,21 @@ def test_an_unusable_setting_is_named_with_what_to_set(changed: dict[str, str], 
         load_settings(USABLE | changed)
     assert "; set " in str(refusal.value) or "; list " in str(refusal.value)
     assert "hidden" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://u:p@a:5672/v;amqp://u:p@b/v",
+        "amqps://u:p@a/v;amqps://u:p@b/v?ssl_ca_certs=/ca.pem",
+        "redis://a/3",
+        "rediss://:p@a:6380/0?ssl_ca_certs=/ca.pem&ssl_check_hostname=false",
+        "redis+socket:///run/redis.sock?virtual_host=2",
+        "sentinel://:p@a:26379;sentinel://b/1?master_name=belfry&ssl=true&sentinel_password=s",
+    ],
+)
+def test_every_form_of_a_broker_url_is_taken_as_it_is(url: str) -> None:
+    assert load_settings(USABLE | {"BROKER_URL": url}).broker_url == url
 
 
 def test_all_problems_are_said_at_once() -> None:

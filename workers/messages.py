@@ -1,6 +1,7 @@
 """What a worker takes for a task: anything else on its queues is dropped with one line, and never ends the worker."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ Handle = Callable[[Any], Any]
 # none, and die of it; the broker would then give the message to the next worker, and so end one after the other.
 HEADERS = ("lang", "task", "id", "expires")
 NAME_MAX = 100  # of a task nobody has heard of, in the log
+REPEAT_SECONDS = 10  # how often it is said that this worker cannot consume, while it tries again
 
 
 class NoTask(Exception):
@@ -24,10 +26,25 @@ class OnlyTasks(Consumer):  # type: ignore[misc]  # celery has no types
     """Celery's own consumer, for what has the form of a task of ours. By itself it takes any JSON apart, and quotes in
     its log what it cannot read."""
 
+    is_consuming = False  # whether the broker has accepted this worker as a consumer of its queues
+    _said_at = float("-inf")
+
     def __init__(self, *args: Any, **options: Any) -> None:
         """Without what its workers tell each other: we have no use for it, and any message that is none would end them
         all."""
         super().__init__(*args, **{**options, "without_gossip": True, "without_mingle": True})
+
+    def on_ready(self) -> None:
+        """Called by the loop whenever all queues are consumed."""
+        self.is_consuming = True
+        super().on_ready()
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        if not self.is_consuming and time.monotonic() - self._said_at > REPEAT_SECONDS:
+            self._said_at = time.monotonic()
+            log.error("worker_cannot_consume The broker answers, but refuses this worker its queues: %s", exc)
+        self.is_consuming = False
+        super().on_connection_error_after_connected(exc)
 
     def create_task_handler(self, *args: Any, **options: Any) -> Handle:
         handle: Handle = super().create_task_handler(*args, **options)

@@ -1,11 +1,14 @@
 """The names on the broker, and the Celery application that knows them: for who enqueues and for who works."""
 
 from datetime import timedelta
-from typing import Any
 
 from celery import Celery
-from celery.app.amqp import AMQP
-from kombu import Exchange, Queue
+
+from lib.broker_connection import options_of
+from lib.broker_url import BrokerUrl, parse_broker_url
+from workers.broker import BrokerApp, Control, NoRoute, TaskMessages, TaskQueue, demand_routes
+
+__all__ = ["NoRoute", "demand_routes", "make_celery"]
 
 # Tasks carry ids, never content.
 DELIVER = "belfry.deliver"  # ([notification id, …])
@@ -30,8 +33,6 @@ ROUTES = {
     UPKEEP: {"queue": UPKEEP_QUEUE},
 }
 
-HEADERS = ("lang", "task", "id", "expires")
-
 CONCURRENCY = 16  # tasks at a time in one process: those that deliver share one transaction
 
 RELAY_EVERY = timedelta(seconds=2)
@@ -41,23 +42,23 @@ UPKEEP_EVERY = timedelta(minutes=1)
 BROKER_TIMEOUT_SECONDS = 1
 
 
-class Terse(AMQP):  # type: ignore[misc]  # celery has no types
-    """Celery's messages without what none of our tasks uses, which takes longer to write and read than the rest."""
-
-    def as_task_v2(self, *args: Any, **options: Any) -> Any:
-        message = super().as_task_v2(*args, **{**options, "argsrepr": "", "kwargsrepr": ""})
-        told = {name: message.headers[name] for name in HEADERS if message.headers[name] is not None}
-        return message._replace(headers=told)
-
-
 def make_celery(broker_url: str) -> Celery:
     """A Celery application; it connects when it is first used, so it may be made before a fork."""
-    app = Celery("belfry", broker=broker_url, set_as_current=False, include=["workers.tasks"], amqp=Terse)
+    broker = parse_broker_url(broker_url)
+    app = BrokerApp(
+        "belfry",
+        broker=broker.url,
+        set_as_current=False,
+        include=["workers.tasks", "workers.health"],
+        amqp=TaskMessages,
+        control=Control,
+    )
     app.conf.update(
+        broker_use_ssl=broker.tls,
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
-        task_queues=[_queue(name) for name in (DELIVERIES_QUEUE, FANOUTS_QUEUE, UPKEEP_QUEUE)],
+        task_queues=[TaskQueue.named(name) for name in (DELIVERIES_QUEUE, FANOUTS_QUEUE, UPKEEP_QUEUE)],
         task_default_queue=DELIVERIES_QUEUE,
         task_routes=ROUTES,
         # The database holds the promise and the relay keeps it, so a message need not outlive the broker's memory.
@@ -80,8 +81,9 @@ def make_celery(broker_url: str) -> Celery:
         # threads on the connection that the main thread reads. They take each other's answers, and it is deaf for good.
         worker_enable_prefetch_count_reduction=False,
         broker_connection_max_retries=None,  # a worker waits for its broker as long as it takes
+        broker_channel_error_retry=True,  # a queue may be deleted while the worker starts; it declares it again
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2},
-        broker_transport_options=_transport_options(broker_url),
+        broker_transport_options=_transport_options(broker),
         beat_schedule={"relay": _tick(RELAY, RELAY_EVERY), "upkeep": _tick(UPKEEP, UPKEEP_EVERY)},
         beat_scheduler="celery.beat:Scheduler",  # the schedule is this one; there is nothing to keep in a file
     )
@@ -93,11 +95,8 @@ def _tick(task: str, every: timedelta) -> dict[str, object]:
     return {"task": task, "schedule": every, "options": {"expires": every.total_seconds()}}
 
 
-def _queue(name: str) -> Queue:
-    return Queue(name, Exchange("belfry.tasks", type="topic"), routing_key=name)
-
-
-def _transport_options(broker_url: str) -> dict[str, object]:
-    if broker_url.startswith("amqp"):
+def _transport_options(broker: BrokerUrl) -> dict[str, object]:
+    if broker.is_amqp:
         return {"confirm_publish": True}
-    return {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "visibility_timeout": 60}
+    timeouts = {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "visibility_timeout": 60}
+    return {**timeouts, **options_of(broker, BROKER_TIMEOUT_SECONDS)}

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from kombu import Connection, Exchange
+from kombu import Connection
 
 from models.parking import ATTEMPTS, DIED
 from ops.processes import wait_for
@@ -29,7 +29,7 @@ PARKED_SECONDS = 120.0
 @fault(short=1, full=5)
 def poison_among_the_tasks(house: House, crowd: Crowd) -> Iterator[None]:
     with Connection(house.rabbitmq.url) as connection:
-        producer = connection.Producer(exchange=Exchange("belfry.tasks", type="topic"), routing_key=DELIVERIES_QUEUE)
+        producer = connection.Producer(routing_key=DELIVERIES_QUEUE)
         for poison, kind in ((b"\x80\x04K*.", "application/x-python-serialize"), (b"{", "application/json")):
             producer.publish(poison, content_type=kind, content_encoding="binary", headers={"task": DELIVER, "id": "1"})
     celery = make_celery(house.rabbitmq.url)

@@ -171,7 +171,7 @@ def test_what_is_no_task_of_ours_is_dropped_and_the_worker_goes_on(
         celery.send_task(name, args=args, queue=DELIVERIES_QUEUE)
     with Connection(stack.environ["BROKER_URL"]) as connection:
         producer = connection.Producer()
-        place = {"exchange": "belfry.tasks", "routing_key": DELIVERIES_QUEUE}
+        place = {"exchange": "", "routing_key": DELIVERIES_QUEUE}
         producer.publish(b"\x80\x04no json", content_type="application/json", content_encoding="utf-8", **place)
         producer.publish({"no": "task"}, serializer="json", **place)
     id_ = alice.message(bob.name, "behind them")

@@ -24,10 +24,10 @@ def fresh_database(admin_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def fresh_vhost(broker: RabbitMQ) -> Iterator[str]:
-    """The URL of a new virtual host; at the end its connections are closed."""
+def fresh_vhost(broker: RabbitMQ, queue_type: str = "") -> Iterator[str]:
+    """The URL of a new virtual host; at the end its connections are closed. `queue_type` is its default, if any."""
     name = f"test-{uuid4().hex}"
     try:
-        yield broker.add_vhost(name)
+        yield broker.add_vhost(name, queue_type)
     finally:
         broker.delete_vhost(name)

@@ -1,0 +1,191 @@
+"""The form of BROKER_URL and RATE_LIMIT_REDIS_URL: read here, once for Celery, announcer, push server and rate limits.
+
+    amqp://user:password@host:5672/vhost        amqps:// for TLS; nodes of one cluster separated by ";"
+    redis://:password@host:6379/0               rediss:// for TLS; redis+socket:///path for a Unix socket
+    sentinel://:password@host1:26379;sentinel://host2:26379/0?master_name=belfry
+
+Where there is TLS the server's certificate and name are verified, unless the URL says `ssl_cert_reqs=none`.
+"""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+SEPARATOR = ";"
+AMQP_SCHEMES = ("amqp", "amqps")
+REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "sentinel")
+SCHEMES = (*AMQP_SCHEMES, *REDIS_SCHEMES)
+SENTINEL_PORT = 26379
+
+TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "amqp": (),
+    "amqps": TLS_OPTIONS,
+    "redis": (),
+    "rediss": TLS_OPTIONS,
+    "redis+socket": ("virtual_host",),
+    "sentinel": ("master_name", "sentinel_password", "ssl", *TLS_OPTIONS),
+}
+CHOICES = {"ssl_cert_reqs": ("required", "none"), "ssl_check_hostname": ("true", "false"), "ssl": ("true", "false")}
+
+
+class BrokerUrlError(ValueError):
+    """The URL cannot be used. The message says why and what to set, and repeats nothing that may be a password."""
+
+
+@dataclass(frozen=True)
+class BrokerUrl:
+    """A broker as kombu takes it: `kombu.Connection(url, ssl=tls, transport_options=…)`."""
+
+    scheme: str
+    hosts: tuple[SplitResult, ...]
+    options: Mapping[str, str]
+
+    @property
+    def is_amqp(self) -> bool:
+        return self.scheme in AMQP_SCHEMES
+
+    @property
+    def url(self) -> str:
+        """All hosts, without the options that kombu takes elsewhere."""
+        if self.scheme == "redis+socket":
+            return f"{_plain(self.hosts[0])}?virtual_host={self.database}"
+        if self.scheme != "sentinel":
+            return SEPARATOR.join(_plain(host) for host in self.hosts)
+        path = self.hosts[-1].path  # the last URL names the database
+        return SEPARATOR.join(f"sentinel://{self._credentials}{_address(host)}{path}" for host in self.hosts)
+
+    @property
+    def tls(self) -> dict[str, Any] | bool:
+        """Kombu's `ssl`; False without TLS."""
+        if self.scheme not in ("amqps", "rediss") and self.options.get("ssl") != "true":
+            return False
+        return self._amqp_tls() if self.is_amqp else self.redis_tls()
+
+    @property
+    def transport_options(self) -> dict[str, Any]:
+        """What kombu wants to know beside the URL."""
+        if self.scheme != "sentinel":
+            return {}
+        return {"master_name": self.options["master_name"], "sentinel_kwargs": self.sentinel_options}
+
+    @property
+    def sentinel_options(self) -> dict[str, Any]:
+        """How redis-py connects to the Sentinels themselves."""
+        password = self.options.get("sentinel_password")
+        tls = {"ssl": True, **self.redis_tls()} if self.tls else {}
+        return {**({"password": password} if password else {}), **tls}
+
+    @property
+    def redis_url(self) -> str:
+        """One Redis in redis-py's form, without options."""
+        return _plain(self.hosts[0]).replace("redis+socket://", "unix://", 1)
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Of the Sentinels."""
+        return [(host.hostname or "", host.port or SENTINEL_PORT) for host in self.hosts]
+
+    @property
+    def password(self) -> str | None:
+        password = next((host.password for host in self.hosts if host.password), None)
+        return None if password is None else unquote(password)
+
+    @property
+    def username(self) -> str | None:
+        return next((unquote(host.username) for host in self.hosts if host.username), None)
+
+    @property
+    def database(self) -> int:
+        """The number of the Redis database."""
+        number = self.options.get("virtual_host", "") if self.scheme == "redis+socket" else self.hosts[-1].path
+        return int(number.strip("/") or 0)
+
+    def redis_tls(self) -> dict[str, Any]:
+        """TLS in redis-py's words, with which kombu's Redis transport agrees."""
+        files = {name: self.options[name] for name in TLS_OPTIONS[:3] if name in self.options}
+        return {"ssl_cert_reqs": self._verification, "ssl_check_hostname": self._checks_name, **files}
+
+    def _amqp_tls(self) -> dict[str, Any]:
+        files = {name.removeprefix("ssl_"): self.options[name] for name in TLS_OPTIONS[:3] if name in self.options}
+        verification = ssl.CERT_REQUIRED if self._verification == "required" else ssl.CERT_NONE
+        name = {"server_hostname": None} if self._checks_name else {}  # None: that of the host it connects to
+        return {"cert_reqs": verification, **name, **files}
+
+    @property
+    def _verification(self) -> str:
+        return self.options.get("ssl_cert_reqs", "required")
+
+    @property
+    def _checks_name(self) -> bool:
+        return self._verification == "required" and self.options.get("ssl_check_hostname") != "false"
+
+    @property
+    def _credentials(self) -> str:
+        """Of Redis, not of the Sentinels: the first URL that has them speaks for all."""
+        named = (host.netloc.rpartition("@") for host in self.hosts)
+        return next((f"{credentials}@" for credentials, at, _ in named if at), "")
+
+
+def parse_broker_url(text: str, schemes: tuple[str, ...] = SCHEMES) -> BrokerUrl:
+    """Read a URL, or several separated by semicolons. Raises `BrokerUrlError`."""
+    hosts = tuple(_split(part.strip(), schemes) for part in text.split(SEPARATOR))
+    scheme = hosts[0].scheme
+    if any(host.scheme != scheme for host in hosts):
+        raise BrokerUrlError("names several brokers with different schemes; set URLs of one scheme")
+    if len(hosts) > 1 and scheme in ("redis", "rediss", "redis+socket"):
+        # One process would put tasks into the first, and another wait for them at the second.
+        raise BrokerUrlError("names several Redis servers, which do not share their queues; set sentinel:// URLs")
+    url = BrokerUrl(scheme, hosts, _options(scheme, hosts))
+    _demand_database(url)
+    return url
+
+
+def _split(text: str, schemes: tuple[str, ...]) -> SplitResult:
+    allowed = ", ".join(f"{scheme}://" for scheme in sorted(schemes))
+    unusable = BrokerUrlError(f"is not a usable URL; set one that begins with one of {allowed}")
+    try:
+        parts = urlsplit(text)
+        port_is_usable = parts.port is None or parts.port > 0
+    except ValueError:
+        raise unusable from None
+    named = parts.path.strip("/") if parts.scheme == "redis+socket" else parts.hostname
+    if parts.scheme not in schemes or not named or not port_is_usable or parts.fragment:
+        raise unusable
+    return parts
+
+
+def _options(scheme: str, hosts: tuple[SplitResult, ...]) -> dict[str, str]:
+    """The options of all URLs together: they hold for every host."""
+    options: dict[str, str] = {}
+    for name, value in (pair for host in hosts for pair in parse_qsl(host.query, keep_blank_values=True)):
+        if name not in OPTIONS[scheme]:
+            known = ", ".join(OPTIONS[scheme]) or "none"
+            raise BrokerUrlError(f"has an option that {scheme}:// does not take; set only: {known}")
+        if value not in CHOICES.get(name, (value,)) or not value:
+            raise BrokerUrlError(f"has an unusable {name}; set {' or '.join(CHOICES.get(name, ('a value',)))}")
+        if options.setdefault(name, value) != value:
+            raise BrokerUrlError(f"has two values of {name}; set one, which holds for every host")
+    if scheme == "sentinel" and "master_name" not in options:
+        raise BrokerUrlError("does not name the Redis that the Sentinels watch; set ?master_name=")
+    return options
+
+
+def _demand_database(url: BrokerUrl) -> None:
+    try:
+        if not url.is_amqp and (url.scheme != "redis+socket" or "virtual_host" in url.options):
+            _ = url.database
+    except ValueError:
+        raise BrokerUrlError("ends with a Redis database that is not a number; set one such as /0") from None
+
+
+def _plain(host: SplitResult) -> str:
+    """The URL without options; `geturl()` loses the slashes where there is no host."""
+    return f"{host.scheme}://{host.netloc}{host.path}"
+
+
+def _address(host: SplitResult) -> str:
+    name = host.hostname or ""
+    return f"{f'[{name}]' if ':' in name else name}:{host.port or SENTINEL_PORT}"
