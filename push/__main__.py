@@ -24,12 +24,12 @@ import gevent
 from logs import configure_logging
 from models.database import Database
 from models.revocations import all_revocations
-from push.errors import describe
 from push.revoked import Load
 from push.server import HTTP_MAX, Limits, PushServer
-from push.sparing import Sparing
 from push.tokens import make_verifier
 from settings import Settings, SettingsError, load_settings
+from telemetry.errors import describe
+from telemetry.log_sampling import SamplingFilter
 
 log = logging.getLogger("push")
 
@@ -43,7 +43,7 @@ def main() -> int:
         settings = load_settings()
         configure_logging(settings.log_level)
         for handler in logging.getLogger().handlers:
-            handler.addFilter(Sparing())
+            handler.addFilter(SamplingFilter())
         server = _server(settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
