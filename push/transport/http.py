@@ -1,6 +1,7 @@
-"""HTTP under the sockets, with bounds: on a request's size, and on the time in which it arrives."""
+"""HTTP requests of clients, with bounds on their size and on the time in which they arrive."""
 
 import logging
+import socket
 from collections.abc import Callable
 from http.client import HTTPMessage
 from typing import Any, BinaryIO
@@ -8,72 +9,79 @@ from typing import Any, BinaryIO
 import gevent
 from gevent.pywsgi import WSGIHandler
 
-from push.errors import describe
+from telemetry.errors import describe
 
 log = logging.getLogger(__name__)
 
-REQUEST_TIMEOUT = 10  # seconds in which the next request, and what is left of its body, must arrive
-HEADERS_MAX_BYTES = 32_768  # as proxies have it; http.client alone would take a hundred lines of 64 KiB
+REQUEST_TIMEOUT = 10  # seconds for the next request to arrive, and again for the rest of its body
+HEADERS_MAX_BYTES = 32_768  # as in common proxies; http.client's own limit is a hundred lines of 64 KiB
+HANDLER = "push.handler"  # the key of a request's handler in its WSGI environ
 
 
 class TooManyHeaders(ValueError):
-    """The request's headers are larger than any client's."""
+    """The request's headers exceed `HEADERS_MAX_BYTES`."""
 
 
-class Handler(WSGIHandler):  # type: ignore[misc]  # gevent has no types for it
-    """Gives WebSockets their socket, waits a bounded time for requests, and logs nothing of them."""
+class HttpHandler(WSGIHandler):  # type: ignore[misc]  # gevent has no types for it
+    """One HTTP connection. Requests are not logged: their URLs may hold tokens."""
+
+    def take_socket(self) -> socket.socket:
+        """Hand the connection over to the current request, for a WebSocket."""
+        self.close_connection = True
+        return self.socket  # type: ignore[no-any-return]
 
     def read_requestline(self) -> Any:
-        return self._in_time(super().read_requestline, "")
+        return self._within_timeout(super().read_requestline, "")
 
     def read_request(self, raw_requestline: str) -> Any:
-        return self._in_time(lambda: super(Handler, self).read_request(raw_requestline), None)
+        return self._within_timeout(lambda: super(HttpHandler, self).read_request(raw_requestline), None)
 
     def MessageClass(self, stream: BinaryIO, *_: object) -> HTTPMessage:  # noqa: N802  (pywsgi's name)
-        """The headers. pywsgi looks for a `status` on them, which is empty when all is well."""
-        headers = super().MessageClass(_Bounded(stream, HEADERS_MAX_BYTES), 0)
+        """Parse the headers. pywsgi checks the `status` of the result, which is empty on success."""
+        headers = super().MessageClass(_LimitedReader(stream, HEADERS_MAX_BYTES), 0)
         return headers  # type: ignore[no-any-return]
 
     def run_application(self) -> None:
         try:
             super().run_application()
         finally:
-            if self._in_time(self._discard_body, False) is False:
-                self.wsgi_input._chunked_input_error = True  # or pywsgi would wait for the rest, for ever
+            if self._within_timeout(self._discard_body, False) is False:
+                self.wsgi_input._chunked_input_error = True  # otherwise pywsgi waits for the rest without a timeout
 
     def get_environ(self) -> Any:
         environ = super().get_environ()
-        environ["push.handler"] = self
+        environ[HANDLER] = self
         return environ
 
     def _discard_body(self) -> bool:
         self.wsgi_input._discard()
         return True
 
-    def _in_time(self, read: Callable[[], Any], otherwise: Any) -> Any:
+    def _within_timeout(self, read: Callable[[], Any], default: Any) -> Any:
+        """The result of `read`; `default` after a timeout, and then this is the connection's last request."""
         with gevent.Timeout(REQUEST_TIMEOUT, False):
             return read()
         self.close_connection = True
-        return otherwise
+        return default
 
     def _handle_client_error(self, ex: BaseException) -> Any:
-        log.info("bad_request error=%s", type(ex).__name__)  # its text holds the address, and that a token
-        answer = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-        return "400", answer
+        log.info("bad_request error=%s", type(ex).__name__)  # not its text, which holds the URL and so perhaps a token
+        response = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        return "400", response
 
     def _log_error(self, _t: object, error: BaseException, _tb: object) -> None:
         log.error("request_failed %s", describe(error))
 
 
-class _Bounded:
-    """Lines of a stream, up to a number of bytes in all."""
+class _LimitedReader:
+    """Reads lines of a stream until a number of bytes is exceeded; then raises `TooManyHeaders`."""
 
-    def __init__(self, stream: BinaryIO, most: int) -> None:
-        self._stream, self._left = stream, most
+    def __init__(self, stream: BinaryIO, max_bytes: int) -> None:
+        self._stream, self._remaining = stream, max_bytes
 
     def readline(self, size: int) -> bytes:
-        line = self._stream.readline(min(size, self._left + 1))
-        self._left -= len(line)
-        if self._left < 0:
+        line = self._stream.readline(min(size, self._remaining + 1))
+        self._remaining -= len(line)
+        if self._remaining < 0:
             raise TooManyHeaders
         return line

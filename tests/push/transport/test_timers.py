@@ -6,8 +6,8 @@ import time
 import gevent
 import pytest
 
-from push import timers
-from push.timers import Timers
+from push.transport import timers
+from push.transport.timers import Timers
 
 Fired = list[object]
 

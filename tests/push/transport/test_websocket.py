@@ -13,7 +13,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong
 from wsproto.frame_protocol import CloseReason
 
 from ops.processes import wait_for
-from push.websocket import answer_to
+from push.transport.websocket import accept_token
 from push.wire import Announcement
 from tests.push.support import PushProcess, RawSocket, added, memory_of, rejected
 
@@ -60,7 +60,7 @@ def assert_closed_with(raw: RawSocket, *codes: int) -> None:
 
 def test_the_answer_to_a_key_is_the_rfcs_example() -> None:
     example = {"HTTP_SEC_WEBSOCKET_KEY": "dGhlIHNhbXBsZSBub25jZQ==", "HTTP_SEC_WEBSOCKET_VERSION": "13"}
-    assert answer_to(example) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    assert accept_token(example) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,13 @@ def test_a_handshake_that_is_none_is_refused(push: PushProcess, headers: dict[st
         del given["Sec-WebSocket-Key"]
     encoded = {name: value.encode() for name, value in given.items()}
     assert push.get("/socket.io/?EIO=4&transport=websocket", headers=encoded).status_code == 400
+
+
+def test_a_handshake_whose_connection_is_not_to_be_upgraded_is_refused_and_logs_no_error(push: PushProcess) -> None:
+    headers = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13", "Upgrade": "websocket"}
+    response = push.get("/socket.io/?EIO=4&transport=websocket", headers=headers | {"Connection": "keep-alive"})
+    assert response.status_code == 400
+    assert "request_failed" not in push.log()
 
 
 def test_compression_is_declined(push: PushProcess) -> None:
