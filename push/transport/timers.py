@@ -1,16 +1,16 @@
 """Timers of all clients: one heap and one greenlet.
 
-gevent's own timers (`loop.timer`) are no cheaper: each wakes the event loop by itself, where this heap is looked at
-every `RESOLUTION` at most. `python -m bench.timers` measures 10,000 idle sockets with a ping, a warning and an expiry
-timer each, 25 s between pings:
+gevent's own timers (`loop.timer`) are dearer, as each wakes the event loop by itself; this heap wakes it every
+`RESOLUTION` at most. `python -m bench.timers` measures 10,000 idle sockets, each with a ping every 25 s and two timers
+of its token:
 
-                                           own heap     loop.timer     loop.timer, callback in a greenlet
-    CPU, milliseconds a second               14            20-28                    42
-    context switches a second                37          220-310                   280
-    memory a socket, bytes              890-1,080          1,130                 1,130
+                                      this heap    loop.timer    loop.timer, callback in a greenlet
+    CPU, milliseconds a second           14            24                      44
+    context switches a second            38           288                     266
+    memory a socket, bytes            945-1,140      1,160                   1,165
 
-Callbacks of `loop.timer` also run in gevent's hub, where code that may switch greenlets must not run, so Socket.IO's
-handlers would need the dearer third form.
+Callbacks of `loop.timer` also run in gevent's hub, which must not switch greenlets; Socket.IO's handlers may, so they
+would need the third form.
 """
 
 import heapq
