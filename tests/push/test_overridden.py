@@ -53,7 +53,7 @@ def stock_instance(library: type) -> Any:
     return library() if library is socketio.Namespace else library(async_mode="gevent")
 
 
-@pytest.mark.parametrize("library", {**OVERRIDDEN, **USED})
+@pytest.mark.parametrize("library", dict.fromkeys([*OVERRIDDEN, *USED]))
 def test_each_listed_name_still_exists(library: type) -> None:
     stock = stock_instance(library)
     names = OVERRIDDEN.get(library, set()) | USED.get(library, set())

@@ -1,4 +1,4 @@
-"""How much a push server takes on: sockets in all and of one user, headers, bodies, and lines in its log."""
+"""The bounds of a push server: sockets in all and of one user, headers, bodies, and lines in its log."""
 
 import json
 import socket
@@ -11,7 +11,7 @@ from push.transport.http import HEADERS_MAX_BYTES
 from telemetry.log_sampling import MAX_LINES
 from tests.push.support import PushProcess, RawSocket, Screen, added, memory_of, rejected
 
-Turn = Callable[..., Screen]
+OpenScreen = Callable[..., Screen]
 Start = Callable[..., PushProcess]
 
 
@@ -125,7 +125,7 @@ def test_a_body_above_the_bound_is_refused_unread(push: PushProcess) -> None:
 
 
 def ends(connection: socket.socket) -> bool:
-    """Whether the server closes it, in the time that the socket is patient."""
+    """Whether the server closes it before the socket's timeout."""
     try:
         while connection.recv(65536):
             pass

@@ -1,4 +1,4 @@
-"""Timers fire in their order, once, and not when they were cancelled."""
+"""Timers fire once, in the order of their times, and not after they were cancelled."""
 
 import os
 import time
