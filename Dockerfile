@@ -19,6 +19,7 @@ COPY --from=packages /venv /venv
 WORKDIR /belfry
 COPY settings.py logs.py alembic.ini ./
 COPY lib lib/
+COPY telemetry telemetry/
 COPY migrations migrations/
 COPY models models/
 COPY push push/

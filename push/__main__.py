@@ -24,12 +24,12 @@ from lib.listening import CannotListen, listen
 from logs import configure_logging
 from models.database import Database
 from models.revocations import all_revocations
-from push.errors import describe
 from push.revoked import Load
 from push.server import BACKLOG, HTTP_MAX, Limits, PushServer
-from push.sparing import Sparing
 from push.tokens import make_verifier
 from settings import PUSH, Settings, SettingsError, load_settings
+from telemetry.errors import describe
+from telemetry.log_sampling import SamplingFilter
 
 log = logging.getLogger("push")
 
@@ -44,7 +44,7 @@ def main() -> int:
         settings = load_settings(uses=PUSH)
         configure_logging(settings.log_level)
         for handler in logging.getLogger().handlers:
-            handler.addFilter(Sparing())
+            handler.addFilter(SamplingFilter())
         server = _server(settings)
     except (SettingsError, CannotListen) as error:
         print(error, file=sys.stderr)

@@ -15,10 +15,10 @@ from socketio import packet
 
 from push import wire
 from push.announcer import AnnounceFailed, Announcer
-from push.errors import describe
 from push.feeds import Message, feed
 from push.metrics import Counts
 from push.revoked import Revoked
+from telemetry.errors import describe
 
 log = logging.getLogger(__name__)
 

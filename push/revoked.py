@@ -8,8 +8,8 @@ from typing import NoReturn
 import gevent
 from gevent.event import Event
 
-from push.errors import describe
 from push.tokens import Claims
+from telemetry.errors import describe
 
 log = logging.getLogger(__name__)
 

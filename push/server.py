@@ -12,17 +12,17 @@ import socketio
 from gevent.pywsgi import WSGIServer
 
 from lib.origins import names_host
-from push.engine import Engine
-from push.errors import describe
-from push.handler import Handler
 from push.health import Health
 from push.listener import Listener
 from push.metrics import Counts, Metrics, State
 from push.namespace import InboxNamespace
 from push.revoked import Load, Revoked
-from push.timers import Timers
 from push.tokens import TokenVerifier
+from push.transport.engine import Engine
+from push.transport.http import HttpHandler
+from push.transport.timers import Timers
 from push.wire import NAMESPACE
+from telemetry.errors import describe
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class PushServer:
             log=None,  # its lines would hold the tokens of clients that put them into the address
             error_log=QUIET,
             environ={"SERVER_NAME": str(sock.getsockname()[0])},  # else it is asked of the name service
-            handler_class=Handler,
+            handler_class=HttpHandler,
             spawn=limits.sockets + HTTP_MAX,
         )
 

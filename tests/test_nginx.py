@@ -15,7 +15,7 @@ import requests
 from models.limits import REQUEST_MAX_BYTES
 from ops.nginx import Nginx
 from ops.stack import answers
-from push.connection import PING_INTERVAL, PING_TIMEOUT
+from push.transport.limits import PING_INTERVAL, PING_TIMEOUT
 from tests.support import wait_for
 from tests.support.composed import NGINX_TEMPLATE, Composed, bearer, composed, fronted, publish, token
 from tests.support.screens import POLLING, STOCK, WEBSOCKET, Screen, screens

@@ -13,10 +13,10 @@ from push.wire import Announcement
 from tests.conftest import StartProcess
 from tests.push.support import PushProcess, RawSocket, Screen, added, answers, push_environ
 
-Turn = Callable[..., Screen]
+OpenScreen = Callable[..., Screen]
 UNAUTHORIZED = {"ok": False, "error": {"code": "unauthorized"}}
 
-# A push server with an event more, and with a verifier that fails in a way nobody foresaw, or takes its time.
+# A push server with one more event, and with a verifier that raises an unforeseen error or is slow.
 CHANGED = """
 import push.__main__ as entry
 import gevent
@@ -44,14 +44,14 @@ def changed(start_process: StartProcess, free_port: Callable[[], int], redis_url
 
 
 def test_class_based_namespace_an_event_is_handled_by_the_method_of_its_name(
-    changed: PushProcess, screen: Turn
+    changed: PushProcess, screen: OpenScreen
 ) -> None:
     bob = screen(changed, "bob")
     assert bob.ask("echo", {"a": 1}) == {"echo": {"a": 1}}
     assert bob.ask("echo") == {"ok": False, "error": {"code": "internal_error"}}
 
 
-def test_who_is_still_being_verified_is_shown_nothing(changed: PushProcess, screen: Turn) -> None:
+def test_who_is_still_being_verified_is_shown_nothing(changed: PushProcess, screen: OpenScreen) -> None:
     bob, nobody = screen(changed, "bob"), RawSocket(changed.port)
     nobody.read_text()
     nobody.send('40{"token":"slow"}')
@@ -61,7 +61,7 @@ def test_who_is_still_being_verified_is_shown_nothing(changed: PushProcess, scre
     assert (nobody.read_text() or "").startswith("44")
 
 
-def test_authenticate_is_acknowledged_with_the_new_expiry(push: PushProcess, screen: Turn) -> None:
+def test_authenticate_is_acknowledged_with_the_new_expiry(push: PushProcess, screen: OpenScreen) -> None:
     bob = screen(push, "bob")
     answer = bob.ask("authenticate", {"token": push.token("bob", seconds=600)})
     assert answer["ok"] is True
@@ -71,7 +71,7 @@ def test_authenticate_is_acknowledged_with_the_new_expiry(push: PushProcess, scr
 
 
 def test_authenticate_with_another_users_or_a_bad_token_is_refused_and_nothing_changes(
-    push: PushProcess, screen: Turn
+    push: PushProcess, screen: OpenScreen
 ) -> None:
     bob = screen(push, "bob")
     for data in ({"token": push.token("alice")}, {"token": push.token("bob", -5)}, {"token": "nonsense"}):
@@ -102,7 +102,7 @@ def test_a_ping_is_acknowledged_whatever_comes_with_it(push: PushProcess, argume
     bob.close()
 
 
-def test_an_unknown_event_is_answered_and_not_logged(push: PushProcess, screen: Turn) -> None:
+def test_an_unknown_event_is_answered_and_not_logged(push: PushProcess, screen: OpenScreen) -> None:
     bob = screen(push, "bob")
     before = push.log()
     for name in ("no_such_event", "", "_answer", "x" * 5000, "on_connect", "__init__", "☂"):
@@ -114,7 +114,7 @@ def test_an_unknown_event_is_answered_and_not_logged(push: PushProcess, screen: 
 
 
 def test_an_exception_in_a_handler_reaches_the_log_and_the_client_as_an_error_and_the_connection_lives(
-    changed: PushProcess, screen: Turn
+    changed: PushProcess, screen: OpenScreen
 ) -> None:
     bob = screen(changed, "bob")
     assert bob.ask("authenticate", {"token": "boom"}) == {"ok": False, "error": {"code": "internal_error"}}

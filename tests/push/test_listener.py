@@ -246,7 +246,7 @@ entry.main()
 
 @pytest.mark.parametrize(
     ("module", "name", "method"),
-    [("listener", "Listener", "_handle"), ("timers", "Timers", "fire_due"), ("revoked", "Revoked", "run")],
+    [("listener", "Listener", "_handle"), ("transport.timers", "Timers", "fire_due"), ("revoked", "Revoked", "run")],
 )
 def test_a_background_greenlet_that_dies_ends_the_process_with_a_reason(
     start_process: StartProcess, redis_url: str, module: str, name: str, method: str

@@ -1,4 +1,4 @@
-"""The WebSocket by RFC 6455: handshake, fragments, control frames, close codes, sizes; whole frames for the slow."""
+"""The WebSocket by RFC 6455: handshake, fragments, control frames, close codes, sizes, and frames sent whole."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong
 from wsproto.frame_protocol import CloseReason
 
 from ops.processes import wait_for
-from push.websocket import answer_to
+from push.transport.websocket import accept_token
 from push.wire import Announcement
 from tests.push.support import PushProcess, RawSocket, added, memory_of, rejected
 
@@ -21,7 +21,7 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
 
 def frame(opcode: int, payload: bytes, *, final: bool = True, masked: bool = True, reserved: int = 0) -> bytes:
-    """A client's frame, made by hand so that it may break the rules."""
+    """A client's frame, encoded here so that it may violate the protocol."""
     first = (0x80 if final else 0) | reserved | opcode
     length = len(payload)
     if length < 126:
@@ -38,7 +38,7 @@ def frame(opcode: int, payload: bytes, *, final: bool = True, masked: bool = Tru
 
 @pytest.fixture
 def bob(push: PushProcess) -> Iterator[RawSocket]:
-    """Bob, connected, by hand."""
+    """Bob's connected socket."""
     raw = RawSocket(push.port)
     assert raw.open(push.token("bob"))["packet"] == "40"
     yield raw
@@ -60,7 +60,7 @@ def assert_closed_with(raw: RawSocket, *codes: int) -> None:
 
 def test_the_answer_to_a_key_is_the_rfcs_example() -> None:
     example = {"HTTP_SEC_WEBSOCKET_KEY": "dGhlIHNhbXBsZSBub25jZQ==", "HTTP_SEC_WEBSOCKET_VERSION": "13"}
-    assert answer_to(example) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    assert accept_token(example) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,13 @@ def test_a_handshake_that_is_none_is_refused(push: PushProcess, headers: dict[st
         del given["Sec-WebSocket-Key"]
     encoded = {name: value.encode() for name, value in given.items()}
     assert push.get("/socket.io/?EIO=4&transport=websocket", headers=encoded).status_code == 400
+
+
+def test_a_handshake_whose_connection_is_not_to_be_upgraded_is_refused_and_logs_no_error(push: PushProcess) -> None:
+    headers = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13", "Upgrade": "websocket"}
+    response = push.get("/socket.io/?EIO=4&transport=websocket", headers=headers | {"Connection": "keep-alive"})
+    assert response.status_code == 400
+    assert "request_failed" not in push.log()
 
 
 def test_compression_is_declined(push: PushProcess) -> None:
@@ -194,7 +201,7 @@ def test_a_message_above_the_limit_ends_the_connection_before_it_is_all_read(pus
     giant = RawSocket(push.port)
     giant.read_text()
     header = bytes([0x80 | BINARY, 0x80 | 127]) + struct.pack("!Q", 60_000_000) + b"mask"
-    with pytest.raises(OSError):  # noqa: PT011  (whichever way the system says that nobody listens)
+    with pytest.raises(OSError):  # noqa: PT011  (the error depends on when the connection is reset)
         giant.send_bytes(header + b"\0" * 60_000_000)
     assert memory_of(push) - before < 3_000_000
 
@@ -210,7 +217,7 @@ def test_binary_messages_are_taken_for_what_they_are(bob: RawSocket) -> None:
 
 
 def test_a_client_that_pauses_gets_every_frame_whole_and_in_order(push: PushProcess) -> None:
-    """A `send` that is content with a part of a frame, once the system's buffers are full, breaks what follows."""
+    """A `send` that writes part of a frame once the kernel's buffers are full corrupts the frames that follow."""
     slow = RawSocket(push.port, receive_buffer=4096)
     slow.open(push.token("bob"))
     body = "☂" * 20_000  # 120 kB as JSON
@@ -231,7 +238,7 @@ def test_a_client_that_pauses_gets_every_frame_whole_and_in_order(push: PushProc
 
 
 def goes_out(push: PushProcess, announcement: Announcement) -> bool:
-    """Announce, and see whether the system still takes it from this server; if not, its one slow client holds it up."""
+    """Announce; whether the kernel's buffers, and not the server's, hold it for the one slow client."""
     before = unread(push)
     push.announce(announcement)
     try:
@@ -242,14 +249,14 @@ def goes_out(push: PushProcess, announcement: Announcement) -> bool:
 
 
 def unread(push: PushProcess) -> int:
-    """Bytes that wait in the server's sockets for their clients to read."""
+    """Bytes in the send queues of the server's sockets."""
     connections = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     own = f":{push.port:04X}"
     return sum(int(fields[4].partition(":")[0], 16) for fields in connections if fields[1].endswith(own))
 
 
 def test_tcp_does_not_hold_small_packets_back(push: PushProcess, bob: RawSocket) -> None:
-    """Without TCP_NODELAY, a packet that follows another waits for the other's acknowledgement: 40 ms."""
+    """Without TCP_NODELAY a second packet waits up to 40 ms for the acknowledgement of the first."""
     took = []
     for version in range(20):
         started = time.monotonic()

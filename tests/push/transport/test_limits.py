@@ -1,18 +1,17 @@
-"""How much a push server takes on: sockets in all and of one user, headers, bodies, and lines in its log."""
+"""The bounds of a push server: sockets in all and of one user, headers, bodies, and lines in its log."""
 
 import json
-import logging
 import socket
 from collections.abc import Callable
 
 import requests
 
 from ops.processes import wait_for
-from push.handler import HEADERS_MAX_BYTES
-from push.sparing import LINES, SECONDS, Sparing
+from push.transport.http import HEADERS_MAX_BYTES
+from telemetry.log_sampling import MAX_LINES
 from tests.push.support import PushProcess, RawSocket, Screen, added, memory_of, rejected
 
-Turn = Callable[..., Screen]
+OpenScreen = Callable[..., Screen]
 Start = Callable[..., PushProcess]
 
 
@@ -77,7 +76,7 @@ def test_a_thousand_transports_without_a_token_leave_no_memory_no_files_and_a_sh
     wait_for(lambda: "belfry_push_transports 0.0" in push.get("/metrics").text, 15, "all to be gone")
     assert memory_of(push) - memory < 8_000_000
     assert push.log().count("\n") - lines < 1000
-    assert "left_out_before" in push.log() or push.log().count("client_refused") <= 10 * LINES
+    assert "suppressed=" in push.log() or push.log().count("client_refused") <= 10 * MAX_LINES
 
 
 def test_headers_are_bounded_and_so_is_what_is_kept_of_them(push: PushProcess) -> None:
@@ -126,29 +125,10 @@ def test_a_body_above_the_bound_is_refused_unread(push: PushProcess) -> None:
 
 
 def ends(connection: socket.socket) -> bool:
-    """Whether the server closes it, in the time that the socket is patient."""
+    """Whether the server closes it before the socket's timeout."""
     try:
         while connection.recv(65536):
             pass
     except ConnectionError:
         pass
     return True
-
-
-def record(event: str) -> logging.LogRecord:
-    return logging.LogRecord("push", logging.INFO, "", 0, f"{event} eio_sid=%s", ("x",), None)
-
-
-def test_a_flood_of_one_event_leaves_so_many_lines_then_their_number_and_other_events_all_theirs() -> None:
-    now = [0.0]
-    sparing = Sparing(clock=lambda: now[0])
-    assert sum(sparing.filter(record("client_refused")) for _ in range(10_000)) == LINES
-    assert sparing.filter(record("broker_lost"))
-    assert sum(sparing.filter(record("client_connected")) for _ in range(5_000)) == 5_000
-    now[0] += SECONDS
-    line = record("client_refused")
-    assert sparing.filter(line)
-    assert line.getMessage() == f"client_refused eio_sid=x left_out_before={10_000 - LINES}"
-    quiet = record("client_refused")
-    assert sparing.filter(quiet)
-    assert "left_out" not in quiet.getMessage()

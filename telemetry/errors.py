@@ -1,14 +1,14 @@
-"""How errors are put into the log."""
+"""How exceptions are written to the log."""
 
 import traceback
 from pathlib import Path
 
-FRAMES = 6  # of a traceback: enough to find the place
+MAX_FRAMES = 6  # of a traceback: enough to find the place
 
 
 def describe(error: BaseException) -> str:
-    """An error for the log: its kind and its place, innermost first, but not its text, which may repeat input."""
-    frames = traceback.extract_tb(error.__traceback__)[::-1][:FRAMES]
+    """An exception's type and place, innermost frame first; not its text, which may repeat a client's input."""
+    frames = traceback.extract_tb(error.__traceback__)[::-1][:MAX_FRAMES]
     where = " < ".join(f"{_short(frame.filename)}:{frame.lineno}:{frame.name}" for frame in frames)
     return f"error={type(error).__name__} at={where!r}"
 

@@ -1,4 +1,4 @@
-"""A client that does not read costs little, disturbs nobody, and is cut off; its inbox will have what it missed."""
+"""A client that does not read costs little memory, delays nobody, and is cut off."""
 
 import os
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import requests
 from ops.processes import wait_for
 from tests.push.support import PushProcess, RawSocket, Screen, added, memory_of
 
-Turn = Callable[..., Screen]
+OpenScreen = Callable[..., Screen]
 
 
 def open_files(push: PushProcess) -> int:
@@ -17,7 +17,7 @@ def open_files(push: PushProcess) -> int:
 
 
 def test_a_client_that_does_not_read_is_cut_off_while_memory_stays_and_others_are_served(
-    push: PushProcess, screen: Turn
+    push: PushProcess, screen: OpenScreen
 ) -> None:
     bob = screen(push, "bob")
     push.announce(added("bob", 0))

@@ -1,4 +1,17 @@
-"""Things to do later: one heap and one greenlet for all of a server's clients, instead of a sleeping greenlet each."""
+"""Timers of all clients: one heap and one greenlet.
+
+gevent's own timers (`loop.timer`) are dearer, as each wakes the event loop by itself; this heap wakes it every
+`RESOLUTION` at most. `python -m bench.timers` measures 10,000 idle sockets, each with a ping every 25 s and two timers
+of its token:
+
+                                      this heap    loop.timer    loop.timer, callback in a greenlet
+    CPU, milliseconds a second           14            24                      44
+    context switches a second            38           288                     266
+    memory a socket, bytes            945-1,140      1,160                   1,165
+
+Callbacks of `loop.timer` also run in gevent's hub, which must not switch greenlets; Socket.IO's handlers may, so they
+would need the third form.
+"""
 
 import heapq
 import itertools
@@ -9,16 +22,16 @@ from typing import Any, NoReturn
 
 from gevent.event import Event
 
-from push.errors import describe
+from telemetry.errors import describe
 
 log = logging.getLogger(__name__)
 
-GRAIN = 0.025  # seconds between two looks at what is due: thousands of clients' timers are so many wake-ups at most
-COMPACT_ABOVE = 1000  # cancelled entries that are kept before the heap is cleaned of them
+RESOLUTION = 0.025  # seconds at least between two wake-ups, so that thousands of timers share them
+COMPACT_ABOVE = 1000  # cancelled entries that the heap may hold before it is rebuilt
 
 
 class Timer:
-    """One call that is due later, unless it is cancelled."""
+    """A call that is due later, unless it is cancelled."""
 
     __slots__ = ("_args", "_callback", "_timers")
 
@@ -34,7 +47,7 @@ class Timer:
     def cancel(self) -> None:
         if self._callback is not None:
             self._callback, self._args = None, ()
-            self._timers.one_was_cancelled()
+            self._timers.count_cancelled()
 
     def fire(self) -> None:
         callback, self._callback = self._callback, None
@@ -43,26 +56,27 @@ class Timer:
 
 
 class Timers:
-    """Calls, in order of time, what is due. What is called must not block; its errors are logged.
+    """Calls callbacks in the order of their times. A callback must not block; its exceptions are logged.
 
-    Waiting is measured by the monotonic clock: when the time of day jumps, nothing fires early, late or all at once.
+    Times are measured by the monotonic clock, so a step of the system clock fires nothing early or late.
     """
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._cancelled = 0
-        self._changed = Event()
+        self._wake = Event()
 
     def after(self, seconds: float, callback: Callable[..., object], *args: object) -> Timer:
         timer = Timer(self, callback, args)
         due = time.monotonic() + seconds
         if not self._heap or due < self._heap[0][0]:
-            self._changed.set()
+            self._wake.set()
         heapq.heappush(self._heap, (due, next(self._order), timer))
         return timer
 
-    def one_was_cancelled(self) -> None:
+    def count_cancelled(self) -> None:
+        """Called by a timer that is cancelled; rebuilds the heap when most of it is cancelled."""
         self._cancelled += 1
         if self._cancelled > max(COMPACT_ABOVE, len(self._heap) // 2):
             self._heap = [entry for entry in self._heap if entry[2].pending]
@@ -70,11 +84,11 @@ class Timers:
             self._cancelled = 0
 
     def run(self) -> NoReturn:
-        """Fire timers for as long as the process lives."""
+        """Fire timers for the life of the process."""
         while True:
-            self._changed.clear()
+            self._wake.clear()
             self.fire_due()
-            self._changed.wait(max(GRAIN, self._heap[0][0] - time.monotonic()) if self._heap else None)
+            self._wake.wait(max(RESOLUTION, self._heap[0][0] - time.monotonic()) if self._heap else None)
 
     def fire_due(self) -> None:
         while self._heap and self._heap[0][0] <= time.monotonic():

@@ -1,4 +1,4 @@
-"""Timers fire in their order, once, and not when they were cancelled."""
+"""Timers fire once, in the order of their times, and not after they were cancelled."""
 
 import os
 import time
@@ -6,8 +6,8 @@ import time
 import gevent
 import pytest
 
-from push import timers
-from push.timers import Timers
+from push.transport import timers
+from push.transport.timers import Timers
 
 Fired = list[object]
 

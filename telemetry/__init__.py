@@ -1,0 +1,1 @@
+"""What processes tell of themselves: how errors are logged, and how many lines of a kind."""
