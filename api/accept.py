@@ -5,9 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from api.enqueue import Enqueuer
+from lib.group_commit import Group
 from models import notifications
 from models.database import Database, is_away
-from models.grouping import Group
 from models.notifications import IdempotencyKeyReused, NewNotification
 
 TOGETHER_MAX = 128  # notifications in one commit: some megabytes of the largest ones in memory at the most

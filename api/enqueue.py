@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from models import failpoints
+from lib import failpoints
 from workers.queues import ANNOUNCE, DELIVER, WITHDRAW, make_celery
 
 WAIT_SECONDS = 1.0  # how long a request waits for the broker: its answer is due within two seconds

@@ -16,8 +16,8 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from api import answers
+from lib.group_commit import Crowded
 from models.database import DatabaseUnavailable
-from models.grouping import Crowded
 from models.inbox import ResyncRequired
 from models.notifications import IdempotencyKeyReused
 from push.tokens import KeysUnavailable

@@ -16,8 +16,8 @@ from api.enqueue import Enqueuer
 from api.problems import places
 from api.rates import RateLimits
 from api.waiting import WaitingRoom
+from lib import failpoints
 from logs import configure_logging
-from models import failpoints
 from models.database import Database
 from push.announcer import Announcer
 from push.tokens import make_verifier

@@ -9,11 +9,12 @@ from uuid import UUID
 
 from celery import Task
 
-from models import arrival, delivery, failpoints, fanout, inbox, notifications, parking, tally, upkeep, withdrawal
+from lib import failpoints
+from lib.group_commit import Group
+from models import arrival, delivery, fanout, inbox, notifications, parking, tally, upkeep, withdrawal
 from models.blame import Unfit, blaming
 from models.database import DatabaseUnavailable, Locked, Session, is_away
 from models.fanout import Chunk
-from models.grouping import Group
 from models.notifications import Due
 from models.rendering import Change, render_arrived
 from push.announcer import AnnounceFailed

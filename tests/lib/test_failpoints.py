@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import settings
-from models import failpoints
+from lib import failpoints
 from ops.stack import ROOT
 
 NAMES = (failpoints.ACCEPTED, failpoints.ENQUEUED, failpoints.DELIVERED, failpoints.ANNOUNCED)
@@ -15,7 +15,7 @@ NAMES = (failpoints.ACCEPTED, failpoints.ENQUEUED, failpoints.DELIVERED, failpoi
 
 def pass_all(armed: str | None, names: tuple[str, ...]) -> int:
     """The exit code of a process that passes these moments with one of them armed."""
-    script = f"from models import failpoints\nfailpoints.arm({armed!r})\n"
+    script = f"from lib import failpoints\nfailpoints.arm({armed!r})\n"
     script += "".join(f"failpoints.reached({name!r})\n" for name in names)
     return subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode
 

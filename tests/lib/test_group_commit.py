@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from lib.group_commit import Crowded, Forsaken, Group
 from models.database import DatabaseUnavailable, Locked, is_away
-from models.grouping import Crowded, Forsaken, Group
 from tests.support import wait_for
 
 
@@ -139,7 +139,7 @@ GREENLETS = """
 from gevent import monkey
 monkey.patch_all()
 import gevent
-from models.grouping import Group
+from lib.group_commit import Group
 def run(items):
     gevent.sleep(0.01)
     return [2 * item for item in items]
