@@ -1,7 +1,21 @@
-"""Group commit: calls that come while one is under way share the next. No timer, and no thread of its own.
+"""Group commit: calls that arrive while a batch runs share the next batch. It needs no timer and no thread.
 
-Whoever finds nobody at work leads: it runs its own call, and with it those of all who wait, and then appoints the first
-of those who have come meanwhile. Works among threads, and among greenlets where these are made to look like threads.
+    time   caller A           caller B               caller C          caller D
+      |    do(a)
+      |    leader: run([a])   do(b): queued
+      |      :                  :                    do(c): queued
+      |    elects B           leader: run([b, c])      :
+      |    returns a's          :                      :               do(d): queued
+      |                         :                      :                 :
+      |                       wakes C                returns c's         :
+      |                       elects D                                 leader: run([d])
+      |                       returns b's                                :
+      v                                                                returns d's
+
+A caller that finds no leader becomes the leader. It runs its own item together with all that are queued, wakes their
+callers, and elects the first caller that was queued meanwhile. At low load a batch is one call, and no call waits.
+
+Works among threads, and among greenlets if gevent has patched `threading`.
 """
 
 import threading
@@ -13,40 +27,42 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Crowded(Exception):
-    """As many wait already as may; nothing was done."""
+class QueueFull(Exception):
+    """The queue of pending calls is full. The call was not run."""
 
 
-class Forsaken(Exception):
-    """Who ran this call was ended in the middle of it; whether it was done is unknown."""
+class Abandoned(Exception):
+    """The leader was killed while it ran this call. Whether the call took effect is unknown."""
 
 
-class _Seat(Generic[T, R]):
-    """One call that waits: until it is done, or until it is its turn to lead."""
+class _PendingCall(Generic[T, R]):
+    """One call: its item, later its outcome, and a lock that its caller waits on."""
 
     def __init__(self, item: T) -> None:
         self.item = item
         self.outcome: R | Exception | None = None
         self.done = False
-        self.leads = False
-        self._gate = threading.Lock()
-        self._gate.acquire()
+        self.is_leader = False
+        self._wakeup = threading.Lock()
+        self._wakeup.acquire()
 
     def wait(self) -> None:
-        self._gate.acquire()
+        """Return when the call is done or elected leader."""
+        self._wakeup.acquire()
 
     def wake(self) -> None:
-        self._gate.release()
+        self._wakeup.release()
 
-    def settle(self, outcome: R | Exception) -> None:
+    def finish(self, outcome: R | Exception) -> None:
         self.outcome, self.done = outcome, True
 
 
-class Group(Generic[T, R]):
-    """Runs many calls as one: `run` takes the items of all and answers one result for each, in order.
+class GroupCommit(Generic[T, R]):
+    """Runs concurrent calls in batches: `run` takes the items of a batch and returns one result for each, in order.
 
-    A result that is an exception is raised to its own caller. When `run` itself fails, each item is run again alone, so
-    that one cannot spoil the others'; but an error that `is_for_all` is everyone's, also theirs who wait.
+    A result that is an exception is raised to its own caller only. If `run` itself raises, each item is run again in a
+    batch of its own, so that one bad item does not fail the others. If `is_outage` is true for that error, every call
+    of the batch and every queued call fails with it instead, and nothing is run again.
     """
 
     def __init__(
@@ -55,98 +71,100 @@ class Group(Generic[T, R]):
         *,
         max_size: int,
         max_waiting: int,
-        is_for_all: Callable[[Exception], bool] = lambda _: False,
+        is_outage: Callable[[Exception], bool] = lambda _: False,
     ) -> None:
+        """`max_size`: items in a batch. `max_waiting`: queued calls, beyond which `do` raises `QueueFull`."""
         self._run = run
         self._max_size = max_size
         self._max_waiting = max_waiting
-        self._is_for_all = is_for_all
+        self._is_outage = is_outage
         self._lock = threading.Lock()
-        self._waiting: deque[_Seat[T, R]] = deque()
-        self._is_led = False
+        self._queue: deque[_PendingCall[T, R]] = deque()
+        self._has_leader = False
 
     def do(self, item: T) -> R:
-        """The result for this item. Raises its own error, or `Crowded`."""
-        seat: _Seat[T, R] = _Seat(item)
-        self._enter(seat)
-        if not seat.leads:
-            self._await(seat)
-        if seat.leads:
-            self._lead(seat)
-        if isinstance(seat.outcome, Exception):
-            raise seat.outcome
-        return seat.outcome  # type: ignore[return-value]  # done, and no error
+        """Return the result for this item. Raises its own error, `QueueFull` or `Abandoned`."""
+        call: _PendingCall[T, R] = _PendingCall(item)
+        self._enqueue(call)
+        if not call.is_leader:
+            self._wait(call)
+        if call.is_leader:
+            self._lead(call)
+        if isinstance(call.outcome, Exception):
+            raise call.outcome
+        return call.outcome  # type: ignore[return-value]  # done, and no error
 
-    def _enter(self, seat: _Seat[T, R]) -> None:
+    def _enqueue(self, call: _PendingCall[T, R]) -> None:
         with self._lock:
-            if len(self._waiting) >= self._max_waiting:
-                raise Crowded
-            if self._is_led:
-                self._waiting.append(seat)
+            if len(self._queue) >= self._max_waiting:
+                raise QueueFull
+            if self._has_leader:
+                self._queue.append(call)
             else:
-                self._is_led = seat.leads = True
+                self._has_leader = call.is_leader = True
 
-    def _await(self, seat: _Seat[T, R]) -> None:
+    def _wait(self, call: _PendingCall[T, R]) -> None:
         try:
-            seat.wait()
-        except BaseException:  # a greenlet may be ended where it waits
-            self._leave(seat)
+            call.wait()
+        except BaseException:  # a greenlet can be killed while it waits
+            self._cancel(call)
             raise
 
-    def _leave(self, seat: _Seat[T, R]) -> None:
+    def _cancel(self, call: _PendingCall[T, R]) -> None:
         with self._lock:
-            if seat in self._waiting:
-                self._waiting.remove(seat)
-        if seat.leads:  # it has just been appointed
-            self._appoint_next()
+            if call in self._queue:
+                self._queue.remove(call)
+        if call.is_leader:  # it was elected just before it was killed
+            self._elect_next()
 
-    def _lead(self, seat: _Seat[T, R]) -> None:
+    def _lead(self, call: _PendingCall[T, R]) -> None:
         with self._lock:
-            others = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_size - 1))]
-        together = [seat, *others]
+            others = [self._queue.popleft() for _ in range(min(len(self._queue), self._max_size - 1))]
+        batch = [call, *others]
         try:
-            self._carry_out(together)
-        except Exception as error:
-            together += self._all_waiting()
-            _settle_the_rest(together, error)
+            self._run_batch(batch)
+        except Exception as outage:
+            batch += self._take_queue()
+            _finish_rest(batch, outage)
         finally:
-            _settle_the_rest(together, Forsaken())
-            for one in together[1:]:
-                one.wake()
-            self._appoint_next()
+            _finish_rest(batch, Abandoned())
+            for other in batch[1:]:
+                other.wake()
+            self._elect_next()
 
-    def _carry_out(self, together: Sequence[_Seat[T, R]]) -> None:
+    def _run_batch(self, batch: Sequence[_PendingCall[T, R]]) -> None:
         try:
-            outcomes = self._run([seat.item for seat in together])
+            outcomes = self._run([call.item for call in batch])
         except Exception as error:
-            if self._is_for_all(error):
+            if self._is_outage(error):
                 raise
-            if len(together) == 1:
-                together[0].settle(error)
+            if len(batch) == 1:
+                batch[0].finish(error)
             else:
-                for seat in together:
-                    self._carry_out([seat])
+                for call in batch:
+                    self._run_batch([call])
         else:
-            for seat, outcome in zip(together, outcomes, strict=True):
-                seat.settle(outcome)
+            for call, outcome in zip(batch, outcomes, strict=True):
+                call.finish(outcome)
 
-    def _all_waiting(self) -> list[_Seat[T, R]]:
+    def _take_queue(self) -> list[_PendingCall[T, R]]:
         with self._lock:
-            waiting = list(self._waiting)
-            self._waiting.clear()
-            return waiting
+            queued = list(self._queue)
+            self._queue.clear()
+            return queued
 
-    def _appoint_next(self) -> None:
+    def _elect_next(self) -> None:
         with self._lock:
-            following = self._waiting.popleft() if self._waiting else None
-            self._is_led = following is not None
+            following = self._queue.popleft() if self._queue else None
+            self._has_leader = following is not None
             if following is None:
                 return
-            following.leads = True
+            following.is_leader = True
         following.wake()
 
 
-def _settle_the_rest(seats: Sequence[_Seat[T, R]], error: Exception) -> None:
-    for seat in seats:
-        if not seat.done:
-            seat.settle(error)
+def _finish_rest(calls: Sequence[_PendingCall[T, R]], error: Exception) -> None:
+    """Give this error to the calls that have no outcome yet."""
+    for call in calls:
+        if not call.done:
+            call.finish(error)
