@@ -171,6 +171,14 @@ def test_children_that_ignore_the_stop_are_ended(tmp_path: Path) -> None:
     assert_ended(family)
 
 
+def test_a_zombie_does_not_count_as_running() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        assert living([process.pid]) == [process.pid]
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is not reaped yet
+        assert living([process.pid]) == []
+
+
 def test_waiting_says_what_it_waited_for() -> None:
     with pytest.raises(TimeoutError, match="bob's notification"):
         wait_for(lambda: False, 0.05, "bob's notification")
