@@ -25,7 +25,7 @@ WAITING_MOST = 1_000  # about a second's work: who comes beyond would be answere
 RATE_MAX = 1_000_000_000  # as good as none
 SOCKETS_MAX = 1_000_000
 LEEWAY_MAX = 600
-FAILPOINTS = ("accepted", "enqueued", "delivered", "announced")  # models/failpoints.py says what they are
+FAILPOINTS = ("accepted", "enqueued", "delivered", "announced")  # lib/failpoints.py says what they are
 DATABASE_SCHEMES = {"postgresql", "postgresql+psycopg", "postgres", "sqlite"}
 
 # The variables that each process uses. It ignores what is wrong with all others.

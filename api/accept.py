@@ -5,9 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from api.enqueue import Enqueuer
+from lib.group_commit import GroupCommit
 from models import notifications
 from models.database import Database, is_away
-from models.grouping import Group
 from models.notifications import IdempotencyKeyReused, NewNotification
 
 TOGETHER_MAX = 128  # notifications in one commit: some megabytes of the largest ones in memory at the most
@@ -21,10 +21,10 @@ class Acceptor:
         self._database = database
         self._enqueuer = enqueuer
         self._clock = clock
-        self._group = Group(self._accept, max_size=TOGETHER_MAX, max_waiting=WAITING_MAX, is_for_all=is_away)
+        self._group = GroupCommit(self._accept, max_size=TOGETHER_MAX, max_waiting=WAITING_MAX, is_outage=is_away)
 
     def accept(self, new: NewNotification) -> UUID:
-        """The id; it is committed. Raises `IdempotencyKeyReused`, `DatabaseUnavailable`, or `Crowded`."""
+        """The id; it is committed. Raises `IdempotencyKeyReused`, `DatabaseUnavailable`, or `QueueFull`."""
         return self._group.do(new)
 
     def _accept(self, new: Sequence[NewNotification]) -> list[UUID | IdempotencyKeyReused]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
-from api.schemas import Severity, Status
+from api.schemas import A_CURSOR, Severity, Status
 
 NOTIFICATION_ID = "019ac5a7-8c00-7000-8000-0000000000a1"
 Uuid = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid", "examples": [NOTIFICATION_ID]})]
@@ -30,7 +30,6 @@ AN_ITEM: dict[str, Any] = {
     "archived_at": None,
 }
 COUNTS = {"unread": 3, "unseen": 1, "version": 42, "epoch": "7f1d2a1e-5f0b-4c43-9a54-3f3a4d2b9c10"}
-A_CURSOR = "MuLjAIOCLCvLWzEsIjQyIl0"
 _CONTENT = ("id", "kind", "actor", "title", "body", "url", "data", "severity", "topic", "created_at", "expires_at")
 PUBLISHED: dict[str, Any] = {
     **{name: AN_ITEM[name] for name in _CONTENT},

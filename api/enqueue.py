@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from lib import failpoints
 from lib.broker_connection import open_connection
 from lib.broker_url import parse_broker_url
-from models import failpoints
 from workers.queues import ANNOUNCE, DELIVER, WITHDRAW, NoRoute, demand_routes, make_celery
 
 __all__ = ["Enqueuer", "NoRoute"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from flask import Flask, Response, g, request
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -14,7 +14,6 @@ from api.endpoint import Services
 from models import notifications, parking
 from models.database import DatabaseUnavailable
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
@@ -67,7 +66,9 @@ def register(app: Flask, services: Services) -> None:
 
     app.before_request(start)
     app.after_request(count)
-    app.add_url_rule("/metrics", "metrics", lambda: Response(generate_latest(registry), content_type=CONTENT_TYPE))
+    app.add_url_rule(
+        "/metrics", "metrics", lambda: Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+    )
 
 
 def _route(rule: str | None) -> str:

@@ -16,8 +16,8 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from api import answers
+from lib.group_commit import QueueFull
 from models.database import DatabaseUnavailable
-from models.grouping import Crowded
 from models.inbox import ResyncRequired
 from models.notifications import IdempotencyKeyReused
 from push.tokens import KeysUnavailable
@@ -91,7 +91,7 @@ NOT_READY = ProblemKind(503, "not_ready", "This process cannot serve now; see er
 
 # What the other rooms raise, and what the caller is told. Their own words stay in the log.
 FOREIGN: Mapping[type[Exception], ProblemKind] = {
-    Crowded: OVERLOADED,
+    QueueFull: OVERLOADED,
     DatabaseUnavailable: DATABASE_UNAVAILABLE,
     IdempotencyKeyReused: IDEMPOTENCY_KEY_REUSED,
     KeysUnavailable: KEYS_UNAVAILABLE,

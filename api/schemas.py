@@ -33,7 +33,8 @@ Status = Literal["accepted", "scheduled", "delivering", "delivered", "cancelled"
 State = Literal["unread", "read", "archived", "all"]
 Ids = Annotated[list[Id], NoDuplicates]
 Limit = Annotated[int, Field(ge=1, le=limits.PAGE_MAX), FromQuery]
-Cursor = Annotated[str, Field(examples=["MuLjAIOCLCvLWzEsIjQyIl0"])]
+A_CURSOR = "NDI.yR_fHs5PmuSMTyRA80TEXBqmMfEV-M9N-3hJqBpPSH0"
+Cursor = Annotated[str, Field(examples=[A_CURSOR])]
 
 TARGETS = ("recipients", "topic", "everyone")
 WAYS_TO_MARK = ("seqs", "through")

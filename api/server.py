@@ -16,9 +16,9 @@ from api.problems import places
 from api.rates import RateLimits
 from api.stalls import StallMonitor
 from api.waiting import WaitingRoom
+from lib import failpoints
 from lib.listening import CannotListen, listen
 from logs import configure_logging
-from models import failpoints
 from models.database import Database
 from push.announcer import Announcer
 from push.tokens import make_verifier

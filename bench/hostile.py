@@ -25,12 +25,11 @@ from models.tables import revocations
 from ops.processes import Process, free_port, wait_for
 from ops.redis import EmbeddedRedis
 from ops.services import temporary_folder
-from ops.stack import answers, command_environment
+from ops.stack import ROOT, answers, command_environment
 from push.announcer import Announcer
 from push.tokens import issue
 from push.wire import Announcement
 
-ROOT = Path(__file__).parent.parent
 PACKETS = 100_000
 NOTIFICATIONS = 100_000
 BATCH = 50  # announced at once

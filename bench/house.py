@@ -17,12 +17,13 @@ from pathlib import Path
 from types import FrameType
 
 import jwt
+import psutil
 import psycopg
 
 from bench.http import drive, get
 from bench.meter import cpu_ms
 from bench.report import Figure
-from ops.processes import Process, free_port, living_processes
+from ops.processes import Process, free_port
 from ops.rabbitmq import RabbitMQ
 from ops.services import running, temporary_folder
 from ops.stack import ROOT, Stack, answers, command_environment
@@ -153,7 +154,7 @@ def _bare(folder: Path) -> Iterator[tuple[Process, int]]:
 
 def _postmaster(url: str) -> int:
     with psycopg.connect(url) as connection:
-        return living_processes()[connection.info.backend_pid]
+        return int(psutil.Process(connection.info.backend_pid).ppid())
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

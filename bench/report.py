@@ -12,7 +12,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+from ops.stack import ROOT
+
 RESULTS = ROOT / "bench" / "results"
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from bench.dataset import FULL_ITEMS, HEAVY, Mixture
 from bench.http import get, send
+from models.limits import PAGE_MAX
 
 USERS = 500  # who ask for pages and changes, in turns
 MARKING_USERS = 4_000  # each has two unread items
 DEPTH = 100_000
-PAGE_MAX = 100
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+import psutil
 
 PORTS = range(10240, 32768)  # below the ephemeral range: no outgoing connection takes a port while its server restarts
 TAIL_LINES = 30
@@ -166,13 +168,7 @@ class Process:
 
     def family(self) -> list[int]:
         """Its pid, while it runs, and those of its living descendants."""
-        if not self.running:
-            return []
-        members = [self.pid]
-        parents = living_processes()
-        for member in members:  # grows while it is walked
-            members += [pid for pid, parent in parents.items() if parent == member]
-        return members
+        return [self.pid, *living(descendants(self.pid))] if self.running else []
 
     def _refuse_a_taken_port(self) -> None:
         if self._port and not port_is_free(self._port):
@@ -206,17 +202,29 @@ def run_as(user: str | None) -> dict[str, Any]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def living_processes() -> dict[int, int]:
-    """Every process and its parent (Linux: read from /proc); a zombie has ended."""
-    found = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-        except OSError:
-            continue  # it ended while we looked
-        if state != "Z":
-            found[int(stat.parent.name)] = int(parent)
-    return found
+def descendants(pid: int) -> list[int]:
+    """The pids of a process's children, their children, and so on; zombies included."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def living(pids: Iterable[int]) -> list[int]:
+    """Those of these processes that run; a zombie does not."""
+    return [pid for pid in pids if _is_living(pid)]
+
+
+def command_line(pid: int) -> str:
+    """Its command and arguments, separated by spaces."""
+    return " ".join(psutil.Process(pid).cmdline())
+
+
+def _is_living(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal(pids: Sequence[int], number: signal.Signals) -> None:
@@ -231,6 +239,6 @@ def _see_gone(pids: Sequence[int]) -> None:
     """Wait for processes that are ending by themselves, kill what does not, and wait until it is gone."""
     for timeout in (2.0, 5.0):
         try:
-            wait_for(lambda: not living_processes().keys() & set(pids), timeout, "children to end")
+            wait_for(lambda: not living(pids), timeout, "children to end")
         except TimeoutError:
             _signal(pids, signal.SIGKILL)

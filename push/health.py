@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from push.metrics import CONTENT_TYPE, Metrics, State
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+from push.metrics import Metrics, State
 
 Headers = list[tuple[str, str]]
 Answer = tuple[str, Headers, bytes]
@@ -31,7 +33,7 @@ class Health:
         if path == "/readyz":
             return self._readiness()
         if path == "/metrics":
-            return _answer(HTTPStatus.OK, CONTENT_TYPE, self._metrics.render())
+            return _answer(HTTPStatus.OK, CONTENT_TYPE_PLAIN_0_0_4, self._metrics.render())
         return problem_answer(HTTPStatus.NOT_FOUND, "not_found", "There is nothing here.")
 
     def _readiness(self) -> Answer:

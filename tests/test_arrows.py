@@ -1,7 +1,7 @@
 """The rooms of the house and the arrows between them: who may import whom."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -76,20 +76,6 @@ def test_a_room_imports_only_along_its_arrows(room: str) -> None:
         assert not strangers, f"{module} imports {strangers}; it may import {sorted(allowed)}"
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Imports for type checking count too: who names another's class knows it."""
-    files = {module: path for room in ARROWS for module, path in modules(room)}
-    uses = {module: set(imported_of(files, path)) - {module} for module, path in files.items()}
-    while leaves := {module for module, used in uses.items() if not used & uses.keys()}:
-        uses = {module: used for module, used in uses.items() if module not in leaves}
-    assert not uses, f"in a circle, or above one: {sorted(uses)}"
-
-
-def imported_of(files: dict[str, Path], path: Path) -> Iterator[str]:
-    for name in imports(path):
-        yield from {name, name.rpartition(".")[0]} & files.keys()
-
-
 def test_gevent_stays_in_push_and_in_the_api_server_configuration() -> None:
     for room in (*ARROWS, "ops"):
         for module, path in modules(room):
@@ -107,3 +93,41 @@ def test_queries_never_commit() -> None:
     for _, path in modules("models"):
         called = [node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
         assert "commit" not in called, f"{path} commits"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions and for type checking count too."""
+    files = dict(module for room in (*ROOMS, *sorted(AT_THE_EDGE)) for module in modules(room))
+    edges = {module: set(imported_modules(path, files.keys())) - {module} for module, path in files.items()}
+    assert circles(edges) == []
+
+
+def imported_modules(path: Path, ours: Collection[str]) -> Iterator[str]:
+    """The modules of ours that this one imports; a package counts as its `__init__.py`."""
+    for name in imports(path):
+        module = name if name in ours else name.rpartition(".")[0]
+        if module in ours:
+            yield module
+
+
+def circles(edges: Mapping[str, set[str]]) -> list[set[str]]:
+    """The largest sets of modules of which each imports each, directly or by way of others."""
+    reached = {module: reachable(module, edges) for module in edges}
+    found = {frozenset(other for other in reached[module] if module in reached[other]) for module in edges}
+    return sorted((set(circle) for circle in found if circle), key=sorted)
+
+
+def reachable(module: str, edges: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    following = [module]
+    while following:
+        new = edges[following.pop()] - found
+        found |= new
+        following += new
+    return found
+
+
+def test_a_circle_is_found_however_long_it_is_and_a_diamond_is_none() -> None:
+    assert circles({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": set()}) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
+    assert circles({"a": {"b"}, "b": {"a"}, "c": {"d", "a"}, "d": {"c"}}) == [{"a", "b"}, {"c", "d"}]

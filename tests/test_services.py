@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
+import psutil
 import psycopg
 import pytest
 import redis
@@ -18,7 +19,7 @@ from redis.retry import Retry
 
 from ops.nginx import Nginx
 from ops.postgresql import PostgreSQL
-from ops.processes import PORTS, Process, StartFailed, living_processes, port_is_free
+from ops.processes import PORTS, Process, StartFailed, living, port_is_free
 from ops.processes import free_port as next_free_port
 from ops.rabbitmq import RabbitMQ
 from ops.redis import EmbeddedRedis, Redis
@@ -170,6 +171,14 @@ def test_children_that_ignore_the_stop_are_ended(tmp_path: Path) -> None:
     assert_ended(family)
 
 
+def test_a_zombie_does_not_count_as_running() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        assert living([process.pid]) == [process.pid]
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is not reaped yet
+        assert living([process.pid]) == []
+
+
 def test_waiting_says_what_it_waited_for() -> None:
     with pytest.raises(TimeoutError, match="bob's notification"):
         wait_for(lambda: False, 0.05, "bob's notification")
@@ -216,17 +225,14 @@ def test_ctrl_c_in_the_midst_of_starting_leaves_nothing(temporary: Path) -> None
 
 def assert_ended(pids: list[int]) -> None:
     assert pids
-    assert living_processes().keys() & set(pids) == set()
+    assert living(pids) == []
 
 
 def processes_that_mention(folder: Path) -> list[str]:
     """Command lines of living processes that have this folder in their arguments or their environment."""
     found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments, environment = (place / "cmdline").read_bytes(), (place / "environ").read_bytes()
-        except OSError:
-            continue
-        if place.name != str(os.getpid()) and str(folder).encode() in arguments + environment:
-            found.append(arguments.replace(b"\0", b" ").decode())
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        arguments, environ = process.info["cmdline"] or [], process.info["environ"] or {}
+        if process.pid != os.getpid() and any(str(folder) in text for text in (*arguments, *environ.values())):
+            found.append(" ".join(arguments))
     return found

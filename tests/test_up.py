@@ -11,9 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import requests
 
-from ops.processes import Process, wait_for
+from ops.processes import Process, command_line, wait_for
 from ops.stack import ROOT, command_environment
 from ops.up import TOLD
 from tests.conftest import StartProcess
@@ -44,7 +45,7 @@ def interrupt(process: Process) -> list[int]:
 
 
 def alive(pids: list[int]) -> list[int]:
-    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    return [pid for pid in pids if psutil.pid_exists(pid)]
 
 
 def test_make_up_greets_serves_and_leaves_nothing_running_but_the_data(
@@ -76,7 +77,7 @@ def test_a_process_that_dies_is_started_again(
     ports = {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())}
     process = up(start_process, tmp_path / "var", ports)
     push = f"http://127.0.0.1:{ports['PUSH_PORT']}/healthz"
-    [pid] = [pid for pid in process.family() if b"-m\0push" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    [pid] = [pid for pid in process.family() if "-m push" in command_line(pid)]
     subprocess.run(["kill", "-9", str(pid)], check=True)
     wait_for(lambda: "push runs again" in process.output(), PATIENCE, "push to be started again")
     assert requests.get(push, timeout=5).ok
@@ -136,7 +137,7 @@ def test_a_broker_that_dies_is_started_again(
 ) -> None:
     ports = {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())}
     process = up(start_process, tmp_path / "var", ports)
-    [pid] = [pid for pid in process.family() if b"redis-server" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    [pid] = [pid for pid in process.family() if "redis-server" in command_line(pid)]
     subprocess.run(["kill", "-9", str(pid)], check=True)
     wait_for(lambda: "Redis (embedded) runs again" in process.output(), PATIENCE, "the broker to be started again")
     interrupt(process)

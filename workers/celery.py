@@ -7,8 +7,8 @@ from typing import Any
 
 from celery.signals import setup_logging
 
+from lib import failpoints
 from logs import configure_logging
-from models import failpoints
 from models.database import Database
 from models.upkeep import Retention
 from push.announcer import Announcer

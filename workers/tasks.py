@@ -9,11 +9,12 @@ from uuid import UUID
 
 from celery import Task
 
-from models import arrival, delivery, failpoints, fanout, inbox, notifications, parking, tally, upkeep, withdrawal
+from lib import failpoints
+from lib.group_commit import GroupCommit
+from models import arrival, delivery, fanout, inbox, notifications, parking, tally, upkeep, withdrawal
 from models.blame import Unfit, blaming
 from models.database import DatabaseUnavailable, Locked, Session, is_away
 from models.fanout import Chunk
-from models.grouping import Group
 from models.notifications import Due
 from models.rendering import Change, render_arrived
 from push.announcer import AnnounceFailed
@@ -184,7 +185,7 @@ def _deliver_together(batches: Sequence[list[UUID]]) -> list[None]:
 
 
 # What is to be delivered while a delivery is under way shares the next; each task ends when its own are committed.
-deliveries = Group(_deliver_together, max_size=CONCURRENCY, max_waiting=THREADS_MAX, is_for_all=is_away)
+deliveries = GroupCommit(_deliver_together, max_size=CONCURRENCY, max_waiting=THREADS_MAX, is_outage=is_away)
 held_inboxes = HeldInboxes(database)
 
 

@@ -15,7 +15,6 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from api.app import ENDPOINTS
 from api.endpoint import Endpoint
 from api.scopes import INBOX, NOTIFY
+from ops.processes import command_line
 from tests.api.running import SECRET, Api, Caller, answered, fields, problem, running_api
 
 NOW = int(time.time())
@@ -377,7 +377,7 @@ def test_a_token_is_never_repeated_neither_by_an_answer_nor_in_the_log_nor_by_th
         raw(strict, f"GET /v1/inbox?token={token} HTTP/9.9\r\n\r\n".encode()),
         raw(strict, f"{token} / HTTP/1.1\r\n\r\n".encode()),
     ]
-    processes = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in strict.process.family()]
+    processes = [command_line(pid).encode() for pid in strict.process.family()]
     for secret in (head, payload, signature):
         assert all(secret.encode() not in one for one in (*said, *processes))
         assert secret not in strict.process.output()
@@ -394,7 +394,7 @@ def test_what_is_no_http_is_refused_like_any_bad_request(api: Api) -> None:
 
 def test_no_secret_stands_in_the_process_list(api: Api) -> None:
     for pid in api.process.family():
-        assert SECRET.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        assert SECRET not in command_line(pid)
 
 
 def test_the_log_says_nothing_of_what_people_tell_each_other(api: Api, alice: Caller, shop: Caller) -> None:

@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 
-from models.failpoints import ACCEPTED, ANNOUNCED, DELIVERED, ENQUEUED
+from lib.failpoints import ACCEPTED, ANNOUNCED, DELIVERED, ENQUEUED
 from ops.processes import wait_for
 from tests.faults.held_up import held_up
 from tests.faults.house import House

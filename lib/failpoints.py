@@ -1,6 +1,7 @@
-"""Moments at which a test may have a process killed: between two lines, where a kill from outside hits by luck alone.
+"""Failpoints: named places between two statements at which a test can have the process killed.
 
-Off unless an entry point arms one; settings.py refuses that outside of development.
+A kill from outside hits such a place only by luck. No failpoint is armed unless an entry point arms one; settings.py
+refuses `FAILPOINT` outside of development.
 """
 
 import os
@@ -15,12 +16,12 @@ _armed: str | None = None
 
 
 def arm(name: str | None) -> None:
-    """From now on whoever reaches this moment is killed; with None nobody is."""
-    global _armed  # noqa: PLW0603  (one process, one moment)
+    """Arm this failpoint and disarm any other; None disarms all."""
+    global _armed  # noqa: PLW0603  (a process has at most one armed failpoint)
     _armed = name
 
 
 def reached(name: str) -> None:
-    """Die here, as by a power cut, if this moment is armed."""
+    """Kill this process with SIGKILL if this failpoint is armed."""
     if name == _armed:
         os.kill(os.getpid(), signal.SIGKILL)
