@@ -8,9 +8,9 @@ import logging
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from lib.broker_url import REDIS_SCHEMES, SCHEMES, BrokerUrlError, parse_broker_url
+from lib.database_url import InvalidDatabaseUrl, normalized
 from lib.origins import InvalidOrigin, normalize_origin
 from lib.ports import is_service_link
 from lib.public_urls import normalize_public_url
@@ -26,10 +26,9 @@ RATE_MAX = 1_000_000_000  # as good as none
 SOCKETS_MAX = 1_000_000
 LEEWAY_MAX = 600
 FAILPOINTS = ("accepted", "enqueued", "delivered", "announced")  # lib/failpoints.py says what they are
-DATABASE_SCHEMES = {"postgresql", "postgresql+psycopg", "postgres", "sqlite"}
 
 # The variables that each process uses. It ignores what is wrong with all others.
-DATABASE = frozenset({"DATABASE_URL"})  # migrations and the operator's commands
+DATABASE = frozenset({"DATABASE_URL", "DATABASE_POOLER"})  # migrations and the operator's commands
 _TOKENS = {f"JWT_{name}" for name in ("SECRET", "SECRET_PREVIOUS", "JWKS_URL", "AUDIENCE", "ISSUER", "LEEWAY_SECONDS")}
 _SERVER = DATABASE | _TOKENS | {"BROKER_URL", "BIND_HOST", "CORS_ORIGINS", "LOG_LEVEL"}
 _TESTS = {"DEVELOPMENT", "FAILPOINT"}
@@ -48,6 +47,7 @@ class SettingsError(Exception):
 @dataclass(frozen=True)
 class Settings:
     database_url: str
+    database_pooler: str
     broker_url: str
     jwt_secret: str | None
     jwt_secret_previous: str | None
@@ -86,7 +86,8 @@ def load_settings(environ: Mapping[str, str] = os.environ, uses: Collection[str]
     push_port = reader.number("PUSH_PORT", 8001, PORT_MAX, "port number")
     own_origins = f"http://127.0.0.1:{api_port},http://localhost:{api_port}"
     settings = Settings(
-        database_url=_use_psycopg(reader.url("DATABASE_URL", DATABASE_SCHEMES)),
+        database_url=reader.database_url("DATABASE_URL"),
+        database_pooler=reader.choice("DATABASE_POOLER", "auto", ("auto", "yes")),
         broker_url=reader.broker("BROKER_URL", SCHEMES),
         jwt_secret=environ.get("JWT_SECRET") or None,
         jwt_secret_previous=environ.get("JWT_SECRET_PREVIOUS") or None,
@@ -147,26 +148,24 @@ class _Reader:
         self.complain(name, f"{name} is {text!r}; set a {what} from {least} to {most}")
         return default
 
-    def url(self, name: str, schemes: set[str], *, needed: bool = True) -> str:
-        text = self.environ.get(name, "")
-        allowed = ", ".join(f"{scheme}://" for scheme in sorted(schemes))
-        if not text and not needed:
-            return text
-        if not text:
-            self.complain(name, f"{name} is not set; set a URL that begins with one of {allowed}")
-        elif text.partition("://")[0] not in schemes or not _names_a_place(text):
-            self.complain(name, f"{name} is not a usable URL; set one that begins with one of {allowed}")
-        return text
-
     def broker(self, name: str, schemes: tuple[str, ...], *, needed: bool = True) -> str:
         text = self.environ.get(name, "")
-        if not text:
-            return self.url(name, set(schemes), needed=needed)
+        allowed = ", ".join(f"{scheme}://" for scheme in sorted(schemes))
+        if not text and needed:
+            self.complain(name, f"{name} is not set; set a URL that begins with one of {allowed}")
         try:
-            parse_broker_url(text, schemes)
+            if text:
+                parse_broker_url(text, schemes)
         except BrokerUrlError as error:
             self.complain(name, f"{name} {error}")
         return text
+
+    def database_url(self, name: str) -> str:
+        try:
+            return normalized(self.environ.get(name, ""))
+        except InvalidDatabaseUrl as refusal:
+            self.complain(name, f"{name} {refusal}")
+            return ""
 
     def origins(self, name: str, default: str) -> tuple[str, ...]:
         listed = (part.strip().rstrip("/") for part in (self.environ.get(name) or default).split(","))
@@ -199,23 +198,6 @@ class _Reader:
         if text not in allowed:
             self.complain(name, f"{name} is {text!r}; set one of {', '.join(allowed)}")
         return text
-
-
-def _names_a_place(url: str) -> bool:
-    """A host for network services, a path for local ones; a password in the URL is never repeated in an error."""
-    try:
-        parts = urlsplit(url)
-        port_is_a_number = parts.port is None or parts.port > 0
-    except ValueError:
-        return False
-    if parts.scheme == "sqlite":
-        return bool(parts.path.strip("/")) and ":memory:" not in url  # each process would have a database of its own
-    return bool(parts.hostname) and port_is_a_number
-
-
-def _use_psycopg(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
 
 
 def _failpoint_problems(failpoint: str | None, development: bool) -> list[str]:

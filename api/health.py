@@ -4,8 +4,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from threading import Thread
 
-from sqlalchemy import text
-
 from api.answers import Healthy, Ready
 from api.endpoint import Answer, Call, endpoint
 from api.enqueue import NoRoute
@@ -40,8 +38,7 @@ def ready(call: Call) -> Answer:
 
 
 def _ask_database(call: Call) -> None:
-    with call.database.read() as session:
-        session.execute(text("SELECT 1"))
+    call.database.check()
 
 
 def _begin(check: Check) -> "Future[None]":

@@ -19,7 +19,7 @@ from api.waiting import WaitingRoom
 from lib import failpoints
 from lib.listening import CannotListen, listen
 from logs import configure_logging
-from models.database import Database
+from models.database import Database, DatabaseUnusable
 from push.announcer import Announcer
 from push.tokens import make_verifier
 from settings import API, WAITING_MOST, Settings, SettingsError, load_settings
@@ -82,7 +82,8 @@ def make_app(settings: Settings) -> Flask:
         producer=settings.rate_limit_producer,
         redis_url=settings.rate_limit_redis_url,
     )
-    database, enqueuer = Database(settings.database_url, lock_seconds=LOCK_SECONDS), Enqueuer(settings.broker_url)
+    database = Database(settings.database_url, lock_seconds=LOCK_SECONDS, pooler=settings.database_pooler)
+    enqueuer = Enqueuer(settings.broker_url)
     stalls = StallMonitor(database, enqueuer.check)
     stalls.start()
     return create_app(
@@ -133,8 +134,9 @@ def main() -> int:
     try:
         configure_logging("WARNING")  # for what reading the settings has to say
         settings = load_settings(uses=API)
+        Database(settings.database_url, pooler=settings.database_pooler).refuse_unusable()
         listener = listen(settings.bind_host, settings.api_port, BACKLOG, "API_PORT")
-    except (SettingsError, CannotListen) as problem:
+    except (SettingsError, DatabaseUnusable, CannotListen) as problem:
         print(problem, file=sys.stderr)
         return UNUSABLE
     configure_logging(settings.log_level)

@@ -7,24 +7,32 @@ from logging.config import fileConfig
 from alembic import context
 from sqlalchemy import event
 
-from models.database import Database
+from models.database import Database, DatabaseUnavailable
 from models.tables import metadata
 from settings import DATABASE, SettingsError, load_settings
 
 config = context.config
 
 
-def database_url() -> str:
-    """A caller in the same process hands its own over; the command line reads the environment."""
-    given = config.attributes.get("database_url")
-    return str(given) if given else load_settings(uses=DATABASE).database_url
+def named_database() -> Database:
+    """A caller in the same process hands its own URL over; the command line reads the environment."""
+    if given := config.attributes.get("database_url"):
+        return Database(str(given))
+    settings = load_settings(uses=DATABASE)
+    return Database(settings.database_url, pooler=settings.database_pooler)
 
 
-def migrate() -> None:
-    database = Database(database_url())
-    is_sqlite = database.engine.dialect.name == "sqlite"
-    if is_sqlite:
+def usable_database() -> Database:
+    """Raises `DatabaseUnavailable` unless it can be written to."""
+    database = named_database()
+    if database.engine.dialect.name == "sqlite":
         event.listen(database.engine, "connect", _let_tables_be_copied)
+    database.check()
+    return database
+
+
+def migrate(database: Database) -> None:
+    is_sqlite = database.engine.dialect.name == "sqlite"
     with database.write() as session:
         context.configure(connection=session, target_metadata=metadata, render_as_batch=True)
         context.run_migrations()
@@ -41,6 +49,9 @@ def _let_tables_be_copied(connection: sqlite3.Connection, _record: object) -> No
 if config.config_file_name and not config.attributes.get("database_url"):
     fileConfig(config.config_file_name, disable_existing_loggers=False)
 try:
-    migrate()
+    usable = usable_database()
 except SettingsError as error:
     sys.exit(str(error))
+except DatabaseUnavailable as error:
+    sys.exit(f"The database cannot be migrated ({error}). Look at DATABASE_URL.")
+migrate(usable)

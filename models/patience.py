@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -21,10 +21,14 @@ WOULD_YOU_ENCRYPT = struct.pack("!II", 8, 80877103)  # SSLRequest: any PostgreSQ
 
 
 class Patience:
-    """Ends conversations with a silent server. Starts its thread when first needed, so it may be made before a fork."""
+    """Ends conversations with a silent server. Starts its thread when first needed, so it may be made before a fork.
 
-    def __init__(self, seconds: float) -> None:
+    `answers` says whether the server of a connection answers anybody.
+    """
+
+    def __init__(self, seconds: float, answers: Callable[[psycopg.Connection], bool]) -> None:
         self._seconds = seconds
+        self._answers = answers
         self._lock = threading.Lock()
         self._deadlines: dict[object, tuple[float, psycopg.Connection]] = {}
         self._some = threading.Event()
@@ -52,9 +56,8 @@ class Patience:
     def _look_again_and_again(self) -> None:
         while self._some.wait():
             time.sleep(LOOK_EVERY_SECONDS)
-            overdue = self._overdue()
-            if overdue:
-                self._judge(overdue, is_silent=not _answers(next(iter(overdue.values()))))
+            for overdue in _by_server(self._overdue()):
+                self._judge(overdue, is_silent=not self._answers(next(iter(overdue.values()))))
 
     def _overdue(self) -> dict[object, psycopg.Connection]:
         with self._lock:
@@ -72,11 +75,28 @@ class Patience:
                     self._deadlines[one] = time.monotonic() + self._seconds, overdue[one]
 
 
-def _answers(connection: psycopg.Connection) -> bool:
+def _by_server(overdue: dict[object, psycopg.Connection]) -> list[dict[object, psycopg.Connection]]:
+    """Connections of one pool may be to several servers: one may be silent while another is busy."""
+    servers: dict[object, dict[object, psycopg.Connection]] = {}
+    for one, connection in overdue.items():
+        servers.setdefault(_address(connection), {})[one] = connection
+    return list(servers.values())
+
+
+def _address(connection: psycopg.Connection) -> tuple[str, int] | None:
+    try:
+        return connection.info.hostaddr or connection.info.host, connection.info.port
+    except psycopg.Error:  # it was closed meanwhile
+        return None
+
+
+def answers(connection: psycopg.Connection) -> bool:
     """Whether the server of this connection answers a stranger."""
     try:
-        host, port = connection.info.hostaddr or connection.info.host, connection.info.port
-        with _call(host, port) as line:
+        address = _address(connection)
+        if address is None:
+            return False
+        with _call(*address) as line:
             line.sendall(WOULD_YOU_ENCRYPT)
             return bool(line.recv(1))
     except (OSError, psycopg.Error):
@@ -84,11 +104,12 @@ def _answers(connection: psycopg.Connection) -> bool:
 
 
 def _call(host: str, port: int) -> socket.socket:
-    if not host.startswith("/"):
+    if not host.startswith(("/", "@")):  # a folder, or a name in Linux's abstract namespace
         return socket.create_connection((host, port), timeout=ANSWER_SECONDS)
     line = socket.socket(socket.AF_UNIX)
     line.settimeout(ANSWER_SECONDS)
-    line.connect(f"{host}/.s.PGSQL.{port}")
+    path = f"{host}/.s.PGSQL.{port}"
+    line.connect(f"\0{path[1:]}" if host.startswith("@") else path)
     return line
 
 

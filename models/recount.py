@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from models.database import Database
+from models.database import Database, DatabaseUnavailable
 from models.inbox import UNREAD, UNSEEN
 from models.marking import Which, take_version
 from models.numberline import hold_one
@@ -89,10 +89,15 @@ def main() -> int:
     parser.add_argument("--repair", action="store_true", help="set the counts that are wrong to what the items say")
     repair = parser.parse_args().repair
     try:
-        database = Database(load_settings(uses=DATABASE).database_url)
+        settings = load_settings(uses=DATABASE)
+        database = Database(settings.database_url, pooler=settings.database_pooler)
+        database.check()
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+    except DatabaseUnavailable as error:
+        print(f"The database cannot be used ({error}). Look at DATABASE_URL.", file=sys.stderr)
+        return 1
     looked_at, wrong = 0, 0
     for looked_at, miscounts in recount(database, repair=repair):
         for miscount in miscounts:

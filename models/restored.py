@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import update
 
-from models.database import Database, Session
+from models.database import Database, DatabaseUnavailable, Session
 from models.tables import history
 from settings import DATABASE, SettingsError, load_settings
 
@@ -25,10 +25,15 @@ def begin_another_history(session: Session) -> UUID:
 def main(arguments: Sequence[str]) -> int:
     argparse.ArgumentParser(prog="python -m models.restored", description=__doc__).parse_args(arguments)
     try:
-        database = Database(load_settings(uses=DATABASE).database_url)
+        settings = load_settings(uses=DATABASE)
+        database = Database(settings.database_url, pooler=settings.database_pooler)
+        database.check()
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+    except DatabaseUnavailable as error:
+        print(f"The database cannot be used ({error}). Look at DATABASE_URL.", file=sys.stderr)
+        return 1
     with database.write() as session:
         epoch = begin_another_history(session)
     print(f"The epoch is {epoch} from now on; every client loads its inbox anew.")

@@ -51,6 +51,10 @@ def find_nginx() -> str | None:
     return shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 
 
+def find_pgbouncer() -> str | None:
+    return shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
+
+
 def find_faketime() -> Path | None:
     """The library that tells a process another time, for threads."""
     return next(Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"), None)
@@ -103,6 +107,7 @@ PARTS = (
     Part("Redis or Valkey", "redis-server", find_redis),
     Part("nginx", "nginx", find_nginx),
     Part("OpenSSL (its command)", "openssl", lambda: shutil.which("openssl")),
+    Part("pgbouncer", "pgbouncer", find_pgbouncer),
     Part("libfaketime", "libfaketime", find_faketime),
     Part("Chromium", "chromium", find_chromium),
     Part("docker-compose (for `config`; no engine)", "docker-compose", find_compose),

@@ -22,10 +22,10 @@ class PostgreSQL(Process):
     """A private PostgreSQL on 127.0.0.1; data, port and password stay the same over restarts.
 
     With `fsync` it is set up as in production; without it is small and quick, and survives the end of its process, but
-    not of the machine. Root runs it under the account `postgres` (or `nobody`), as PostgreSQL refuses root.
+    not of the machine. `more` are settings of the server, such as `unix_socket_directories`. Root runs it under the account `postgres` (or `nobody`), as PostgreSQL refuses root.
     """
 
-    def __init__(self, folder: Path, *, fsync: bool = False) -> None:
+    def __init__(self, folder: Path, *, fsync: bool = False, **more: str) -> None:
         state = remembered(folder, port=free_port, password=secrets.token_hex)
         self.folder, self.data = folder, folder / "data"
         self.port, self.password = state["port"], state["password"]
@@ -36,8 +36,9 @@ class PostgreSQL(Process):
             "port": self.port,
             "unix_socket_directories": "",  # a socket's path may be too long here
             **(AS_IN_PRODUCTION if fsync else SMALL),
+            **more,
         }
-        command: list[str | Path] = [_binaries() / "postgres", "-D", self.data]
+        command: list[str | Path] = [binaries() / "postgres", "-D", self.data]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         super().__init__(
@@ -56,16 +57,16 @@ class PostgreSQL(Process):
             shutil.chown(self.folder, self.account)
             _refuse_a_closed_path(self.folder, self.account)
         if not (self.data / "PG_VERSION").exists():
-            self._initialise()
+            self.initialise()
         super().start()
 
-    def _initialise(self) -> None:
+    def initialise(self) -> None:
         passwords = self.folder / "password"
         passwords.touch(mode=0o600)
         passwords.write_text(self.password)
         if self.account:
             shutil.chown(passwords, self.account)
-        command: list[str | Path] = [_binaries() / "initdb", "-D", self.data, "--username=belfry", "--no-sync"]
+        command: list[str | Path] = [binaries() / "initdb", "-D", self.data, "--username=belfry", "--no-sync"]
         command += ["--auth=scram-sha-256", f"--pwfile={passwords}", "--encoding=UTF8", "--no-locale"]
         done = subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, check=False, **run_as(self.account)
@@ -83,7 +84,7 @@ class PostgreSQL(Process):
         return lines[:1] == [str(self.pid)] and lines[-1].strip() == "ready"
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     binaries = find_postgresql()
     if binaries is None:
         raise FileNotFoundError("there is no PostgreSQL server, 13 or newer, on this machine")

@@ -22,7 +22,7 @@ import gevent
 
 from lib.listening import CannotListen, listen
 from logs import configure_logging
-from models.database import Database
+from models.database import Database, DatabaseUnusable
 from models.revocations import all_revocations
 from push.revoked import Load
 from push.server import BACKLOG, HTTP_MAX, Limits, PushServer
@@ -46,7 +46,7 @@ def main() -> int:
         for handler in logging.getLogger().handlers:
             handler.addFilter(SamplingFilter())
         server = _server(settings)
-    except (SettingsError, CannotListen) as error:
+    except (SettingsError, DatabaseUnusable, CannotListen) as error:
         print(error, file=sys.stderr)
         return UNUSABLE
     gevent.get_hub().print_exception = _log_stray
@@ -75,7 +75,7 @@ def _server(settings: Settings) -> PushServer:
         ),
         origins=settings.cors_origins,
         limits=_limits(settings),
-        load_revocations=_reader(settings.database_url),
+        load_revocations=_reader(settings),
         on_death=_die,
     )
 
@@ -91,9 +91,10 @@ def _limits(settings: Settings) -> Limits:
     return Limits(sockets, settings.push_max_sockets_per_user)
 
 
-def _reader(database_url: str) -> Load:
+def _reader(settings: Settings) -> Load:
     """Asks the database, the only time that this process does, which users' tokens were taken back."""
-    database = Database(database_url)
+    database = Database(settings.database_url, pooler=settings.database_pooler)
+    database.refuse_unusable()
 
     def read(since: datetime | None) -> Mapping[str, datetime]:
         with database.glance() as session:

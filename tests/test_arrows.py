@@ -39,7 +39,11 @@ AT_THE_EDGE = {"settings", "logs"}
 # tokens are revoked, and nothing else.
 DOORS = {
     "api.enqueue": {"workers.queues"},
-    "push.__main__": {"models.database.Database", "models.revocations.all_revocations"},
+    "push.__main__": {
+        "models.database.Database",
+        "models.database.DatabaseUnusable",
+        "models.revocations.all_revocations",
+    },
 }
 
 GEVENT = {"push", "api.__main__", "api.worker"}

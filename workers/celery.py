@@ -5,11 +5,11 @@ import sys
 from datetime import timedelta
 from typing import Any
 
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging, worker_init
 
 from lib import failpoints
 from logs import configure_logging
-from models.database import Database
+from models.database import Database, DatabaseUnusable
 from models.upkeep import Retention
 from push.announcer import Announcer
 from settings import WORKER, SettingsError, load_settings
@@ -27,7 +27,7 @@ failpoints.arm(settings.failpoint)
 envelopes.install()
 app = make_celery(settings.broker_url)
 app.conf.worker_consumer = "workers.messages:OnlyTasks"
-database = Database(settings.database_url, lock_seconds=LOCK_SECONDS)
+database = Database(settings.database_url, lock_seconds=LOCK_SECONDS, pooler=settings.database_pooler)
 announcer = Announcer(settings.broker_url)
 retention = Retention(timedelta(days=settings.retention_days), timedelta(days=settings.changes_retention_days))
 
@@ -37,3 +37,12 @@ def _log_like_the_rest_of_belfry(**_: Any) -> None:
     configure_logging(settings.log_level)
     for two_lines_a_task in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(two_lines_a_task).setLevel("DEBUG" if settings.log_level == "DEBUG" else "WARNING")
+
+
+@worker_init.connect
+@beat_init.connect
+def _refuse_an_unusable_database(**_: Any) -> None:
+    try:
+        database.refuse_unusable()
+    except DatabaseUnusable as error:
+        sys.exit(str(error))

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from logs import CONTROL_CHARACTERS
 from models import parking
-from models.database import Database, DatabaseUnavailable, Session
+from models.database import Database, DatabaseUnavailable, DatabaseUnusable, Session
 from models.limits import ERROR_MAX
 from models.parking import Parked
 from settings import DATABASE, SettingsError, load_settings
@@ -47,11 +47,14 @@ DROP = Fate(
 def main(arguments: Sequence[str]) -> int:
     asked = _parser().parse_args(arguments)
     try:
-        database = Database(load_settings(uses=DATABASE).database_url)
+        settings = load_settings(uses=DATABASE)
+        database = Database(settings.database_url, pooler=settings.database_pooler)
     except SettingsError as error:
         return _complain(str(error), 2)
     try:
         return int(asked.command(database, asked))
+    except DatabaseUnusable as error:
+        return _complain(str(error), 1)
     except DatabaseUnavailable:
         return _complain("The database does not answer, or is not migrated. Look at DATABASE_URL.", 1)
 

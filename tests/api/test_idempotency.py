@@ -22,7 +22,7 @@ Post = Callable[[int], tuple[str, Any, str]]  # what the nth of many sends: wher
 @pytest.fixture
 def other_process(api: Api, tmp_path: Path) -> Iterator[Api]:
     """A second API process over the same database."""
-    url = api.database.engine.url.render_as_string(hide_password=False)
+    url = api.database.url
     with running_api(url, tmp_path, migrated=False) as running:
         yield running
 

@@ -1,6 +1,8 @@
 """A wire that can be slow, lose answers, or go dead without a word: a TCP proxy in a thread of its own."""
 
 import asyncio
+import socket
+import struct
 import threading
 from collections.abc import Coroutine
 from contextlib import closing, suppress
@@ -17,10 +19,12 @@ class Proxy:
     def __init__(self, to_port: int) -> None:
         self.port = free_port()
         self._to_port = to_port
+        self.questions = 0  # pieces that came from the near side
         self._delay = 0.0
         self._swallows = False
         self._robbed: set[asyncio.StreamWriter] = set()
         self._lines: set[asyncio.Task[None]] = set()
+        self._near: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
@@ -33,6 +37,14 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def lead_to(self, to_port: int) -> None:
+        """New lines lead to another port; those that are open stay."""
+        self._to_port = to_port
+
+    def hang_up(self, *, reset: bool = False) -> None:
+        """End all lines on the near side: by a FIN, as a router does that tidies up, or by a RST."""
+        self._do(self._hang_up_near(reset))
 
     def slow_down(self, seconds: float) -> None:
         """From now on every answer takes longer by this."""
@@ -77,6 +89,13 @@ class Proxy:
             writer.transport.abort()
         self._robbed.clear()
 
+    async def _hang_up_near(self, reset: bool) -> None:
+        for writer in self._near:
+            if reset:  # closing with unsent data thrown away sends a RST
+                line = writer.get_extra_info("socket")
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
     async def _hang_up(self) -> None:
         self._server.close()
         for line in self._lines:
@@ -87,12 +106,14 @@ class Proxy:
         line, is_open = asyncio.current_task(), self._open
         assert line is not None
         self._lines.add(line)
+        self._near.add(writer)
         with closing(writer), suppress(OSError, asyncio.CancelledError):
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
             with closing(far_writer):
                 ways = self._ask(reader, far_writer, is_open), self._answer(far_reader, writer, is_open)
                 await self._both_ways(is_open, *ways)
         self._lines.discard(line)
+        self._near.discard(writer)
 
     async def _both_ways(self, is_open: asyncio.Event, *ways: Coroutine[Any, Any, None]) -> None:
         tasks = [asyncio.ensure_future(way) for way in ways]
@@ -106,6 +127,7 @@ class Proxy:
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
         with suppress(OSError):
             while data := await reader.read(CHUNK):
+                self.questions += 1
                 await is_open.wait()
                 writer.write(data)
                 await writer.drain()

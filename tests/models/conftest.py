@@ -33,7 +33,7 @@ def empty_database(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 @pytest.fixture
 def database(empty_database: Database) -> Database:
-    migrate(empty_database.engine.url.render_as_string(hide_password=False))
+    migrate(empty_database.url)
     return empty_database
 
 

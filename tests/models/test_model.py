@@ -228,7 +228,7 @@ def quick_database(tmp_path: Path) -> Iterator[Database]:
     """SQLite that does not wait for the disk: what is tested here is not whether it survives a power cut."""
     database = Database(f"sqlite:///{tmp_path}/belfry.sqlite")
     event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-    migrate(database.engine.url.render_as_string())
+    migrate(database.url)
     yield database
     database.dispose()
 

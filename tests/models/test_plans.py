@@ -69,7 +69,7 @@ Query = Callable[[Session], object]
 def crowd() -> Iterator[Database]:
     with fresh_database(demand_service("BELFRY_POSTGRES_URL")) as url:
         database = Database(url.replace("postgresql:", "postgresql+psycopg:", 1))
-        migrate(database.engine.url.render_as_string(hide_password=False))
+        migrate(database.url)
         fill(url, Mixture(ITEMS, STATES, OTHERS, items_each=4))
         with psycopg.connect(url, autocommit=True) as connection:
             for statement in AFTERWARDS:

@@ -60,7 +60,7 @@ def test_a_second_migration_changes_nothing_and_keeps_the_epoch(database: Databa
     epoch = text("SELECT epoch FROM history")
     with database.read() as session:
         before = session.scalars(epoch).all()
-    migrate(database.engine.url.render_as_string(hide_password=False))
+    migrate(database.url)
     with database.read() as session:
         assert session.scalars(epoch).all() == before
     assert len(before) == 1
@@ -80,7 +80,7 @@ def test_what_was_published_before_its_content_was_kept_rendered_is_shown_as_it_
     receive("bob", **said, kind="k", severity="high", expires_at=NOW + timedelta(days=1))
     receive("bob", title="bare")
     before = items_of("bob")
-    url = database.engine.url.render_as_string(hide_password=False)
+    url = database.url
     migrate(url, "0004", command.downgrade)
     migrate(url)
     assert items_of("bob") == before

@@ -1,0 +1,62 @@
+"""Which errors mean that the database is away, whatever was asked of it."""
+
+import psycopg
+from psycopg import errors
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+DATABASE_ERRORS = (DBAPIError, PoolTimeout, psycopg.Error)
+
+# SQLSTATEs that psycopg does not count as operational errors, and that are no fault of the statement either.
+_AWAY = (
+    errors.ReadOnlySqlTransaction,
+    errors.IdleInTransactionSessionTimeout,
+    errors.TransactionTimeout,
+)
+# The server ends the connection, or a pooler says that it has lost the server.
+_LOST = (errors.IdleInTransactionSessionTimeout, errors.TransactionTimeout)
+_LOST_CLASSES = ("08", "57P")
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be reached or did not answer. Nothing was written, unless it fell silent at the commit."""
+
+
+class Locked(DatabaseUnavailable):
+    """Somebody holds a row for longer than we wait. Nothing was written."""
+
+
+class ReadOnly(DatabaseUnavailable):
+    """The server takes no writes: it is a standby, or was made one by a failover. Nothing was written."""
+
+
+class DatabaseUnusable(DatabaseUnavailable):
+    """The database answers, but Belfry cannot work with it; the message names the setting and says what to do."""
+
+
+def is_away(error: Exception) -> bool:
+    """Whether it is the database that fails, whatever is asked of it."""
+    return isinstance(error, DatabaseUnavailable) and not isinstance(error, Locked)
+
+
+def translate(error: Exception) -> DatabaseUnavailable | None:
+    """The error as ours; None if the statement is to blame."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    name = type(error).__name__
+    if isinstance(origin, errors.LockNotAvailable):
+        return Locked(name)
+    if isinstance(origin, errors.ReadOnlySqlTransaction):
+        return ReadOnly(name)
+    operational = isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
+    operational |= isinstance(origin, (psycopg.OperationalError, psycopg.InterfaceError, *_AWAY))
+    return DatabaseUnavailable(name) if operational else None
+
+
+def spoils_connections(error: Exception) -> bool:
+    """Whether connections made before this error are of no use: the server closed them, or takes no writes."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(origin, (errors.ReadOnlySqlTransaction, *_LOST)):
+        return True
+    if not isinstance(origin, psycopg.OperationalError):
+        return False
+    return origin.sqlstate is None or origin.sqlstate.startswith(_LOST_CLASSES)
