@@ -4,10 +4,10 @@ A pooler such as pgbouncer may give each transaction another server connection. 
 is of use: no prepared statement, no setting. A pooler is recognised by the process id that it made up for the client.
 """
 
-import logging
 import select
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, NoReturn
 
 import psycopg
@@ -24,7 +24,6 @@ PATIENCE_SECONDS = 1.5  # then a server that is silent for half a second more is
 POOLER_ANSWER_SECONDS = 2.0  # how long a query through a pooler may take that finds out whether the server answers
 REFUSE_SECONDS = 0.5  # after a connection could not be made, for so long none is tried
 PREPARE_AFTER = 5  # executions: psycopg's default
-LOG_AGAIN_SECONDS = 60.0  # why connections fail is logged when it changes, and so often
 
 PARAMETERS = {
     "connect_timeout": str(CONNECT_TIMEOUT_SECONDS),
@@ -49,9 +48,6 @@ OTHER_ENCODING = (
 )
 BAD_OPTIONS = "DATABASE_URL has `options` that the server refuses ({reason}); set others"
 TAKES_NO_WRITES = "the server takes no writes: it is a standby, or set to read-only"
-
-log = logging.getLogger(__name__)
-log.addHandler(logging.NullHandler())  # a command that sets no log up says by itself why it ends
 
 
 class ServerConnection(psycopg.Connection[Any]):
@@ -81,7 +77,7 @@ class Connector:
         self._always_pooler = always_pooler
         self.patience = Patience(PATIENCE_SECONDS, self._answers)
         self._failure = DatabaseUnavailable()
-        self._failed_at = self._logged_at = float("-inf")
+        self._failed_at = float("-inf")
 
     def connect(self, _dialect: object, _record: object, _args: object, options: Mapping[str, Any]) -> ServerConnection:
         """Raises `DatabaseUnavailable`, also at once where it has just been raised."""
@@ -127,13 +123,7 @@ class Connector:
         connection.prepare_threshold = PREPARE_AFTER
 
     def _fail(self, failure: DatabaseUnavailable, cause: BaseException | None) -> NoReturn:
-        now = time.monotonic()
-        is_new = (type(failure), failure.args) != (type(self._failure), self._failure.args)
-        if is_new or now > self._logged_at + LOG_AGAIN_SECONDS:
-            self._logged_at = now
-            level = logging.ERROR if isinstance(failure, DatabaseUnusable) else logging.WARNING
-            log.log(level, "database_not_connected reason=%s", failure)
-        self._failure, self._failed_at = failure, now
+        self._failure, self._failed_at = failure, time.monotonic()
         raise failure from cause
 
     def _answers(self, connection: psycopg.Connection[Any]) -> bool:
@@ -144,7 +134,7 @@ class Connector:
 
     def _server_answers(self) -> bool:
         try:
-            with psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None) as line:
+            with closing(psycopg.connect(self._conninfo, autocommit=True)) as line:
                 line.pgconn.send_query(b"SELECT 1")
                 poll = select.poll()
                 poll.register(line.fileno(), select.POLLIN)

@@ -16,6 +16,7 @@ from models.unavailable import (
     DATABASE_ERRORS,
     DatabaseUnavailable,
     DatabaseUnusable,
+    FailureLog,
     Locked,
     ReadOnly,
     is_away,
@@ -59,6 +60,7 @@ class Database:
             else Postgresql(url, lock_seconds=lock_seconds, always_pooler=pooler == "yes")
         )
         self.engine = self._server.engine
+        self._failures = FailureLog()
         self._engines = {
             kind: self.engine.execution_options(belfry_begin=kind) for kind in ("write", "read", "at once")
         }
@@ -95,8 +97,8 @@ class Database:
             yield session
 
     def check(self) -> None:
-        """Raises `DatabaseUnavailable` unless the database answers and takes writes."""
-        with self.glance() as session:
+        """Raises `DatabaseUnavailable` unless the database answers and takes writes. Who asks says so; no log does."""
+        with self._opened("at once", is_check=True) as session:
             if session.exec_driver_sql(self._server.read_only).scalar():
                 self._server.renew()
                 raise ReadOnly(TAKES_NO_WRITES)
@@ -118,7 +120,7 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _opened(self, kind: str) -> Iterator[Session]:
+    def _opened(self, kind: str, *, is_check: bool = False) -> Iterator[Session]:
         try:
             session, opened = self._server.open(self._engines[kind])
             with opened:
@@ -126,8 +128,14 @@ class Database:
         except DATABASE_ERRORS as error:
             if spoils_connections(error):
                 self._server.renew()
-            if unavailable := translate(error):
-                raise unavailable from error
+            unavailable = translate(error)
+            if unavailable is None:
+                raise
+            self._failures.note(unavailable)
+            raise unavailable from error
+        except DatabaseUnavailable as error:  # of a connection that could not be made
+            if not is_check:
+                self._failures.note(error)
             raise
 
 

@@ -1,9 +1,14 @@
 """Which errors mean that the database is away, whatever was asked of it."""
 
+import logging
+import time
+
 import psycopg
 from psycopg import errors
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+LOG_AGAIN_SECONDS = 60.0  # why the database is away is logged when it changes, and so often
 
 DATABASE_ERRORS = (DBAPIError, PoolTimeout, psycopg.Error)
 
@@ -16,6 +21,10 @@ _AWAY = (
 # The server ends the connection, or a pooler says that it has lost the server.
 _LOST = (errors.IdleInTransactionSessionTimeout, errors.TransactionTimeout)
 _LOST_CLASSES = ("08", "57P")
+
+
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # a command that sets no log up says by itself why it ends
 
 
 class DatabaseUnavailable(Exception):
@@ -60,3 +69,19 @@ def spoils_connections(error: Exception) -> bool:
     if not isinstance(origin, psycopg.OperationalError):
         return False
     return origin.sqlstate is None or origin.sqlstate.startswith(_LOST_CLASSES)
+
+
+class FailureLog:
+    """Says why the database is away: once, and again while it lasts, however many ask meanwhile."""
+
+    def __init__(self) -> None:
+        self._reason = ""
+        self._logged_at = float("-inf")
+
+    def note(self, error: DatabaseUnavailable) -> None:
+        reason, now = f"{type(error).__name__}: {error}", time.monotonic()
+        if not is_away(error) or (reason == self._reason and now < self._logged_at + LOG_AGAIN_SECONDS):
+            return
+        self._reason, self._logged_at = reason, now
+        level = logging.ERROR if isinstance(error, DatabaseUnusable) else logging.WARNING
+        log.log(level, "database_unavailable reason=%s", reason)

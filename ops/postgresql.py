@@ -22,7 +22,8 @@ class PostgreSQL(Process):
     """A private PostgreSQL on 127.0.0.1; data, port and password stay the same over restarts.
 
     With `fsync` it is set up as in production; without it is small and quick, and survives the end of its process, but
-    not of the machine. `more` are settings of the server, such as `unix_socket_directories`. Root runs it under the account `postgres` (or `nobody`), as PostgreSQL refuses root.
+    not of the machine. `more` are settings of the server, such as `unix_socket_directories`. Root runs it under the
+    account `postgres` (or `nobody`), as PostgreSQL refuses root.
     """
 
     def __init__(self, folder: Path, *, fsync: bool = False, **more: str) -> None:

@@ -110,10 +110,11 @@ def test_a_statement_that_may_have_run_is_not_sent_again(server: PostgreSQL, pro
     proxy.swallow_answers()
     with ExitStack() as stack:
         stack.callback(proxy.heal)
-        with pytest.raises(DatabaseUnavailable), ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor() as pool:
             running = pool.submit(write_one, database, insert)
             wait_for(lambda: count(server) == 1, what="the row")
             finish(server, proxy)
+        with pytest.raises(DatabaseUnavailable):
             running.result()
     assert count(server) == 1
 

@@ -1,0 +1,96 @@
+"""The database fails over while connections to the old server stay open: within seconds all goes to the new one."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from ops.postgresql import PostgreSQL
+from ops.processes import accepts
+from ops.rabbitmq import RabbitMQ
+from ops.services import temporary_folder
+from ops.stack import Stack
+from tests.conftest import demand_service
+from tests.faults.proxy import Proxy
+from tests.support import wait_for
+from tests.support.fresh import fresh_vhost
+from tests.support.people import Person
+from tests.support.stack import start_stack
+from tests.support.standby import Standby
+
+WITHIN = 10.0  # seconds; two are usual
+
+
+@dataclass(frozen=True)
+class Site:
+    stack: Stack
+    primary: PostgreSQL
+    standby: Standby
+    proxy: Proxy
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """The system reaches its database by an address that can be turned to another server."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(temporary_folder())
+        primary = stack.enter_context(PostgreSQL(folder / "primary"))
+        standby = stack.enter_context(Standby(folder / "standby", primary))
+        proxy = Proxy(primary.port)
+        proxy.start()
+        stack.callback(proxy.stop)
+        broker = stack.enter_context(fresh_vhost(RabbitMQ(Path(demand_service("BELFRY_RABBITMQ_FOLDER")))))
+        parts = urlsplit(primary.url)
+        url = parts._replace(netloc=f"belfry:{primary.password}@127.0.0.1:{proxy.port}").geturl()
+        running = stack.enter_context(start_stack(folder, url, broker))
+        yield Site(running, primary, standby, proxy)
+
+
+def demote(server: PostgreSQL) -> None:
+    with psycopg.connect(server.url, autocommit=True) as admin:
+        admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        admin.execute("SELECT pg_reload_conf()")
+
+
+def test_after_a_failover_everything_is_written_to_the_new_primary_and_read_from_it(site: Site) -> None:
+    alice, bob = Person("alice", site.stack), Person("bob", site.stack)
+    alice.message("bob", "before")
+    bob.expect_stored(1)
+    site.standby.catch_up()
+
+    demote(site.primary)
+    wait_for(lambda: bob.call("GET", "/readyz").status_code == 503, WITHIN, "the API to be not ready")
+    assert accepts(site.primary.port)  # nobody hung up
+    for call in (
+        lambda: alice.call("POST", "/v1/messages", {"to": "bob", "text": "lost"}),
+        lambda: bob.call("GET", "/v1/inbox"),
+    ):
+        answer = call()
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+
+    site.proxy.lead_to(site.standby.port)
+    site.standby.promote()
+    wait_for(lambda: bob.call("GET", "/readyz").status_code == 200, WITHIN, "the API to be ready")
+    alice.message("bob", "after")  # written, and delivered by the worker
+    assert [item["body"] for item in bob.expect_stored(2)] == ["after", "before"]
+    assert site.stack["api"].running
+    assert site.stack["worker"].running
+
+
+def test_the_worker_alone_finds_the_new_primary(site: Site) -> None:
+    """It has met the old one; what was accepted waits for it."""
+    alice, bob = Person("alice", site.stack), Person("bob", site.stack)
+    alice.message("bob", "before")
+    bob.expect_stored(1)
+    site.standby.catch_up()
+    site.proxy.lead_to(site.standby.port)
+    site.standby.promote()
+    demote(site.primary)
+    wait_for(lambda: bob.call("GET", "/readyz").status_code == 200, WITHIN, "the API to be ready")
+    alice.message("bob", "after")
+    assert [item["body"] for item in bob.expect_stored(2)] == ["after", "before"]
