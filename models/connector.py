@@ -28,6 +28,7 @@ PREPARE_AFTER = 5  # executions: psycopg's default
 PARAMETERS = {
     "connect_timeout": str(CONNECT_TIMEOUT_SECONDS),
     "application_name": "belfry",
+    "target_session_attrs": "read-write",  # of several hosts, or several addresses of one, any other is passed over
     # Routers and firewalls forget a connection that is idle for some minutes. Probes keep it, or find that it is gone.
     "keepalives_idle": "30",
     "keepalives_interval": "10",
@@ -67,9 +68,8 @@ class Connector:
 
     def __init__(self, url: str, *, lock_seconds: float | None, always_pooler: bool) -> None:
         given = parse_postgresql(url)
-        several = {"target_session_attrs": "read-write"} if "," in given.parameters.get("host", "") else {}
         # What comes and goes is Unicode, whatever PGCLIENTENCODING says.
-        self._conninfo = make_conninfo(**{**PARAMETERS, **several, **given.parameters, "client_encoding": "UTF8"})
+        self._conninfo = make_conninfo(**{**PARAMETERS, **given.parameters, "client_encoding": "UTF8"})
         locks = {} if lock_seconds is None else {"lock_timeout": f"{lock_seconds * 1000:.0f}"}
         settings = {**given.settings, **SETTINGS, **locks}
         self._set_session = _set(settings, is_local=False)
@@ -86,7 +86,7 @@ class Connector:
         try:
             return self._connect(options)
         except psycopg.Error as error:
-            self._fail(DatabaseUnavailable(str(error).partition("\n")[0]), error)  # libpq tells no password
+            self._fail(_unavailable(error), error)
         except DatabaseUnavailable as error:
             self._fail(error, error.__cause__)
 
@@ -141,6 +141,12 @@ class Connector:
                 return bool(poll.poll(POOLER_ANSWER_SECONDS * 1000))
         except (OSError, psycopg.Error):
             return False
+
+
+def _unavailable(error: psycopg.Error) -> DatabaseUnavailable:
+    """libpq tells hosts and users, and no password."""
+    reason = str(error).partition("\n")[0]
+    return ReadOnly(TAKES_NO_WRITES) if reason.endswith("session is read-only") else DatabaseUnavailable(reason)
 
 
 def _set(settings: Mapping[str, str], *, is_local: bool) -> Composed:

@@ -95,13 +95,13 @@ def test_what_cannot_be_used_is_refused_in_words_without_the_password(url: str, 
 
 def test_a_schema_named_by_the_url_holds_the_tables_and_all_that_is_written(postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as admin:
-        admin.execute("CREATE SCHEMA belfry")
-    url = f"{postgres_url}?options=-csearch_path%3Dbelfry"
+        admin.execute("CREATE SCHEMA shop")
+    url = f"{postgres_url}?options=-csearch_path%3Dshop"
     migrate(normalized(url))
     database = Database(normalized(url))
     with database.read() as session:
         places = fetch(session, text("SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname !~ '^(pg_|info)'"), {})
-        assert places == [("belfry",)]
+        assert places == [("shop",)]
         assert fetch(session, text("SELECT count(*) FROM history"), {}) == [(1,)]
     database.dispose()
 

@@ -188,6 +188,7 @@ def test_the_port_that_kubernetes_sets_for_a_service_is_ignored_with_a_warning(
 
 
 UNUSABLE = {
+    "DATABASE_POOLER": "perhaps",
     "DATABASE_URL": "mysql://host/x",
     "BROKER_URL": "memory://",
     "JWT_SECRET": "weak",

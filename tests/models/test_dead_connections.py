@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from threading import Barrier
 from urllib.parse import urlsplit
 
 import psycopg
@@ -16,6 +15,7 @@ from ops.postgresql import PostgreSQL
 from ops.services import temporary_folder
 from tests.faults.proxy import Proxy
 from tests.support import wait_for
+from tests.support.connections import fill_pool
 
 CONNECTIONS = 4
 WAYS = ("write", "read", "glance", "write_at_once")
@@ -41,15 +41,7 @@ def database(server: PostgreSQL, proxy: Proxy) -> Iterator[Database]:
     """With several connections in its pool, all idle."""
     url = urlsplit(server.url)
     database = Database(url._replace(netloc=f"belfry:{server.password}@127.0.0.1:{proxy.port}").geturl())
-    together = Barrier(CONNECTIONS)
-
-    def use_one(_: int) -> None:
-        with database.read() as session:
-            fetch(session, SELECT, {})
-            together.wait(10)
-
-    with ThreadPoolExecutor(CONNECTIONS) as many:
-        list(many.map(use_one, range(CONNECTIONS)))
+    fill_pool(database, CONNECTIONS)
     yield database
     database.dispose()
 

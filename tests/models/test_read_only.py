@@ -16,6 +16,7 @@ from ops.postgresql import PostgreSQL
 from ops.services import temporary_folder
 from tests.faults.proxy import Proxy
 from tests.support import wait_for
+from tests.support.connections import fill_pool
 from tests.support.standby import Standby
 
 INSERT = text("INSERT INTO marks VALUES (:n)")
@@ -118,20 +119,31 @@ def test_after_a_failover_writes_go_to_the_new_primary_and_reads_are_fresh(
 ) -> None:
     """Connections to the old server stay open, and it would answer their reads."""
     mark(database, 1)
+    fill_pool(database, 4)
     with temporary_folder() as folder, Standby(folder / "standby", primary) as standby:
         standby.catch_up()
         set_read_only(primary, "on")
         proxy.lead_to(standby.port)
         with pytest.raises(ReadOnly):
             mark(database, 2)
-        with pytest.raises(ReadOnly):
-            newest(database)  # of a standby, which may lag
+        for _ in range(4):
+            with pytest.raises(ReadOnly):
+                newest(database)  # of the old server, or of a standby, which may lag
         standby.promote()
         wait_for(lambda: is_usable(database), 5, "the new primary to be met")
         mark(database, 3)
         assert newest(database) == 3
         with psycopg.connect(standby.url) as there:
             assert there.execute("SELECT max(n) FROM marks").fetchall() == [(3,)]
+        database.dispose()
+
+
+@pytest.mark.parametrize("wanted", ["", "?target_session_attrs=any"])
+def test_a_standby_is_no_database_to_work_with(primary: PostgreSQL, wanted: str) -> None:
+    with temporary_folder() as folder, Standby(folder / "standby", primary) as standby:
+        database = Database(standby.url + wanted)
+        with pytest.raises(ReadOnly):
+            newest(database)
         database.dispose()
 
 

@@ -21,6 +21,7 @@ from tests.support.fresh import fresh_vhost
 from tests.support.people import Person
 from tests.support.stack import start_stack
 from tests.support.standby import Standby
+from workers.queues import DELIVER
 
 WITHIN = 10.0  # seconds; two are usual
 
@@ -65,11 +66,8 @@ def test_after_a_failover_everything_is_written_to_the_new_primary_and_read_from
     demote(site.primary)
     wait_for(lambda: bob.call("GET", "/readyz").status_code == 503, WITHIN, "the API to be not ready")
     assert accepts(site.primary.port)  # nobody hung up
-    for call in (
-        lambda: alice.call("POST", "/v1/messages", {"to": "bob", "text": "lost"}),
-        lambda: bob.call("GET", "/v1/inbox"),
-    ):
-        answer = call()
+    lost = {"to": "bob", "text": "lost"}
+    for answer in (alice.call("POST", "/v1/messages", lost), bob.call("GET", "/v1/inbox")):
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert int(answer.headers["Retry-After"]) > 0
 
@@ -80,6 +78,20 @@ def test_after_a_failover_everything_is_written_to_the_new_primary_and_read_from
     assert [item["body"] for item in bob.expect_stored(2)] == ["after", "before"]
     assert site.stack["api"].running
     assert site.stack["worker"].running
+
+
+def test_after_the_server_closed_all_connections_the_next_request_and_the_next_task_succeed(site: Site) -> None:
+    alice, bob = Person("alice", site.stack), Person("bob", site.stack)
+    for n in range(6):
+        with psycopg.connect(site.primary.url, autocommit=True) as admin:
+            others = "FROM pg_stat_activity WHERE application_name = 'belfry'"
+            admin.execute(f"SELECT pg_terminate_backend(pid) {others}".encode())
+            wait_for(lambda admin=admin, others=others: not admin.execute(f"SELECT 1 {others}".encode()).fetchall())  # type: ignore[misc]
+        alice.message("bob", f"message {n}")
+        assert bob.call("POST", "/v1/inbox/seen", {"through": 1_000}).status_code == 200
+        bob.expect_stored(n + 1)
+    failed = [line for line in site.stack["worker"].output().splitlines() if "raised" in line and DELIVER in line]
+    assert not failed
 
 
 def test_the_worker_alone_finds_the_new_primary(site: Site) -> None:

@@ -43,6 +43,7 @@ class PgBouncer(Process):
         (folder / "users").write_text(f'"belfry" "{server.password}"\n')
         self.url = f"postgresql://belfry:{server.password}@127.0.0.1:{port}/postgres"
         account = server.account if os.geteuid() == 0 else None  # it refuses root, as PostgreSQL does
-        for path in (folder, file, folder / "users") if account else ():
-            shutil.chown(path, account)
+        if account:
+            for path in (folder, file, folder / "users"):
+                shutil.chown(path, account)
         super().__init__("pgbouncer", [program, file], folder / "log", port=port, cwd=folder, user=account)

@@ -1,0 +1,21 @@
+"""Several connections in a pool at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+from sqlalchemy import text
+
+from models.database import Database, fetch
+
+
+def fill_pool(database: Database, count: int) -> None:
+    """Returns when the pool holds this many connections, all idle."""
+    together = Barrier(count)
+
+    def use_one(_: int) -> None:
+        with database.read() as session:
+            fetch(session, text("SELECT 1"), {})
+            together.wait(10)
+
+    with ThreadPoolExecutor(count) as many:
+        list(many.map(use_one, range(count)))
