@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy import func, select
 
 from client.replica import REMOVALS, Answer, Replica, ResyncRequired
 from models import delivery, fanout, inbox, marking, notifications, upkeep, withdrawal
-from models.database import Database, Session
+from models.database import Database
 from models.inbox import Summary
 from models.marking import Which
 from models.notifications import RELAY_AFTER_AT_MOST, NewNotification
@@ -24,9 +24,10 @@ from models.recount import recount
 from models.rendering import Change, Rendered
 from models.restored import begin_another_history
 from models.subscriptions import subscribe
-from models.tables import history, inbox_changes, inboxes, metadata
+from models.tables import inbox_changes, inboxes
 from models.tables import notifications as notification_rows
 from models.upkeep import Retention
+from tests.models import backup
 from tests.models.conftest import NOW
 from tests.support import reading
 
@@ -34,7 +35,6 @@ RECIPIENTS = ("alice", "bob", "carol")
 SUBSCRIBERS = {"boots": ("bob", "carol"), "hats": ("alice", "bob")}
 RETENTION = Retention(notifications=timedelta(days=30), changes=timedelta(days=10))
 ALL = 10_000  # more than there ever is
-TABLES = [table for table in metadata.sorted_tables if table is not history]  # its one row always exists
 
 
 class Device(Replica):
@@ -129,7 +129,7 @@ class World:
         self.phone, self.laptop, self.tablet = (Device(database, "bob") for _ in range(3))
         self.devices = [self.phone, self.laptop, self.tablet, Device(database, "alice")]
         with database.write() as session:
-            _empty(session)
+            backup.empty(session)
             inbox.open_inboxes(session, RECIPIENTS, NOW)
             for topic, people in SUBSCRIBERS.items():
                 subscribe(session, topic, people, NOW)
@@ -139,16 +139,13 @@ class World:
 
     def back_up(self) -> None:
         with self.database.read() as session:
-            self._backup = {table: _rows(session, table) for table in TABLES}
+            self._backup = backup.back_up(session)
         self._known_then = deepcopy((self.published, self.arrived, self.present, self.floors, self._told))
 
     def restore(self) -> None:
         """Put every row back and begin a new epoch. Devices know changes that are lost; the clock is not put back."""
         with self.database.write() as session:
-            _empty(session)
-            for table, rows in self._backup.items():
-                if rows:
-                    session.execute(insert(table), rows)
+            backup.restore(session, self._backup)
             self.epoch = begin_another_history(session)
         self.published, self.arrived, self.present, self.floors, self._told = deepcopy(self._known_then)
 
@@ -350,17 +347,6 @@ class World:
         with self.database.read() as session:
             rows = session.execute(select(inbox_changes.c.recipient_id, inbox_changes.c.version))
             return {(row.recipient_id, row.version) for row in rows}
-
-
-def _empty(session: Session) -> None:
-    for table in reversed(TABLES):
-        session.execute(delete(table))
-
-
-def _rows(session: Session, table: Table) -> list[dict[str, Any]]:
-    """All rows, as they can be inserted again."""
-    stored = [column for column in table.columns if column.computed is None]
-    return [dict(row) for row in session.execute(select(*stored)).mappings()]
 
 
 def expect_exact_counts(database: Database, *, repair: bool = False) -> None:
