@@ -11,12 +11,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 import requests
 
 from ops.processes import Process, wait_for
 from ops.stack import ROOT, command_environment
 from ops.up import TOLD
 from tests.conftest import StartProcess
+
+pytestmark = pytest.mark.slow
 
 PATIENCE = 60.0
 

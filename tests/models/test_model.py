@@ -19,6 +19,8 @@ from models.database import Database
 from models.marking import Which
 from tests.models.world import SUBSCRIBERS, Device, World
 
+pytestmark = pytest.mark.slow
+
 STEPS = 50
 EXAMPLES = {"sqlite": 150, "postgresql": 100}  # always the same ones: half a minute each on an idle machine
 
