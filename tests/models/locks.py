@@ -16,6 +16,6 @@ def wait_until_blocked(database: Database, statement: str = "", sessions: int = 
 
     def are_blocked() -> bool:
         with database.read() as session:
-            return session.scalar(BLOCKED, {"statement": statement}) == sessions
+            return bool(session.scalar(BLOCKED, {"statement": statement}) == sessions)
 
     wait_for(are_blocked, what=f"{sessions} sessions to wait for a lock: {statement or 'any statement'}")

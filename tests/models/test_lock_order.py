@@ -23,6 +23,7 @@ from models.tables import inboxes
 from tests.models.conftest import NOW
 from tests.models.locks import wait_until_blocked
 
+R = TypeVar("R")
 T = TypeVar("T")
 Step = Callable[[Session, Sequence[str]], object]
 Prepare = Callable[[Session], Callable[[Session], object]]
@@ -48,6 +49,10 @@ def at_once(database: Database, steps: Sequence[Callable[[Session], T]]) -> list
 
     with ThreadPoolExecutor(len(steps)) as pool:
         return list(pool.map(run, steps))
+
+
+def in_both_orders(step: Callable[[Session, Sequence[R]], T], rows: Sequence[R]) -> list[Callable[[Session], T]]:
+    return [lambda session: step(session, rows), lambda session: step(session, rows[::-1])]
 
 
 def accept(session: Session, keys: Sequence[str]) -> object:
@@ -89,7 +94,7 @@ STEPS: dict[str, Step] = {
 def test_in_opposite_orders_at_once_neither_fails(postgres: Database, step: Step, there: bool) -> None:
     for turn in range(ROUNDS):
         names = [f"{0 if there else turn} {n:03}" for n in range(MANY)]
-        at_once(postgres, [lambda session, given=given: step(session, given) for given in (names, names[::-1])])
+        at_once(postgres, in_both_orders(step, names))
 
 
 def deliver_them(session: Session, ids: Sequence[UUID]) -> int:
@@ -109,7 +114,7 @@ def test_two_workers_with_the_same_notifications_wait_for_each_other(
             ids = accept_to_each(session, PEOPLE, expires_at=SOON)
             if step is withdraw_them:
                 deliver_them(session, ids)
-        done = at_once(postgres, [lambda session, given=given: step(session, given) for given in (ids, ids[::-1])])
+        done = at_once(postgres, in_both_orders(step, ids))
         assert sorted(done) == [0, MANY]
 
 
