@@ -9,7 +9,7 @@ WEB_SOURCES := web/build.mjs web/tsconfig.json web/tsconfig.types.json $(wildcar
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup services lint test test-browser faults soak bench bench-quick bench-read up demo token picture lock clean tools
+.PHONY: help setup services lint test test-quick test-browser faults soak bench bench-quick bench-read up demo token picture lock clean tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -38,6 +38,9 @@ lint: .venv/.dev web/node_modules/.dev ## Check style, format and types
 # Most tests wait rather than compute: four at a time keep two cores busy. A file's tests share a process and its services.
 test: tools web/node_modules/.dev web/dist/.built ## Run all tests on real, private services; installs what they need [ARGS="-n0 -k inbox"]
 	@$(IN) -m ops.services run -- $(IN) -m pytest -n 4 --dist loadfile $(ARGS)
+
+test-quick: tools web/node_modules/.dev web/dist/.built ## The part of `make test` without whole systems, Chromium, faults, much data: under 3 minutes
+	@$(IN) -m ops.services run -- $(IN) -m pytest -n 4 --dist loadfile -m "not slow" $(ARGS)
 
 test-browser: tools web/node_modules/.dev web/dist/.built ## The part of `make test` that drives a real Chromium
 	@$(IN) -m pytest tests/browser $(ARGS)

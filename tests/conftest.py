@@ -3,7 +3,7 @@
 import itertools
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -22,6 +22,10 @@ from tests.support.fresh import fresh_database, fresh_vhost
 from tests.support.needs import do_without
 from tests.support.stack import start_stack
 
+TESTS = Path(__file__).parent
+SLOW_FOLDERS = {"browser", "faults", "pipeline"}
+SLOW_FIXTURES = {"stack", "own_broker"}  # a whole system; a broker that is paused and killed
+
 _SIDE_BY_SIDE = 16  # more processes of pytest-xdist than that, and two would empty the same Redis database
 _process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SIDE_BY_SIDE
 _lasting_redis_database, *_redis_databases = range(_process, DATABASES, _SIDE_BY_SIDE)
@@ -33,6 +37,15 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # pytest-xdist kills a worker that has not ended by then; it interrupts its test after 5 s, and then tears down.
     NodeManager.EXIT_TIMEOUT = 20
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Mark tests as slow by folder and by fixture; other slow files and tests have the mark in their source."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if folder in SLOW_FOLDERS or fixtures & SLOW_FIXTURES:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from bench.__main__ import main
 from bench.people import Person
 from tests.conftest import demand_service
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 
 

@@ -115,6 +115,7 @@ def test_the_image_installs_every_package_that_its_code_imports(tmp_path: Path) 
             assert set(map(canonical, distributions[package])) & locked, f"{path} imports {package}"
 
 
+@pytest.mark.slow
 def test_one_notification_goes_all_the_way_through_the_services_as_docker_compose_starts_them() -> None:
     with composed() as system:
         for name in ("push-1", "push-2"):

@@ -22,6 +22,8 @@ from ops.stack import ROOT, command_environment, procfile
 from tests.support import reading, wait_for
 from workers.queues import DELIVER, DELIVERIES_QUEUE
 
+pytestmark = pytest.mark.slow
+
 SECRET = "a secret of the tests, longer than 32 bytes"
 SECRET_WORDS = "what nobody else may read " * 10
 NO_ENVELOPES = [

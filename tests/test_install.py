@@ -104,6 +104,7 @@ def test_npm_runs_with_a_node_that_it_finds() -> None:
     assert done.stdout.strip()[0].isdigit()
 
 
+@pytest.mark.slow
 def test_where_the_path_has_no_node_that_of_the_wheel_builds_the_browsers_side(tmp_path: Path) -> None:
     node = install.find_node()
     if node is None or not (ROOT / "web" / "node_modules" / "esbuild").exists():

@@ -20,6 +20,8 @@ from tests.support import wait_for
 from tests.support.composed import NGINX_TEMPLATE, Composed, bearer, composed, fronted, publish, token
 from tests.support.screens import POLLING, STOCK, WEBSOCKET, Screen, screens
 
+pytestmark = pytest.mark.slow
+
 PUSH = ("push-1", "push-2")
 
 

@@ -27,13 +27,14 @@ Run = Callable[..., tuple[int, str, str]]
 Park = Callable[..., UUID]
 
 
-@pytest.fixture
-def database(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """A migrated one, which is also the environment's."""
-    migrate(sqlite_url)
-    for name, value in {**ENVIRON, "DATABASE_URL": sqlite_url}.items():
+@pytest.fixture(params=["postgres_url", "sqlite_url"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A migrated database, which DATABASE_URL names as well."""
+    url: str = request.getfixturevalue(request.param)
+    migrate(url)
+    for name, value in {**ENVIRON, "DATABASE_URL": url}.items():
         monkeypatch.setenv(name, value)
-    database = Database(sqlite_url)
+    database = Database(url)
     yield database
     database.dispose()
 

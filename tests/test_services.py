@@ -26,6 +26,8 @@ from ops.redis import EmbeddedRedis, Redis
 from tests.support import wait_for
 from tests.support.fresh import fresh_database
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 RUN = [sys.executable, "-m", "ops.services", "run", "--"]
 ONCE = Retry(NoBackoff(), 0)

@@ -12,12 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pytest
 import requests
 
 from ops.processes import Process, command_line, wait_for
 from ops.stack import ROOT, command_environment
 from ops.up import TOLD
 from tests.conftest import StartProcess
+
+pytestmark = pytest.mark.slow
 
 PATIENCE = 60.0
 

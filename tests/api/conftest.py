@@ -9,16 +9,28 @@ from tests.conftest import demand_service
 from tests.support.fresh import fresh_database
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """The API without a broker: nothing is delivered but by `api.deliver(…)`."""
+@pytest.fixture(scope="session")
+def sqlite_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder = tmp_path_factory.mktemp("api")
-    if request.param == "sqlite":
-        with running_api(f"sqlite:///{folder}/belfry.sqlite", folder) as running:
-            yield running
-    else:
-        with fresh_database(demand_service("BELFRY_POSTGRES_URL")) as url, running_api(url, folder) as running:
-            yield running
+    with running_api(f"sqlite:///{folder}/belfry.sqlite", folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgresql_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    folder = tmp_path_factory.mktemp("api")
+    with fresh_database(demand_service("BELFRY_POSTGRES_URL")) as url, running_api(url, folder) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def api(request: pytest.FixtureRequest) -> Api:
+    """The API without a broker: nothing is delivered but by `api.deliver(…)`.
+
+    Both run until the session ends: one fixture with two parameters would start anew at each change of the parameter.
+    """
+    running: Api = request.getfixturevalue(f"{request.param}_api")
+    return running
 
 
 @pytest.fixture

@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.api.running import Api, Caller, answered
 from tests.api.test_bad_input import GOOD, NOTIFICATIONS, send
+
+pytestmark = pytest.mark.slow
 
 AS_MANY_AS_TIME_ALLOWS = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -12,6 +12,8 @@ from tests.api.running import SECRET, Api, running_api
 from tests.conftest import demand_service
 from tests.support.fresh import fresh_database
 
+pytestmark = pytest.mark.slow
+
 SEED = "20261122"
 # Of what a schema allows some is refused all the same: rules about several fields, or about dates that never were.
 ALL_CHECKS = ("--checks", "all", "--exclude-checks", "positive_data_acceptance")

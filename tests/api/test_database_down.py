@@ -16,6 +16,8 @@ from tests.api.running import Api, Caller, answered, problem, running_api
 from tests.support import wait_for
 from tests.support.fresh import fresh_database
 
+pytestmark = pytest.mark.slow
+
 ANSWER_WITHIN = 5.0  # seconds: three are promised, on a machine that does nothing else
 
 

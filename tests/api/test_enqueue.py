@@ -19,6 +19,8 @@ from tests.api.running import Api, answered, problem, running_api
 from tests.support import wait_for
 from workers.queues import ANNOUNCE, DELIVER, DELIVERIES_QUEUE, FANOUTS_QUEUE, WITHDRAW, make_celery
 
+pytestmark = pytest.mark.slow
+
 ANSWER_WITHIN = 2.0
 Broker = Redis | RabbitMQ
 

@@ -19,13 +19,13 @@ from tests.api.running import SECRET, Api, answered
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def spec(api: Api) -> dict[str, Any]:
     document: dict[str, Any] = answered(api.http.get("/openapi.json"), 200)
     return document
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def page(api: Api) -> str:
     answer = api.http.get("/docs")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")

@@ -1,8 +1,11 @@
-"""A migrated database, on PostgreSQL and on SQLite, and a small cast: the shop publishes, alice and bob receive."""
+"""A migrated database, PostgreSQL or SQLite, and steps that tests share: the shop publishes, alice and bob receive."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -13,7 +16,9 @@ from models import delivery, notifications
 from models.database import Database
 from models.notifications import NewNotification
 from models.rendering import Change, Rendered
+from tests.conftest import demand_service
 from tests.support import reading
+from tests.support.fresh import fresh_database
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
@@ -24,24 +29,47 @@ def migrate(url: str, revision: str = "head", go: Callable[[Config, str], None] 
     go(config, revision)
 
 
+@pytest.fixture(scope="session")
+def migrated_postgres() -> Iterator[str]:
+    """The name of a database that the migrations made, to be copied."""
+    with fresh_database(demand_service("BELFRY_POSTGRES_URL")) as url:
+        migrate(url)
+        yield urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a database that the migrations made, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "belfry.sqlite"
+    migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def postgres_url(migrated_postgres: str) -> Iterator[str]:
+    """A fresh, migrated PostgreSQL database, dropped afterwards."""
+    with fresh_database(demand_service("BELFRY_POSTGRES_URL"), template=migrated_postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """A fresh, migrated SQLite database."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path)}"
+
+
 @pytest.fixture(params=["postgres_url", "sqlite_url"])
-def empty_database(request: pytest.FixtureRequest) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """Tests that use this run on PostgreSQL and on SQLite."""
     database = Database(request.getfixturevalue(request.param))
     yield database
     database.dispose()
 
 
 @pytest.fixture
-def database(empty_database: Database) -> Database:
-    migrate(empty_database.url)
-    return empty_database
-
-
-@pytest.fixture
 def postgres(postgres_url: str) -> Iterator[Database]:
-    """A migrated one, where writers do not lock each other out."""
+    """For tests in which transactions run side by side: SQLite has one lock for all writers."""
     database = Database(postgres_url)
-    migrate(postgres_url)
     yield database
     database.dispose()
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from models import fanout, history, notifications, withdrawal
 from models.database import Database
@@ -15,8 +15,8 @@ from models.notifications import RELAY_AFTER, NewNotification
 from models.numberline import hold
 from models.subscriptions import subscribe
 from models.tables import fanouts
-from ops.processes import wait_for
 from tests.models.conftest import NOW
+from tests.models.locks import wait_until_blocked
 
 PEOPLE = [f"{n:03}" for n in range(100)]
 SIZE = 10
@@ -112,7 +112,7 @@ def test_workers_side_by_side_wait_for_each_other_only_to_count(postgres: Databa
         with postgres.write() as session:
             here = fanout.fan_out(session, id_, SIZE, NOW)
             beside = pool.submit(step, postgres, id_)
-            wait_until_it_waits_to(postgres, "UPDATE notifications")
+            wait_until_blocked(postgres, "UPDATE notifications")
         reached = names(first, here, beside.result())
     assert reached == [*PEOPLE[: 2 * SIZE], *PEOPLE[25 : 25 + SIZE]]
     assert status(postgres, id_) == ("delivering", 3 * SIZE)
@@ -126,7 +126,7 @@ def test_of_two_that_end_at_a_time_the_later_one_ends_it_all(postgres: Database)
         with postgres.write() as session:
             here = fanout.fan_out(session, id_, half, NOW)
             beside = pool.submit(step, postgres, id_, half + 1)
-            wait_until_it_waits_to(postgres, "UPDATE notifications")
+            wait_until_blocked(postgres, "UPDATE notifications")
         assert (names(here), here.finished) == (PEOPLE[half - 1 : half], False)
         assert (names(beside.result()), beside.result().finished) == (PEOPLE[half:], True)
     assert status(postgres, id_) == ("delivered", len(PEOPLE))
@@ -151,7 +151,7 @@ def test_who_comes_to_begin_when_another_ends_it_delivers_nothing(postgres: Data
         with postgres.write() as session:
             all_of_it = fanout.fan_out(session, id_, len(PEOPLE) + 1, NOW)
             late = pool.submit(step, postgres, id_)
-            wait_until_it_waits_to(postgres, "INSERT INTO fanouts")
+            wait_until_blocked(postgres, "INSERT INTO fanouts")
         assert (len(all_of_it.changes), all_of_it.finished) == (len(PEOPLE), True)
         assert late.result() == Chunk([], finished=True)
     assert status(postgres, id_) == ("delivered", len(PEOPLE))
@@ -169,11 +169,11 @@ def test_a_withdrawal_waits_for_the_chunk_that_is_being_written(postgres: Databa
         with postgres.write() as session:
             hold(session, PEOPLE[SIZE : SIZE + 1])
             chunk = pool.submit(step, postgres, id_)
-            wait_until_it_waits_to(postgres, "\nWITH given")
+            wait_until_blocked(postgres, "\nWITH given")
             with postgres.write() as other:
                 assert notifications.cancel(other, "shop", id_, NOW)
             withdrawn = pool.submit(withdraw)
-            wait_until_it_waits_to(postgres, "SELECT notifications")
+            wait_until_blocked(postgres, "SELECT notifications")
         assert names(first, chunk.result()) == names(withdrawn.result()) == PEOPLE[: 2 * SIZE]
     assert step(postgres, id_) == Chunk([], finished=True)
 
@@ -184,24 +184,10 @@ def test_who_cancels_while_the_last_chunk_is_written_has_it_withdrawn(postgres: 
         with postgres.write() as session:
             hold(session, PEOPLE[:1])
             last = pool.submit(step, postgres, id_, len(PEOPLE) + 1)
-            wait_until_it_waits_to(postgres, "\nWITH given")
+            wait_until_blocked(postgres, "\nWITH given")
             with postgres.write() as other:
                 assert notifications.cancel(other, "shop", id_, NOW)
         assert last.result().finished
     with postgres.write() as session:
         assert notifications.due(session, NOW + RELAY_AFTER, 10).withdraw == [id_]
         assert names(withdrawal.withdraw(session, id_, len(PEOPLE) + 1, NOW)) == PEOPLE
-
-
-def wait_until_it_waits_to(database: Database, begin: str) -> None:
-    """Until a statement that begins so waits for another's lock."""
-    query = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        " AND starts_with(query, :begin)"
-    )
-
-    def is_waiting() -> bool:
-        with database.read() as session:
-            return bool(session.scalar(query, {"begin": begin}))
-
-    wait_for(is_waiting, what=f"{begin} to wait")

@@ -3,7 +3,9 @@
 One inbox has an item of each sort; what the API should say of it is computed from the whole list, item by item.
 """
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import product
 from typing import Any
 
@@ -16,10 +18,10 @@ from models.marking import CLEARS, SETS, Marked, Which
 from models.notifications import NewNotification
 from models.rendering import Rendered, timestamp
 from models.subscriptions import subscribe
+from tests.conftest import demand_service
 from tests.models.conftest import NOW
 from tests.support import reading
-
-Items = Callable[..., list[Rendered]]
+from tests.support.fresh import fresh_database
 
 STATES: tuple[dict[str, bool], ...] = ({}, {"seen": True}, {"read": True}, {"archived": True})
 SORTS = {"kind": ("offer", "order"), "topic": (None, "boots"), "severity": ("none", "high"), "actor": (None, "ann")}
@@ -33,8 +35,23 @@ LISTS = {
 LATER = NOW.replace(hour=13)
 
 
-@pytest.fixture
-def whole(database: Database, items_of: Items) -> list[Rendered]:
+@pytest.fixture(scope="module", params=["postgresql", "sqlite"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One for all tests of this module: each rolls back what it changes."""
+    with ExitStack() as stack:
+        if request.param == "postgresql":
+            template = request.getfixturevalue("migrated_postgres")
+            url = stack.enter_context(fresh_database(demand_service("BELFRY_POSTGRES_URL"), template))
+        else:
+            file = request.getfixturevalue("migrated_sqlite")
+            url = f"sqlite:///{shutil.copy(file, tmp_path_factory.mktemp('filters'))}"
+        database = Database(url)
+        stack.callback(database.dispose)
+        yield database
+
+
+@pytest.fixture(scope="module")
+def whole(database: Database) -> list[Rendered]:
     """bob's inbox, newest first: an item of each sort in each state. alice has the same, all unread."""
     with database.write() as session:
         subscribe(session, "boots", ["alice", "bob"], NOW)
@@ -45,7 +62,7 @@ def whole(database: Database, items_of: Items) -> list[Rendered]:
             changes = delivery.deliver(session, [id_], NOW).changes or fanout.fan_out(session, id_, 10, NOW).changes
             [seq] = [change.version for change in changes if change.recipient_id == "bob"]
             marking.set_state(session, "bob", seq, now=NOW, **state)
-    return items_of("bob")
+        return reading.page(session, "bob", state="all", limit=100).items
 
 
 def state_of(item: Rendered) -> str:

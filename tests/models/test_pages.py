@@ -1,5 +1,7 @@
+"""A page of an inbox and its counts are read by one statement, in no transaction."""
+
 from collections.abc import Callable
-from threading import Event, Thread
+from concurrent.futures import ThreadPoolExecutor
 
 from models import inbox
 from models.database import Database
@@ -17,22 +19,20 @@ def page(database: Database, **asked: object) -> reading.Page:
 
 def test_a_page_and_its_counts_are_of_one_moment(database: Database, receive: Callable[..., list[Change]]) -> None:
     receive("bob")
-    done = Event()
 
     def keep_arriving() -> None:
         for _ in range(ARRIVALS):
             receive("bob")
-        done.set()
 
-    writer = Thread(target=keep_arriving)
-    writer.start()
     seen = set()
-    while not done.is_set():
-        found = page(database)
-        counts = found.summary
-        assert len(found.items) == counts.unread == counts.unseen == counts.version == found.items[0]["version"]
-        seen.add(counts.version)
-    writer.join()
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(keep_arriving)
+        while not writer.done():
+            found = page(database)
+            counts = found.summary
+            assert len(found.items) == counts.unread == counts.unseen == counts.version == found.items[0]["version"]
+            seen.add(counts.version)
+    writer.result()
     assert len(seen) > 3, "read while it was written"
 
 

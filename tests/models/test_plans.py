@@ -25,6 +25,8 @@ from tests.models.plans import Look, look
 from tests.support import reading
 from tests.support.fresh import fresh_database
 
+pytestmark = pytest.mark.slow
+
 ITEMS = 1_000_000
 OTHERS = 100_000
 VERSION = ITEMS + HEAVY_CHANGES

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,20 +94,18 @@ def test_an_inbox_that_is_being_changed_is_waited_for_only_if_it_seems_wrong(pos
     assert found(postgres) == []
 
 
-def test_the_command_says_what_is_wrong_and_exits_by_it(sqlite_url: str, tmp_path: Path) -> None:
-    environ = {"DATABASE_URL": sqlite_url, "BROKER_URL": "redis://127.0.0.1:1/0", "JWT_SECRET": "s" * 32}
+def test_the_command_says_what_is_wrong_and_exits_by_it(database: Database) -> None:
+    url = database.engine.url.render_as_string(hide_password=False)
+    environ = {"DATABASE_URL": url, "BROKER_URL": "redis://127.0.0.1:1/0", "JWT_SECRET": "s" * 32}
 
     def run(*arguments: str) -> Any:
-        command = [sys.executable, "-m", *arguments]
+        command = [sys.executable, "-m", "models.recount", *arguments]
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
-    assert run("alembic", "upgrade", "head").returncode == 0
-    database = Database(sqlite_url)
     with database.write() as session:
         inbox.open_inboxes(session, ["alice", "bob"], NOW)
     miscount(database, "bob", unread=7)
-    database.dispose()
-    first, repairing, last = run("models.recount"), run("models.recount", "--repair"), run("models.recount")
+    first, repairing, last = run(), run("--repair"), run()
     assert [one.returncode for one in (first, repairing, last)] == [1, 0, 0]
     assert "'bob': unread 7, but 0 items are" in first.stdout
     assert first.stdout.endswith("2 inboxes looked at, 1 wrong.\n")

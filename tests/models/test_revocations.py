@@ -8,7 +8,7 @@ from models.database import Database
 from models.revocations import KEPT, all_revocations, revoke
 from models.upkeep import Retention
 from tests.models.conftest import NOW
-from tests.models.test_fanout import wait_until_it_waits_to
+from tests.models.locks import wait_until_blocked
 
 A_SECOND = timedelta(seconds=1)
 RETENTION = Retention(timedelta(days=90), timedelta(days=30))
@@ -66,6 +66,6 @@ def test_who_is_revoked_anew_while_the_old_one_is_forgotten_stays_revoked(postgr
         with postgres.write() as session:
             revoke(session, "bob", NOW)
             forgetting = pool.submit(forget)
-            wait_until_it_waits_to(postgres, "DELETE FROM revocations")
+            wait_until_blocked(postgres, "DELETE FROM revocations")
         assert forgetting.result() == 0
     assert revoked(postgres) == {"bob": NOW}

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from models import delivery, fanout, inbox, marking, notifications, withdrawal
 from models.database import Database
@@ -17,7 +16,8 @@ from models.rendering import Change, Rendered
 from models.subscriptions import subscribe
 from models.withdrawal import Withdrawn
 from tests.models.conftest import NOW
-from tests.support import reading, wait_for
+from tests.models.locks import wait_until_blocked
+from tests.support import reading
 
 Accept = Callable[..., UUID]
 Deliver = Callable[..., list[Change]]
@@ -288,14 +288,8 @@ def test_an_owner_who_deletes_the_item_meanwhile_does_not_end_the_withdrawal(pos
         with postgres.write() as session:
             marking.delete_item(session, "alice", 1, now=NOW)
             step = pool.submit(withdraw, postgres, id_, 2)
-            wait_for(lambda: waiting_for_a_lock(postgres) == 1, what="the withdrawal to wait for alice's inbox")
+            wait_until_blocked(postgres)
         assert [change.recipient_id for change in step.result().changes] == ["bob"]
     assert not step.result().finished
     assert len(withdraw(postgres, id_).changes) == 3
     assert (counts(postgres, "alice"), counts(postgres, "bob")) == ((2, 0, 0), (2, 0, 0))
-
-
-def waiting_for_a_lock(database: Database) -> int:
-    here = "wait_event_type = 'Lock' AND datname = current_database()"
-    with database.read() as session:
-        return int(session.scalar(text(f"SELECT count(*) FROM pg_stat_activity WHERE {here}")))

@@ -4,17 +4,15 @@ A device runs the client's own rule; only where its pages and changes come from 
 """
 
 import json
-import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
 from client.replica import REMOVALS, Answer, Replica, ResyncRequired
 from models import delivery, fanout, inbox, marking, notifications, upkeep, withdrawal
@@ -26,9 +24,10 @@ from models.recount import recount
 from models.rendering import Change, Rendered
 from models.restored import begin_another_history
 from models.subscriptions import subscribe
-from models.tables import history, inbox_changes, inboxes, metadata
+from models.tables import inbox_changes, inboxes
 from models.tables import notifications as notification_rows
 from models.upkeep import Retention
+from tests.models import backup
 from tests.models.conftest import NOW
 from tests.support import reading
 
@@ -56,7 +55,7 @@ class Device(Replica):
 
     def fetch_page(self, cursor: str | None) -> Answer:
         self._asked += 1
-        with self._database.read() as session:
+        with self._database.glance() as session:
             before = None if cursor is None else int(cursor)
             page = reading.page(session, self.owner, state="all", before=before, limit=self.PAGE)
         next_cursor = None if page.next_before is None else str(page.next_before)
@@ -67,7 +66,7 @@ class Device(Replica):
     def fetch_changes(self, since: int) -> Answer:
         self._asked += 1
         try:
-            with self._database.read() as session:
+            with self._database.glance() as session:
                 found = reading.changes(session, self.owner, since, self.CHANGES)
         except inbox.ResyncRequired:
             raise ResyncRequired from None
@@ -127,42 +126,32 @@ class World:
         self.arrived: dict[tuple[str, UUID], int] = {}  # the seq of each arrival
         self.present: set[tuple[str, UUID]] = set()
         self.floors: dict[str, int] = defaultdict(int)  # the newest forgotten change
-        self.backup = sqlite3.connect(":memory:")
         self.phone, self.laptop, self.tablet = (Device(database, "bob") for _ in range(3))
         self.devices = [self.phone, self.laptop, self.tablet, Device(database, "alice")]
         with database.write() as session:
-            for table in reversed(metadata.sorted_tables):
-                if table is not history:
-                    session.execute(delete(table))
+            backup.empty(session)
             inbox.open_inboxes(session, RECIPIENTS, NOW)
             for topic, people in SUBSCRIBERS.items():
                 subscribe(session, topic, people, NOW)
-        self.epoch = self.fresh("bob").summary.epoch
+            self._told = {owner: inbox.present(session, owner) for owner in RECIPIENTS}  # by the last announcement
+        self.epoch = self._told["bob"].epoch
         self.back_up()
 
     def back_up(self) -> None:
-        with self._file() as file:
-            file.backup(self.backup)
-        self._known_then = deepcopy((self.published, self.arrived, self.present, self.floors))
+        with self.database.read() as session:
+            self._backup = backup.back_up(session)
+        self._known_then = deepcopy((self.published, self.arrived, self.present, self.floors, self._told))
 
     def restore(self) -> None:
-        """The database is as it was then, with another epoch. Time has gone on; devices know what never happened."""
-        with self._file() as file:
-            self.backup.backup(file)
+        """Put every row back and begin a new epoch. Devices know changes that are lost; the clock is not put back."""
         with self.database.write() as session:
+            backup.restore(session, self._backup)
             self.epoch = begin_another_history(session)
-        self.published, self.arrived, self.present, self.floors = deepcopy(self._known_then)
-
-    @contextmanager
-    def _file(self) -> Iterator[sqlite3.Connection]:
-        with closing(self.database.engine.raw_connection()) as connection:
-            assert isinstance(connection.driver_connection, sqlite3.Connection)
-            yield connection.driver_connection
+        self.published, self.arrived, self.present, self.floors, self._told = deepcopy(self._known_then)
 
     def publish(self, *news: dict[str, Any]) -> list[UUID]:
         new = [NewNotification(**{"producer_id": "shop", "title": "News", **one}) for one in news]
-        with self.database.write() as session:
-            ids = notifications.accept(session, new, self.now)
+        ids = self._accept(new)
         for id_, one in zip(ids, new, strict=True):
             audience = one.recipients or (RECIPIENTS if one.topic is None else SUBSCRIBERS[one.topic])
             self.published.append(
@@ -170,12 +159,21 @@ class World:
             )
         return ids
 
+    def _accept(self, new: Sequence[NewNotification]) -> list[UUID]:
+        """As the API does: single notifications by one statement, a batch in a transaction."""
+        if len(new) > 1:
+            with self.database.write() as session:
+                return notifications.accept(session, new, self.now)
+        with self.database.write_at_once() as session:
+            return [one for one in notifications.accept_each(session, new, self.now) if isinstance(one, UUID)]
+
     def deliver(self, ids: Sequence[UUID]) -> list[UUID]:
         """Answers those that want a fan-out."""
         left, wide = ids, list[UUID]()
         while left:
-            with self.database.write() as session:
+            with self.database.write_at_once() as session:
                 delivered = delivery.deliver(session, left, self.now)
+            self._expect_the_order(ids, delivered.changes)
             self._arrive(delivered.changes)
             left, wide = delivered.left, wide + delivered.wide
         return wide
@@ -259,12 +257,26 @@ class World:
             if one.delivered_from < self.now - RETENTION.notifications:
                 one.expires_at = min(one.expires_at or self.now, self.now)
 
-    def announce(self, changes: Iterable[Change]) -> None:
+    def announce(self, changes: Sequence[Change]) -> None:
         for change in changes:
-            assert change.epoch == self.epoch, "who hears it would load the inbox anew"
+            self._expect_the_next_version(change)
             for device in self.devices:
                 if device.online and device.owner == change.recipient_id:
                     device.under_way.append(json.dumps(change.announced()))
+        for owner in {change.recipient_id for change in changes}:
+            with self.database.glance() as session:
+                present = inbox.present(session, owner)
+            assert self._told[owner] == present, "the last announcement has other counts than the inbox"
+
+    def _expect_the_next_version(self, change: Change) -> None:
+        """Changes take versions without a gap; an arrival counts as one more, unread and unseen."""
+        before = self._told[change.recipient_id]
+        told = Summary(change.unread, change.unseen, change.version, change.epoch)
+        assert told.version == before.version + 1
+        if change.is_arrival:
+            assert (told.unread, told.unseen) == (before.unread + 1, before.unseen + 1)
+        assert change.epoch == self.epoch, "who hears it would load the inbox anew"
+        self._told[change.recipient_id] = told
 
     def come_to_rest(self) -> None:
         """Let the relay do all that is to be done."""
@@ -273,7 +285,7 @@ class World:
             pass
 
     def fresh(self, owner: str) -> reading.Page:
-        with self.database.read() as session:
+        with self.database.glance() as session:
             return reading.page(session, owner, state="all", limit=ALL)
 
     def expect_rest(self) -> None:
@@ -299,6 +311,16 @@ class World:
                 assert one.id not in shown
             elif one.delivered_from <= self.now and owner in one.audience:
                 assert (owner, one.id) in self.arrived
+
+    def _expect_the_order(self, ids: Sequence[UUID], arrivals: Sequence[Change]) -> None:
+        """Items arrive in the order in which their notifications were accepted, which is that of their ids.
+
+        A task that names them in another order is not checked.
+        """
+        if list(ids) == sorted(ids):
+            for owner in RECIPIENTS:
+                arrived = [UUID(one.rendered["item"]["id"]) for one in arrivals if one.recipient_id == owner]
+                assert arrived == sorted(arrived), "it arrived before what was accepted earlier"
 
     def _arrive(self, arrivals: Sequence[Change]) -> None:
         for change in arrivals:

@@ -12,6 +12,8 @@ from bench.attack import attack
 from ops.processes import wait_for
 from tests.push.support import PushProcess, RawSocket, added, memory_of
 
+pytestmark = pytest.mark.slow
+
 PACKETS = 1_500
 
 

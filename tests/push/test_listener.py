@@ -31,6 +31,8 @@ from tests.push.support import (
     wait_until_ready,
 )
 
+pytestmark = pytest.mark.slow
+
 Turn = Callable[..., Screen]
 Start = Callable[..., PushProcess]
 

@@ -12,11 +12,12 @@ from ops.rabbitmq import RabbitMQ
 
 
 @contextmanager
-def fresh_database(admin_url: str) -> Iterator[str]:
-    """The URL of a new PostgreSQL database; whoever is still connected at the end is cut off."""
+def fresh_database(admin_url: str, template: str = "template1") -> Iterator[str]:
+    """The URL of a new PostgreSQL database, a copy of the template; connections left at the end are closed."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(admin_url, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        admin.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield urlsplit(admin_url)._replace(path=f"/{name}").geturl()
         finally:
