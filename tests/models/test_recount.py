@@ -95,7 +95,7 @@ def test_an_inbox_that_is_being_changed_is_waited_for_only_if_it_seems_wrong(pos
 
 
 def test_the_command_says_what_is_wrong_and_exits_by_it(database: Database) -> None:
-    url = database.engine.url.render_as_string(hide_password=False)
+    url = database.url
     environ = {"DATABASE_URL": url, "BROKER_URL": "redis://127.0.0.1:1/0", "JWT_SECRET": "s" * 32}
 
     def run(*arguments: str) -> Any:

@@ -31,7 +31,7 @@ def test_a_device_that_holds_what_never_happened_shows_what_did(database: Databa
     device.sync()
     assert "lost" in [item["title"] for item in device.items.values()], "by its version it lacks nothing"
 
-    url = database.engine.url.render_as_string(hide_password=False)
+    url = database.url
     environ = {"DATABASE_URL": url, "BROKER_URL": "redis://127.0.0.1:1/0", "JWT_SECRET": "s" * 32}
     command = [sys.executable, "-m", "models.restored"]
     epoch = device.epoch
