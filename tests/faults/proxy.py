@@ -32,6 +32,11 @@ class Proxy:
         self._thread.start()
         self._do(self._listen())
 
+    @property
+    def lines(self) -> int:
+        """How many are open on the near side."""
+        return len(self._near)
+
     def stop(self) -> None:
         self._do(self._hang_up())
         self._loop.call_soon_threadsafe(self._loop.stop)

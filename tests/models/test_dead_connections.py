@@ -72,6 +72,7 @@ def test_the_first_statement_after_all_connections_died_succeeds(
     server: PostgreSQL, proxy: Proxy, database: Database, kill: Callable[[PostgreSQL, Proxy], None], way: str
 ) -> None:
     kill(server, proxy)
+    wait_for(lambda: proxy.lines == 0, what="the end of all to arrive")
     for _ in range(CONNECTIONS + 1):
         assert ask(database, way) == 1
 
