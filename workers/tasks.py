@@ -1,7 +1,6 @@
 """The tasks. Each is thin: store, commit, announce. They take ids, never content."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -9,13 +8,13 @@ from uuid import UUID
 
 from celery import Task
 
-from models import fanout, inbox, notifications, tally, upkeep, withdrawal
+from models import fanout, inbox, notifications, withdrawal
 from models.blame import Unfit, blaming
 from models.database import Locked, Session
 from models.fanout import Chunk
 from models.notifications import Due
-from workers import attempts, delivering
-from workers.celery import app, database, retention
+from workers import attempts, delivering, maintenance
+from workers.celery import app, database
 from workers.queues import ANNOUNCE, DELIVER, FAN_OUT, RELAY, UPKEEP, WITHDRAW, WITHDRAW_NAMED
 from workers.telling import tell
 
@@ -26,8 +25,6 @@ FANOUT_CHUNK = 2_000  # what arrives is written quicker
 RELAY_AT_MOST = 5_000  # notifications a tick: an overload is not fed
 RELAY_BATCH = 1_000  # in one transaction: their rows are locked for some tens of milliseconds
 RELAY_TOGETHER = 200  # notifications a task; more only where they are of one batch
-UPKEEP_BATCH = 500  # rows in one transaction
-COUNTING_SECONDS = 30  # of every minute; what is due then is counted next time
 
 
 @app.task(name=DELIVER, bind=True)
@@ -145,25 +142,7 @@ def _cut(ids: Sequence[UUID], batches: Mapping[UUID, UUID]) -> Iterator[list[UUI
 @app.task(name=UPKEEP)
 def forget() -> None:
     """Forget what is older than its retention, a batch at a time; then count who saw and read what many have."""
-    for step in (upkeep.expire_old, upkeep.delete_old, upkeep.forget_changes, upkeep.forget_revocations):
-        forgotten = UPKEEP_BATCH
-        while forgotten == UPKEEP_BATCH:
-            with database.write() as session:
-                forgotten = step(session, retention, datetime.now(UTC), UPKEEP_BATCH)
-    _count_large()
-
-
-def _count_large() -> None:
-    """How many saw and read what many have; it holds no lock while it counts."""
-    with database.read() as session:
-        due = tally.due(session, datetime.now(UTC))
-    enough = time.monotonic() + COUNTING_SECONDS
-    while due and time.monotonic() < enough:
-        one = due.pop(0)
-        with database.read() as session:
-            counted = tally.count(session, one, datetime.now(UTC))
-        with database.write() as session:
-            tally.keep(session, one, counted)
+    maintenance.run_steps()
 
 
 def _came_back(task: Task) -> bool:
