@@ -182,7 +182,9 @@ def undelivered(session: Session, now: datetime) -> Undelivered:
 
 
 def cancel(session: Session, producer_id: str, notification_id: UUID, now: datetime) -> bool:
-    """The producer takes it back: it is delivered to nobody from now on, and the relay's next step withdraws it.
+    """The producer takes it back: what delivers it finds it cancelled, and the relay's next step withdraws it.
+
+    Whoever writes items of it at the moment may still commit these: see `models.cancelling`.
 
     True also when it was cancelled before; False when this producer has no such notification.
     """
