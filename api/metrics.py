@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from api.endpoint import Services
-from models import notifications, parking
+from models import maintenance, notifications, parking
 from models.database import DatabaseUnavailable
 
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -39,6 +39,31 @@ class Undelivered(Collector):
         yield GaugeMetricFamily("belfry_parked_notifications", "Given up until a person says otherwise", parked)
 
 
+class Maintenance(Collector):
+    """When the workers' upkeep last did what it is for, step by step; from the database, as `Undelivered`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        try:
+            with self._services.database.read() as session:
+                states = maintenance.states(session)
+        except DatabaseUnavailable:
+            return
+        succeeded = GaugeMetricFamily(
+            "belfry_maintenance_last_success_timestamp_seconds", "When this step last succeeded", labels=["step"]
+        )
+        failing = GaugeMetricFamily(
+            "belfry_maintenance_failing", "1 if the last run of this step failed, else 0", labels=["step"]
+        )
+        for state in states:
+            if state.succeeded_at is not None:
+                succeeded.add_metric([state.step], state.succeeded_at.timestamp())
+            failing.add_metric([state.step], float(state.is_failing))
+        yield from (succeeded, failing)
+
+
 def register(app: Flask, services: Services) -> None:
     """Count every request of this app from now on, and serve the numbers at /metrics."""
     registry = CollectorRegistry()
@@ -46,6 +71,7 @@ def register(app: Flask, services: Services) -> None:
     requests = Counter("belfry_http_requests", "Requests answered", labels, registry=registry)
     seconds = Histogram("belfry_http_seconds", "Time to the answer", ("route",), buckets=BUCKETS, registry=registry)
     registry.register(Undelivered(services))
+    registry.register(Maintenance(services))
 
     def start() -> None:
         g.started = time.perf_counter()

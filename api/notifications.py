@@ -2,18 +2,23 @@
 
 import hashlib
 import json
+import time
 from typing import Literal
+from uuid import UUID
 
 from api.answers import NotificationAccepted, NotificationsAccepted, PublishedInFull, PublishedPage
 from api.cursors import PUBLISHED
 from api.endpoint import Answer, Call, endpoint
 from api.fields import NotificationId
 from api.headers import LINK, LOCATION, link_to_next
-from api.problems import IDEMPOTENCY_KEY_REUSED, INVALID_CURSOR, NOT_FOUND, Problem
+from api.problems import DELIVERY_UNDER_WAY, IDEMPOTENCY_KEY_REUSED, INVALID_CURSOR, NOT_FOUND, Problem
 from api.schemas import Batch, HistoryQuery, Notification
 from api.scopes import NOTIFY
-from models import history, notifications
+from models import cancelling, history, notifications
 from models.notifications import NewNotification
+
+WRITERS_SECONDS = 2.0  # a chunk of a fan-out is written in a tenth of a second; its lock waits end after half a second
+WRITERS_LOOK_EVERY_SECONDS = 0.02
 
 
 @endpoint(
@@ -88,18 +93,45 @@ def read_one_published(call: Call, notification_id: NotificationId) -> Answer:
     return Answer(found)
 
 
-@endpoint("DELETE", "/v1/notifications/{notification_id}", scope=NOTIFY, answers={204: None})
+@endpoint(
+    "DELETE",
+    "/v1/notifications/{notification_id}",
+    scope=NOTIFY,
+    answers={204: None},
+    problems=(DELIVERY_UNDER_WAY,),
+)
 def withdraw(call: Call, notification_id: NotificationId) -> Answer:
-    """Take a notification back: who has not received it never will, and from every inbox that has it it vanishes.
+    """Cancel a notification: it is delivered to nobody else, and recalled from every inbox that has it.
 
-    Doing it again changes nothing.
+    After the `204` it arrives in no inbox any more; what was being written at that moment is waited for. (An
+    announcement of that may reach a socket later. Clients apply changes by version, so the order does no harm.) It
+    leaves the inboxes that have it within 5 seconds while database, broker and workers do well, and otherwise as soon
+    as they do; where many thousands have it, within 5 seconds the first of them.
+
+    After `503` with `delivery_under_way` it is cancelled too, but a part of its delivery had not ended; repeat the
+    request to wait for it. Doing it again changes nothing.
     """
     with call.database.write() as session:
         found = notifications.cancel(session, call.caller, notification_id, call.now)
     if not found:
         raise Problem(NOT_FOUND)
+    is_over = _wait_for_writers(call, notification_id)
     call.enqueuer.withdraw(notification_id)
+    if not is_over:
+        raise Problem(DELIVERY_UNDER_WAY)
     return Answer()
+
+
+def _wait_for_writers(call: Call, notification_id: UUID) -> bool:
+    """Wait, without a connection, until nobody writes items of it; False when that takes too long."""
+    deadline = time.monotonic() + WRITERS_SECONDS
+    while True:
+        with call.database.write_at_once() as session:
+            if not cancelling.is_being_written(session, notification_id):
+                return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(WRITERS_LOOK_EVERY_SECONDS)
 
 
 def _status(call: Call, new: NewNotification) -> Literal["accepted", "scheduled"]:

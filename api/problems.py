@@ -87,6 +87,9 @@ INTERNAL_ERROR = ProblemKind(500, "internal_error", "Something went wrong here; 
 DATABASE_UNAVAILABLE = ProblemKind(503, "database_unavailable", "The database cannot be reached; try again.")
 KEYS_UNAVAILABLE = ProblemKind(503, "keys_unavailable", "The keys that judge tokens cannot be fetched; try again.")
 OVERLOADED = ProblemKind(503, "overloaded", "More requests wait than can be served soon; try again.")
+DELIVERY_UNDER_WAY = ProblemKind(
+    503, "delivery_under_way", "The notification is cancelled, but a part of its delivery has not ended; repeat this."
+)
 NOT_READY = ProblemKind(503, "not_ready", "This process cannot serve now; see errors.")
 
 # What the other rooms raise, and what the caller is told. Their own words stay in the log.

@@ -35,7 +35,7 @@ def blaming() -> Iterator[None]:
     except Exception as error:
         source = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
         if isinstance(source, Exception) and _own_fault(source):
-            raise Unfit(_said(source)) from error
+            raise Unfit(describe(source)) from error
         raise
 
 
@@ -45,7 +45,7 @@ def _own_fault(error: Exception) -> bool:
     return not isinstance(error, (DatabaseUnavailable, PoolTimeout))
 
 
-def _said(error: Exception) -> str:
+def describe(error: Exception) -> str:
     """What went wrong and where, in a line, without anything that a producer or a recipient wrote."""
     origin = _origin(error)
     files = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]

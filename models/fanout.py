@@ -19,6 +19,7 @@ from models.database import Session
 from models.insert import insert_into
 from models.limits import ID_MAX
 from models.notifications import NEW_START, WAITING, is_due_by, unexpired, until_expiry
+from models.order import Order, order_of
 from models.paging import exactly
 from models.rendering import Change
 from models.tables import fanouts, inboxes, notifications, subscriptions
@@ -34,12 +35,15 @@ UNFINISHED = fanouts.c.reached < fanouts.c.until
 class Chunk:
     """One step through many inboxes: what changed in them, and whether it was the last.
 
-    Where it was the first, as many as are `abreast` may be made from now on side by side.
+    Where it was the first, as many as are `abreast` may be made from now on side by side. `held` is set where nothing
+    was done, as something before it in its batch waits; `ended` names the batch of a fan-out whose last chunk this was.
     """
 
     changes: Sequence[Change]
     finished: bool
     abreast: int = 1
+    held: Order | None = None
+    ended: UUID | None = None
 
 
 def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
@@ -52,6 +56,8 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
         return Chunk([], finished=True)
     part, abreast = _free_part(session, row), 1
     if part is None:
+        if row.batch is not None and (order := order_of(session, [row.id], now)).held:
+            return Chunk([], finished=True, held=order)
         abreast = _begin(session, row, size, now)
         part = _free_part(session, row) if abreast else None
     if part is None:
@@ -61,7 +67,8 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
     reached = part.until if len(arrivals) < size else arrivals[-1].recipient_id
     _move(session, part, reached)
     _count(session, row, len(arrivals), now)
-    return Chunk(arrivals, reached == part.until and _end(session, row, now), abreast)
+    ended = reached == part.until and _end(session, row, now)
+    return Chunk(arrivals, ended, abreast, ended=row.batch if ended else None)
 
 
 def _hold(session: Session, notification_id: UUID, now: datetime) -> Row[Any] | None:

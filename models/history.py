@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, case, exist
 
 from models import tally
 from models.database import Session
-from models.notifications import first_id
+from models.ids import first_id
 from models.paging import exactly
 from models.rendering import Rendered, timestamp
 from models.tables import inbox_items, notifications

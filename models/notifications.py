@@ -2,17 +2,16 @@
 
 import hashlib
 import json
-import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, select, tuple_, update
 
 from models.database import Session
+from models.ids import new_id
 from models.insert import insert_unless_there
 from models.paging import exactly
 from models.rendering import render_content
@@ -22,8 +21,6 @@ from models.tables import notifications
 # as long, and so on: an overload is not fed.
 RELAY_AFTER = timedelta(seconds=5)
 RELAY_AFTER_AT_MOST = timedelta(minutes=5)
-
-UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 UNDELIVERED = notifications.c.delivered_at.is_(None) & notifications.c.cancelled_at.is_(None)
 WAITING = UNDELIVERED & notifications.c.parked_at.is_(None)
@@ -59,7 +56,7 @@ class NewNotification:
     expires_at: datetime | None = None
     deliver_at: datetime | None = None
     idempotency_key: str | None = None
-    batch: str | None = None  # a digest of the whole batch it came in; its key was then used for that batch
+    batch: str | None = None  # a digest of the batch it came in: its key is the batch's, and it keeps the batch's order
 
 
 def is_due(new: NewNotification, now: datetime) -> bool:
@@ -71,12 +68,14 @@ class Due:
     """What the relay should enqueue: to deliver, and to withdraw.
 
     Of these, `wide` are for a topic or for everyone; and `again` had a turn before, or an attempt that failed.
+    `batches` names the batch of each that came in one.
     """
 
     deliver: list[UUID]
     withdraw: list[UUID]
     wide: frozenset[UUID] = field(default=frozenset(), compare=False)
     again: frozenset[UUID] = field(default=frozenset(), compare=False)
+    batches: dict[UUID, UUID] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def accept_each(session: Session, new: Sequence[NewNotification], now: datetime)
     One statement writes, so it needs no transaction around it.
     """
     ids = sorted(new_id(now) for _ in new)  # a batch keeps its order, also where it is sorted by id
-    rows = [_row(one, id_, now) for one, id_ in zip(new, ids, strict=True)]
+    rows = [_row(one, id_, _batch(one, ids), now) for one, id_ in zip(new, ids, strict=True)]
     # In the order of keys, so that two transactions with the same ones wait for each other instead of deadlocking.
     left, known = sorted(rows, key=_key), dict[tuple[str, str], Row[Any]]()
     while left:
@@ -126,7 +125,8 @@ def due(session: Session, now: datetime, limit: int) -> Due:
     expires = and_(notifications.c.cancelled_at.is_(None), ~unexpired(now))
     starts = and_(expires, notifications.c.enqueue_at <= notifications.c.expires_at)
     before = {name: case((starts, 0), else_=notifications.c[name]) for name in ("enqueued", "attempts")}
-    columns = (*(count.label(name) for name, count in before.items()), notifications.c.id, notifications.c.expires_at)
+    shown = (notifications.c[name] for name in ("id", "batch", "expires_at"))
+    columns = (*(count.label(name) for name, count in before.items()), *shown)
     deliverable = UNDELIVERED & unexpired(now)
     wide = notifications.c.recipients.is_(None)
     oldest_due = (
@@ -155,6 +155,7 @@ def due(session: Session, now: datetime, limit: int) -> Due:
         [row.id for row in taken if not row.deliverable],
         wide=frozenset(row.id for row in taken if row.wide),
         again=frozenset(row.id for row in taken if row.enqueued or row.attempts),
+        batches={row.id: row.batch for row in taken if row.batch is not None},
     )
 
 
@@ -181,7 +182,9 @@ def undelivered(session: Session, now: datetime) -> Undelivered:
 
 
 def cancel(session: Session, producer_id: str, notification_id: UUID, now: datetime) -> bool:
-    """The producer takes it back: it is delivered to nobody from now on, and the relay's next step withdraws it.
+    """The producer takes it back: what delivers it finds it cancelled, and the relay's next step withdraws it.
+
+    Whoever writes items of it at the moment may still commit these: see `models.cancelling`.
 
     True also when it was cancelled before; False when this producer has no such notification.
     """
@@ -194,25 +197,18 @@ def cancel(session: Session, producer_id: str, notification_id: UUID, now: datet
     return session.scalar(select(notifications.c.id).where(own)) is not None
 
 
-def new_id(now: datetime) -> UUID:
-    """A UUIDv7 (RFC 9562) of this moment; those that one process makes after one another are sorted so."""
-    order = time.time_ns() // 1_000 % 2**42  # microseconds: enough for seven weeks within one moment of `now`
-    tail = order << 32 | secrets.randbits(32)
-    return UUID(int=first_id(now).int | (tail >> 62) << 64 | tail % 2**62)
+def _batch(new: NewNotification, ids: Sequence[UUID]) -> UUID | None:
+    """The batch's name in the database: its first id. A batch of one has no order to keep."""
+    return ids[0] if new.batch is not None and len(ids) > 1 else None
 
 
-def first_id(moment: datetime) -> UUID:
-    """No notification that was accepted at this moment, to the millisecond, or later has a smaller id."""
-    milliseconds = (moment - UNIX_EPOCH) // timedelta(milliseconds=1)
-    return UUID(int=max(milliseconds, 0) << 80 | 0x7 << 76 | 0x2 << 62)
-
-
-def _row(new: NewNotification, id_: UUID, now: datetime) -> dict[str, Any]:
+def _row(new: NewNotification, id_: UUID, batch: UUID | None, now: datetime) -> dict[str, Any]:
     said = vars(new)
     return {
         **{name: said[name] for name in _STORED},
         "content": render_content(id_, said, now),
         "id": id_,
+        "batch": batch,
         "created_at": now,
         "recipient_count": 0,
         "enqueued": 0,

@@ -84,6 +84,7 @@ notifications = Table(
     Column("topic", Topic),
     Column("everyone", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("batch", Uuid),  # the first id of the batch it was posted in; a batch keeps its order: see `models.order`
     Column("deliver_at", Moment),
     Column("expires_at", Moment),
     Column("delivered_at", Moment),
@@ -113,6 +114,9 @@ _partial_index(
     "ix_notifications_undelivered",
     notifications.c.created_at,
     where=notifications.c.delivered_at.is_(None) & notifications.c.cancelled_at.is_(None),
+)
+_partial_index(
+    "ix_notifications_batch", notifications.c.batch, notifications.c.id, where=notifications.c.batch.is_not(None)
 )
 _partial_index("ix_notifications_due", notifications.c.enqueue_at, where=notifications.c.enqueue_at.is_not(None))
 _partial_index(
@@ -231,3 +235,12 @@ revocations = Table(
     Column("revoked_before", Moment, nullable=False),
 )
 Index("ix_revocations_revoked_before", revocations.c.revoked_before)
+
+# When each step of upkeep last ended well, and when it last failed.
+maintenance = Table(
+    "maintenance",
+    metadata,
+    Column("step", String(40), primary_key=True),
+    Column("succeeded_at", Moment),
+    Column("failed_at", Moment),
+)

@@ -9,7 +9,7 @@ from models.database import Session
 from models.notifications import NEW_START, unexpired
 from models.paging import exactly
 from models.revocations import KEPT as REVOCATIONS_KEPT
-from models.tables import inbox_changes, inbox_items, inboxes, notifications, revocations
+from models.tables import fanouts, inbox_changes, inbox_items, inboxes, notifications, revocations
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,17 @@ def expire_old(session: Session, retention: Retention, now: datetime, size: int)
 
 
 def delete_old(session: Session, retention: Retention, now: datetime, size: int) -> int:
-    """Delete old notifications that are in no inbox any more, at most `size`; their idempotency keys go with them."""
+    """Delete old notifications that are in no inbox any more, at most `size`, with all that refers to them.
+
+    Their idempotency keys go with them.
+    """
     held = exists().where(inbox_items.c.notification_id == notifications.c.id)
     gone = select(notifications.c.id).where(_old(retention, now), notifications.c.withdrawn_at.is_not(None), ~held)
     ids = session.scalars(
         gone.order_by(notifications.c.created_at).limit(exactly(size)).with_for_update(skip_locked=True)
     ).all()
     if ids:
+        session.execute(delete(fanouts).where(fanouts.c.notification_id.in_(ids)))
         session.execute(delete(notifications).where(notifications.c.id.in_(ids)))
     return len(ids)
 

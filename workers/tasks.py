@@ -1,38 +1,30 @@
 """The tasks. Each is thin: store, commit, announce. They take ids, never content."""
 
 import logging
-import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from uuid import UUID
 
 from celery import Task
 
-from lib import failpoints
-from lib.group_commit import GroupCommit
-from models import arrival, delivery, fanout, inbox, notifications, parking, tally, upkeep, withdrawal
+from models import fanout, inbox, notifications, withdrawal
 from models.blame import Unfit, blaming
-from models.database import DatabaseUnavailable, Locked, Session, is_away
+from models.database import Locked, Session
 from models.fanout import Chunk
 from models.notifications import Due
-from models.rendering import Change, render_arrived
-from push.announcer import AnnounceFailed
-from push.wire import Announcement, Arrivals
-from workers.celery import announcer, app, database, retention
-from workers.held import HeldInboxes
-from workers.queues import ANNOUNCE, CONCURRENCY, DELIVER, FAN_OUT, RELAY, UPKEEP, WITHDRAW, WITHDRAW_NAMED
+from workers import attempts, delivering, maintenance
+from workers.celery import app, database
+from workers.queues import ANNOUNCE, DELIVER, FAN_OUT, RELAY, UPKEEP, WITHDRAW, WITHDRAW_NAMED
+from workers.telling import tell
 
 log = logging.getLogger(__name__)
 
 CHUNK = 500  # recipients in one transaction: their inboxes are locked for some tens of milliseconds
 FANOUT_CHUNK = 2_000  # what arrives is written quicker
-THREADS_MAX = 1_000  # of a worker: each waits for one delivery at the most
 RELAY_AT_MOST = 5_000  # notifications a tick: an overload is not fed
 RELAY_BATCH = 1_000  # in one transaction: their rows are locked for some tens of milliseconds
-RELAY_TOGETHER = 200  # notifications a task
-UPKEEP_BATCH = 500  # rows in one transaction
-COUNTING_SECONDS = 30  # of every minute; what is due then is counted next time
+RELAY_TOGETHER = 200  # notifications a task; more only where they are of one batch
 
 
 @app.task(name=DELIVER, bind=True)
@@ -43,10 +35,12 @@ def deliver(self: Task, ids: list[str], again: bool = False) -> None:
     """
     wanted = [UUID(one) for one in ids]
     if not (again or _came_back(self)):
-        _attempt(wanted, counted=False)
+        delivering.attempt(wanted, counted=False)
         return
-    for portion in _begin(held_inboxes.pass_by(wanted)):
-        _attempt(portion, counted=True)
+    for portion in attempts.begin(delivering.held_inboxes.pass_by(wanted)):
+        delivering.attempt(portion, counted=True)
+    if _came_back(self):  # who had them may have delivered them, and died before it went on
+        delivering.go_on_after(wanted)
 
 
 @app.task(name=FAN_OUT, bind=True)
@@ -57,6 +51,10 @@ def fan_out(self: Task, notification_id: str, again: bool = False) -> None:
     for _ in range(0 if chunk.finished else fanout.PARTS if is_resumed else chunk.abreast):
         fan_out.delay(notification_id)  # other threads, or other workers, write the next while these are announced
     tell(chunk.changes)
+    if chunk.ended:
+        delivering.go_on([chunk.ended])
+    elif chunk.finished and _came_back(self):
+        delivering.go_on_after([UUID(notification_id)])
 
 
 @app.task(name=WITHDRAW, bind=True)
@@ -113,9 +111,9 @@ def relay() -> None:
 
 def _relay(due: Due) -> None:
     for again in (False, True):
-        narrow = [str(one) for one in due.deliver if one not in due.wide and (one in due.again) is again]
-        for start in range(0, len(narrow), RELAY_TOGETHER):
-            deliver.delay(narrow[start : start + RELAY_TOGETHER], again=again)
+        narrow = [one for one in due.deliver if one not in due.wide and (one in due.again) is again]
+        for some in _cut(narrow, due.batches):
+            deliver.delay([str(one) for one in some], again=again)
     for one in due.deliver:
         if one in due.wide:
             fan_out.delay(str(one), again=one in due.again)
@@ -129,28 +127,22 @@ def _relay(due: Due) -> None:
         log.info("relayed deliver=%d withdraw=%d", len(due.deliver), len(due.withdraw))
 
 
+def _cut(ids: Sequence[UUID], batches: Mapping[UUID, UUID]) -> Iterator[list[UUID]]:
+    """Some for each task. A batch is not cut: its later parts would only wait for the first."""
+    together: list[UUID] = []
+    for _, some in groupby(ids, key=lambda one: batches.get(one, one)):
+        together += some
+        if len(together) >= RELAY_TOGETHER:
+            yield together
+            together = []
+    if together:
+        yield together
+
+
 @app.task(name=UPKEEP)
 def forget() -> None:
     """Forget what is older than its retention, a batch at a time; then count who saw and read what many have."""
-    for step in (upkeep.expire_old, upkeep.delete_old, upkeep.forget_changes, upkeep.forget_revocations):
-        forgotten = UPKEEP_BATCH
-        while forgotten == UPKEEP_BATCH:
-            with database.write() as session:
-                forgotten = step(session, retention, datetime.now(UTC), UPKEEP_BATCH)
-    _count_large()
-
-
-def _count_large() -> None:
-    """How many saw and read what many have; it holds no lock while it counts."""
-    with database.read() as session:
-        due = tally.due(session, datetime.now(UTC))
-    enough = time.monotonic() + COUNTING_SECONDS
-    while due and time.monotonic() < enough:
-        one = due.pop(0)
-        with database.read() as session:
-            counted = tally.count(session, one, datetime.now(UTC))
-        with database.write() as session:
-            tally.keep(session, one, counted)
+    maintenance.run_steps()
 
 
 def _came_back(task: Task) -> bool:
@@ -158,120 +150,26 @@ def _came_back(task: Task) -> bool:
     return bool((task.request.delivery_info or {}).get("redelivered"))
 
 
-def _attempt(ids: list[UUID], *, counted: bool) -> None:
-    """Deliver them; what is wrong with one of them does not hold up the others."""
-    try:
-        if counted:
-            _forgive(_deliver(ids))  # not with others: should it kill the worker, they would be blamed as well
-        else:
-            deliveries.do(ids)
-    except Unfit as error:
-        if len(ids) == 1:
-            _fail(ids[0], error, counted=counted)
-            return
-        for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
-            _attempt(half, counted=counted)
-    except Locked:
-        _leave_locked(ids, counted=counted)
-    except Exception:
-        if counted:
-            _forgive(ids)
-        raise
-
-
-def _deliver_together(batches: Sequence[list[UUID]]) -> list[None]:
-    _deliver([one for batch in batches for one in batch])
-    return [None for _ in batches]
-
-
-# What is to be delivered while a delivery is under way shares the next; each task ends when its own are committed.
-deliveries = GroupCommit(_deliver_together, max_size=CONCURRENCY, max_waiting=THREADS_MAX, is_outage=is_away)
-held_inboxes = HeldInboxes(database)
-
-
-def _deliver(ids: list[UUID]) -> list[UUID]:
-    """Answers which of them wait, as somebody holds an inbox that they are to come into."""
-    left = held_inboxes.pass_by(ids)
-    waiting = set(ids) - set(left)
-    while left:
-        try:
-            with blaming(), database.write_at_once() as session:
-                delivered = delivery.deliver(session, left, datetime.now(UTC))
-        except Locked:
-            free = held_inboxes.meet(left)
-            if len(free) == len(left):  # it was no inbox, or was let go meanwhile
-                raise
-            waiting |= set(left) - set(free)
-            left = free
-            continue
-        failpoints.reached(failpoints.DELIVERED)
-        tell(delivered.changes)
-        failpoints.reached(failpoints.ANNOUNCED)
-        for notification_id in delivered.wide:
-            fan_out.delay(str(notification_id))
-        left = delivered.left
-    return list(waiting)
-
-
-def _leave_locked(ids: list[UUID], *, counted: bool) -> None:
-    """Nobody waits for longer than the database's patience for locks: the relay tries again."""
-    log.warning("locked count=%d", len(ids))
-    with suppress(DatabaseUnavailable):  # they themselves may be held; then they come back later
-        held_inboxes.come_back_soon(ids)
-    if counted:
-        _forgive(ids)
-
-
 def _one_chunk(
     step: Callable[[Session, UUID, int, datetime], Chunk], notification_id: UUID, size: int, *, counted: bool
 ) -> Chunk:
     """It says whether no other is wanted now. A task takes one, so that single notifications never wait behind many."""
-    if counted and not _begin([notification_id]):
+    if counted and not attempts.begin([notification_id]):
         return Chunk([], finished=True)
     try:
         with blaming(), database.write() as session:
-            return step(session, notification_id, size, datetime.now(UTC))
+            chunk = step(session, notification_id, size, datetime.now(UTC))
     except Unfit as error:
-        _fail(notification_id, error, counted=counted)
+        delivering.fail(notification_id, error, counted=counted)
         return Chunk([], finished=True)
     except Locked:
-        _leave_locked([notification_id], counted=counted)
+        delivering.leave_locked([notification_id], counted=counted)
         return Chunk([], finished=True)
     except Exception:
         if counted:
-            _forgive([notification_id])
+            attempts.forgive([notification_id])
         raise
-
-
-def _begin(ids: list[UUID]) -> list[list[UUID]]:
-    with database.write() as session:
-        return parking.begin(session, ids, datetime.now(UTC))
-
-
-def _fail(notification_id: UUID, error: Unfit, *, counted: bool) -> None:
-    with database.write() as session:
-        parked = parking.fail(session, notification_id, error, datetime.now(UTC), counted=counted)
-    log.error("%s id=%s error=%s", "parked" if parked else "attempt_failed", notification_id, error)
-
-
-def _forgive(ids: list[UUID]) -> None:
-    """Where the database is gone as well the count stays: then the attempt ended like one that took it along."""
-    if ids:
-        with suppress(DatabaseUnavailable), database.write() as session:
-            parking.forgive(session, ids)
-
-
-def tell(changes: Sequence[Change]) -> None:
-    """Announce changes that are committed. A lost announcement is found by the gap in the versions: never retried."""
-    try:
-        if isinstance(changes, arrival.Arrivals):
-            announcer.announce_arrivals(_as_announced(changes))
-        else:
-            announcer.announce([Announcement(change.recipient_id, change.announced()) for change in changes])
-    except AnnounceFailed as error:
-        log.warning("announce_failed count=%d reason=%s", len(changes), error)
-
-
-def _as_announced(arrivals: arrival.Arrivals) -> Arrivals:
-    columns = vars(arrivals).copy()
-    return Arrivals([render_arrived(content) for content in columns.pop("contents")], **columns)
+    if chunk.held:
+        delivering.held_inboxes.come_back_soon(chunk.held.first_held)
+        attempts.forgive(chunk.held.held if counted else [])
+    return chunk

@@ -14,8 +14,9 @@ import psycopg
 import pytest
 
 from bench.dataset import END, HEAVY, HEAVY_CHANGES, PRODUCER, Mixture, fill
-from models import delivery, fanout, history, inbox, marking, notifications, recount, tally, upkeep, withdrawal
+from models import delivery, fanout, history, inbox, marking, notifications, order, recount, tally, upkeep, withdrawal
 from models.database import Database, Session
+from models.ids import first_id
 from models.marking import Which
 from models.tables import inboxes
 from models.upkeep import Retention
@@ -192,7 +193,7 @@ def test_a_page_of_a_producers_history(crowd: Database, depth: str, options: dic
         "newest": {},
         "since": {"since": END - 9 * days},
         "until": {"until": END - 9 * days},
-        "deep": {"before": notifications.first_id(END - 9 * days)},
+        "deep": {"before": first_id(END - 9 * days)},
     }
     one_in = 10 if "kind" in options else 1  # by kind it is filtered on the way
     expect_few_rows(look(crowd, produced(**place[depth], **options)), one_in * PAGE)
@@ -277,6 +278,27 @@ def test_a_batch_is_delivered(crowd: Database) -> None:
     looks = look(crowd, lambda session: delivery.deliver(session, ids, END))
     assert len(looks) == 1
     expect_few_rows(looks, len(ids) * 3)
+
+
+def test_what_was_posted_as_a_batch_is_delivered_in_its_order(crowd: Database) -> None:
+    ids = accepted(crowd, recipients=("other4", "other5", "never heard of"), batch="a digest")
+    looks = look(crowd, lambda session: delivery.deliver(session, ids, END))
+    expect_few_rows(looks, len(ids) * 3)
+    looks = look(crowd, lambda session: delivery.deliver(session, ids[1:], END))
+    assert "ix_notifications_batch" in {scan.get("Index Name") for scan in looks[-1].scans}
+    expect_few_rows(looks, len(ids) * 3)
+
+
+def test_what_waits_before_others_in_a_batch_is_found_by_the_batch(crowd: Database) -> None:
+    ids = accepted(crowd, recipients=("other4",), batch="a digest")
+    wide = accepted(crowd, topic="topic5", batch="a digest")
+    for one in (
+        lambda session: order.order_of(session, [*ids[5:], *wide], END),
+        lambda session: order.next_of(session, [ids[0], wide[0]], END),
+    ):
+        looks = look(crowd, one)
+        assert "ix_notifications_batch" in {scan.get("Index Name") for scan in looks[0].scans}
+        expect_few_rows(looks, len(ids) * 2)
 
 
 @pytest.mark.parametrize("whom", [{"everyone": True}, {"topic": "topic5"}], ids=["everyone", "topic"])

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -20,14 +21,16 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     inspect,
+    select,
     text,
+    update,
 )
 from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedIndex
 from sqlalchemy.types import TypeEngine
 
 from models.database import Database
 from models.rendering import Change, Rendered
-from models.tables import Moment, metadata
+from models.tables import Moment, fanouts, metadata, notifications
 from tests.models.conftest import NOW, migrate
 
 
@@ -84,6 +87,23 @@ def test_what_was_published_before_its_content_was_kept_rendered_is_shown_as_it_
     migrate(url, "0004", command.downgrade)
     migrate(url)
     assert items_of("bob") == before
+
+
+def test_parts_that_ended_fan_outs_left_behind_are_deleted_and_those_under_way_stay(
+    database: Database, accept: Callable[..., UUID]
+) -> None:
+    """Migration 0007 made some for fan-outs that were cancelled and withdrawn by then."""
+    cancelled, delivered, under_way = (accept(everyone=True) for _ in range(3))
+    with database.write() as session:
+        for id_, over in ((cancelled, "cancelled_at"), (delivered, "delivered_at")):
+            session.execute(update(notifications).where(notifications.c.id == id_).values({over: NOW}))
+        for id_ in (cancelled, delivered, under_way):
+            session.execute(fanouts.insert().values(notification_id=id_, part=0, reached="bob", until="x"))
+    url = database.engine.url.render_as_string(hide_password=False)
+    migrate(url, "0007", command.downgrade)
+    migrate(url)
+    with database.read() as session:
+        assert session.scalars(select(fanouts.c.notification_id)).all() == [under_way]
 
 
 def test_there_is_one_head() -> None:

@@ -16,6 +16,7 @@ from models.notifications import RELAY_AFTER
 from models.numberline import hold
 from models.rendering import Change, Rendered
 from models.subscriptions import subscribe
+from models.tables import fanouts
 from models.tables import notifications as notification_rows
 from models.upkeep import Retention
 from tests.models.conftest import NOW
@@ -95,6 +96,20 @@ def test_what_was_cancelled_or_expired_undelivered_is_deleted_when_it_is_old(
     assert run(database, upkeep.delete_old, NOW + 30 * A_DAY) == 0
     assert run(database, upkeep.delete_old, NOW + 31 * A_DAY) == 2
     assert stored(database) == set()
+
+
+def test_a_part_that_a_fan_out_left_behind_goes_with_its_notification(database: Database, accept: Accept) -> None:
+    gone, waiting = accept(everyone=True), accept(everyone=True)
+    with database.write() as session:
+        notifications.cancel(session, "shop", gone, NOW)
+    relay(database, NOW + RELAY_AFTER)
+    with database.write() as session:
+        parts = [{"notification_id": id_, "part": 0, "reached": "", "until": "x"} for id_ in (gone, waiting)]
+        session.execute(fanouts.insert(), parts)
+    assert run(database, upkeep.delete_old, NOW + 31 * A_DAY) == 1
+    assert stored(database) == {waiting}
+    with database.read() as session:
+        assert session.scalars(select(fanouts.c.notification_id)).all() == [waiting]
 
 
 def test_what_grows_old_while_it_fails_has_all_attempts_to_be_withdrawn(database: Database, accept: Accept) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from client.replica import REMOVALS, Answer, Replica, ResyncRequired
-from models import delivery, fanout, inbox, marking, notifications, upkeep, withdrawal
+from models import delivery, fanout, inbox, marking, notifications, order, upkeep, withdrawal
 from models.database import Database
 from models.inbox import Summary
 from models.marking import Which
@@ -110,6 +110,8 @@ class Published:
     wide: bool  # it takes a fan-out
     delivered_from: datetime
     expires_at: datetime | None
+    batch: UUID | None = None
+    scheduled: bool = False
     cancelled: bool = False
 
     def ended(self, now: datetime) -> bool:
@@ -150,12 +152,21 @@ class World:
         self.published, self.arrived, self.present, self.floors, self._told = deepcopy(self._known_then)
 
     def publish(self, *news: dict[str, Any]) -> list[UUID]:
-        new = [NewNotification(**{"producer_id": "shop", "title": "News", **one}) for one in news]
+        new = [NewNotification(**{"producer_id": "shop", "title": "News", "batch": "news", **one}) for one in news]
         ids = self._accept(new)
+        batch = ids[0] if len(ids) > 1 else None
         for id_, one in zip(ids, new, strict=True):
             audience = one.recipients or (RECIPIENTS if one.topic is None else SUBSCRIBERS[one.topic])
             self.published.append(
-                Published(id_, audience, not one.recipients, one.deliver_at or self.now, one.expires_at)
+                Published(
+                    id_,
+                    audience,
+                    not one.recipients,
+                    one.deliver_at or self.now,
+                    one.expires_at,
+                    batch,
+                    scheduled=one.deliver_at is not None,
+                )
             )
         return ids
 
@@ -169,13 +180,16 @@ class World:
 
     def deliver(self, ids: Sequence[UUID]) -> list[UUID]:
         """Answers those that want a fan-out."""
-        left, wide = ids, list[UUID]()
+        left, wide, behind, ordered = ids, list[UUID](), list[UUID](), False
         while left:
             with self.database.write_at_once() as session:
-                delivered = delivery.deliver(session, left, self.now)
-            self._expect_the_order(ids, delivered.changes)
+                delivered = delivery.deliver(session, left, self.now, ordered=ordered)
+            self._expect_the_order(delivered.changes)
             self._arrive(delivered.changes)
-            left, wide = delivered.left, wide + delivered.wide
+            left, wide, behind = delivered.left, wide + delivered.wide, behind + delivered.behind
+            if behind and not left:
+                with self.database.read() as session:
+                    left, behind, ordered = order.order_of(session, behind, self.now).direct, [], True
         return wide
 
     def fan_out(self, id_: UUID, size: int) -> bool:
@@ -186,9 +200,15 @@ class World:
         return chunk.finished
 
     def deliver_wholly(self, ids: Sequence[UUID]) -> None:
-        for id_ in self.deliver(ids):
-            while not self.fan_out(id_, size=2):
-                pass
+        """Deliver them, and what of their batches can go on then."""
+        while ids:
+            before = len(self.arrived)
+            for id_ in self.deliver(ids):
+                while not self.fan_out(id_, size=2):
+                    pass
+            with self.database.read() as session:
+                following = order.next_of(session, order.batches_of(session, ids), self.now)
+            ids = following.direct + following.wide if len(self.arrived) > before else []
 
     def withdraw(self, id_: UUID, size: int) -> bool:
         with self.database.write() as session:
@@ -312,15 +332,11 @@ class World:
             elif one.delivered_from <= self.now and owner in one.audience:
                 assert (owner, one.id) in self.arrived
 
-    def _expect_the_order(self, ids: Sequence[UUID], arrivals: Sequence[Change]) -> None:
-        """Items arrive in the order in which their notifications were accepted, which is that of their ids.
-
-        A task that names them in another order is not checked.
-        """
-        if list(ids) == sorted(ids):
-            for owner in RECIPIENTS:
-                arrived = [UUID(one.rendered["item"]["id"]) for one in arrivals if one.recipient_id == owner]
-                assert arrived == sorted(arrived), "it arrived before what was accepted earlier"
+    def _expect_the_order(self, arrivals: Sequence[Change]) -> None:
+        """One transaction writes items in the order in which their notifications were accepted, that of their ids."""
+        for owner in RECIPIENTS:
+            arrived = [UUID(one.rendered["item"]["id"]) for one in arrivals if one.recipient_id == owner]
+            assert arrived == sorted(arrived), "it arrived before what was accepted earlier"
 
     def _arrive(self, arrivals: Sequence[Change]) -> None:
         for change in arrivals:
@@ -329,9 +345,16 @@ class World:
             one = self._publication(place[1])
             assert one.delivered_from <= self.now, "it was delivered too early"
             assert not one.ended(self.now), "it was delivered too late"
+            self._expect_its_batch_in_order(one, change.recipient_id)
             self.arrived[place] = change.rendered["version"]
             self.present.add(place)
         self.announce(arrivals)
+
+    def _expect_its_batch_in_order(self, one: Published, recipient: str) -> None:
+        """What was scheduled may come later than what came after it in the batch."""
+        batch = {other.id for other in self.published if other.batch is not None and other.batch == one.batch}
+        earlier_than = [id_ for owner, id_ in self.arrived if owner == recipient and id_ in batch and id_ > one.id]
+        assert one.scheduled or not earlier_than, "a batch lost its order"
 
     def _publication(self, id_: UUID) -> Published:
         return next(one for one in self.published if one.id == id_)

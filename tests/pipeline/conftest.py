@@ -1,12 +1,13 @@
 """The pipeline as real processes, on each pair of database and broker that Belfry runs on."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from ops.processes import Process
 from ops.rabbitmq import RabbitMQ
 from ops.redis import EmbeddedRedis
 from ops.services import temporary_folder
@@ -38,6 +39,18 @@ def services(pair: str, folder: Path, stack: ExitStack, redis_url: str) -> tuple
         return database_url, redis_url
     broker = RabbitMQ(Path(demand_service("BELFRY_RABBITMQ_FOLDER")))
     return database_url, stack.enter_context(fresh_vhost(broker))
+
+
+@contextmanager
+def own_broker(name: str, folder: Path, stack: ExitStack) -> Iterator[tuple[Process, str, str]]:
+    """A broker that may be stopped, the URL of a database, and the broker's."""
+    if name == "rabbitmq":
+        database_url = stack.enter_context(fresh_database(demand_service("BELFRY_POSTGRES_URL")))
+        with RabbitMQ(folder / "rabbitmq") as rabbitmq:
+            yield rabbitmq, database_url, rabbitmq.url
+    else:
+        with EmbeddedRedis(folder / "redis.log") as redis:
+            yield redis, f"sqlite:///{folder}/belfry.db", redis.url
 
 
 @pytest.fixture

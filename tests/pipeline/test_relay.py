@@ -1,33 +1,17 @@
 """202 is a promise: what was accepted while the broker was away arrives when it is back, without anyone's doing."""
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from ops.processes import Process, wait_for
-from ops.rabbitmq import RabbitMQ
-from ops.redis import EmbeddedRedis
-from tests.conftest import demand_service
-from tests.support.fresh import fresh_database
+from ops.processes import wait_for
+from tests.pipeline.conftest import own_broker
 from tests.support.people import Device, Person
 from tests.support.stack import start_stack
 
 WITHOUT_A_BROKER = 2.0  # seconds in which a POST is answered all the same
-
-
-@contextmanager
-def own_broker(name: str, folder: Path, stack: ExitStack) -> Iterator[tuple[Process, str, str]]:
-    """A broker that may be stopped, the URL of a database, and the broker's."""
-    if name == "rabbitmq":
-        database_url = stack.enter_context(fresh_database(demand_service("BELFRY_POSTGRES_URL")))
-        with RabbitMQ(folder / "rabbitmq") as rabbitmq:
-            yield rabbitmq, database_url, rabbitmq.url
-    else:
-        with EmbeddedRedis(folder / "redis.log") as redis:
-            yield redis, f"sqlite:///{folder}/belfry.db", redis.url
 
 
 @pytest.mark.parametrize("broker_name", ["rabbitmq", "embedded"])

@@ -1,14 +1,15 @@
 """By the worker's own upkeep what is older than the settings say goes, and what many have is counted."""
 
+import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, select, text, update
 
 from models.database import Database
 from models.limits import COUNTED_AT_ONCE
@@ -25,6 +26,14 @@ from workers.queues import UPKEEP, make_celery
 A_DAY = timedelta(days=1)
 KEPT = {"RETENTION_DAYS": "10", "CHANGES_RETENTION_DAYS": "5"}
 MORE_THAN_ONE_BATCH = 600
+KEEP_NOTIFICATIONS = {
+    "postgresql": (
+        "CREATE FUNCTION keep() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'kept'; END $$ LANGUAGE plpgsql",
+        "CREATE TRIGGER kept BEFORE DELETE ON notifications FOR EACH ROW EXECUTE FUNCTION keep()",
+    ),
+    "sqlite": ("CREATE TRIGGER kept BEFORE DELETE ON notifications BEGIN SELECT RAISE(ABORT, 'kept'); END",),
+}
+LET_GO = {"postgresql": ("DROP TRIGGER kept ON notifications",), "sqlite": ("DROP TRIGGER kept",)}
 
 
 @dataclass(frozen=True)
@@ -114,3 +123,40 @@ def test_who_saw_and_read_what_many_have_is_counted(house: House) -> None:
     counted = shop.ok("GET", f"/v1/notifications/{id_}")
     assert counted["read"] == 1
     assert counted["created_at"] < counted["counted_at"]
+
+
+def test_a_step_that_fails_is_told_of_and_holds_up_no_other(house: House) -> None:
+    shop, erin = Person("shop", house.stack, "notify"), Person("erin", house.stack)
+    id_ = shop.notify(recipients=["erin"])
+    erin.expect_stored(1)
+    assert shop.call("DELETE", f"/v1/notifications/{id_}").status_code == 204
+    wait_for(lambda: erin.items() == [], PATIENCE, "the recalled to leave erin's inbox")
+    house.age(notifications, notifications.c.id == UUID(id_), 11)
+    house.age(inbox_changes, inbox_changes.c.recipient_id == erin.name, 6)
+    with notifications_kept(house):
+        house.upkeep()
+        wait_for(lambda: changes_since(erin, 0) == 410, PATIENCE, "old changes to be forgotten all the same")
+        wait_for(lambda: failing(shop) == {"delete_old"}, PATIENCE, "the metric to name the step that fails")
+        assert re.search(r"ERROR workers\S* maintenance_failed step=delete_old", house.stack["worker"].output())
+        assert shop.call("GET", f"/v1/notifications/{id_}").status_code == 200
+    house.upkeep()
+    wait_for(lambda: failing(shop) == set(), PATIENCE, "the step to be well")
+    assert shop.call("GET", f"/v1/notifications/{id_}").status_code == 404
+
+
+@contextmanager
+def notifications_kept(house: House) -> Iterator[None]:
+    dialect = house.database.engine.dialect.name
+    with house.database.write() as session:
+        for statement in KEEP_NOTIFICATIONS[dialect]:
+            session.execute(text(statement))
+    yield
+    with house.database.write() as session:
+        for statement in LET_GO[dialect]:
+            session.execute(text(statement))
+
+
+def failing(anyone: Person) -> set[str]:
+    lines = anyone.call("GET", "/metrics").text.splitlines()
+    found = (re.match(r'belfry_maintenance_failing\{step="(\w+)"\} 1\.0', line) for line in lines)
+    return {one[1] for one in found if one}

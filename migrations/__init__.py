@@ -1,0 +1,1 @@
+"""The schema, step by step; see README.md here."""

@@ -1,0 +1,47 @@
+"""Name the batch of a notification, remember when upkeep last worked, and delete what ended fan-outs left behind.
+
+It only adds; the version before runs on this schema.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from migrations.indexes import add_index
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+Moment = sa.DateTime(timezone=True)
+# Migration 0007 made a part for each fan-out that had begun, and some of these were cancelled and withdrawn already.
+ENDED = """
+DELETE FROM fanouts WHERE notification_id IN (
+    SELECT id FROM notifications
+    WHERE delivered_at IS NOT NULL OR cancelled_at IS NOT NULL OR withdrawn_at IS NOT NULL
+)
+"""
+
+
+def upgrade() -> None:
+    op.execute(ENDED)
+    op.create_table(
+        "maintenance",
+        sa.Column("step", sa.String(40), nullable=False),
+        sa.Column("succeeded_at", Moment),
+        sa.Column("failed_at", Moment),
+        sa.PrimaryKeyConstraint("step", name="pk_maintenance"),
+        if_not_exists=True,
+    )
+    if op.get_context().dialect.name == "sqlite":
+        op.add_column("notifications", sa.Column("batch", sa.Uuid()))
+    else:
+        op.execute("ALTER TABLE notifications ADD COLUMN IF NOT EXISTS batch UUID")
+    add_index("ix_notifications_batch", "notifications", ["batch", "id"], "batch IS NOT NULL")
+
+
+def downgrade() -> None:
+    op.drop_index("ix_notifications_batch", "notifications")
+    with op.batch_alter_table("notifications") as table:
+        table.drop_column("batch")
+    op.drop_table("maintenance")

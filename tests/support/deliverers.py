@@ -1,0 +1,156 @@
+"""Workers that deliver batches at random, on the database of the environment: what they find wrong is their exit code.
+
+Threads take tasks off a queue, as Celery's do: parts of batches, in any order, some of them twice. Others hold inboxes
+meanwhile, and some members are refused at first, or always. A relay of its own has what is left over tried again.
+"""
+
+import random
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from queue import Empty, SimpleQueue
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text, update
+
+from models import fanout, inbox, notifications
+from models.database import DatabaseUnavailable
+from models.notifications import NewNotification
+from models.numberline import hold
+from models.subscriptions import subscribe
+from models.tables import inbox_items
+from models.tables import notifications as rows
+from workers import attempts, delivering, tasks
+from workers.celery import app, database
+from workers.queues import DELIVER
+
+PEOPLE = [f"person {n}" for n in range(6)]
+BATCHES, MEMBERS = 5, 30
+THREADS = 6
+HOLDS = 4  # how often somebody holds inboxes, for longer than a worker waits for them
+SECONDS = 90.0  # for all of it, on a busy machine
+RELAY_SECONDS = 0.3
+
+queue: SimpleQueue[tuple[str, list[Any], dict[str, bool]]] = SimpleQueue()
+over = threading.Event()
+
+
+def send_task(name: str, args: Sequence[Any], kwargs: dict[str, bool] | None = None) -> None:
+    queue.put((name, list(args), kwargs or {}))
+
+
+def work() -> None:
+    while not over.is_set():
+        try:
+            name, args, kwargs = queue.get(timeout=0.05)
+        except Empty:
+            continue
+        with suppress(DatabaseUnavailable):  # then the task fails, and the relay sees to it
+            if name == DELIVER:
+                deliver([UUID(one) for one in args[0]], **kwargs)
+            else:
+                tasks.fan_out.run(args[0], **kwargs)
+
+
+def deliver(ids: list[UUID], again: bool = False) -> None:
+    for portion in attempts.begin(ids) if again else [ids]:
+        delivering.attempt(portion, counted=again)
+
+
+def relay() -> None:
+    """Every member has its turn again and again, alone or with others."""
+    chance = random.Random(0)
+    while not over.wait(RELAY_SECONDS):
+        with database.write() as session:
+            free = select(rows.c.id).where(notifications.WAITING).with_for_update(skip_locked=True)
+            ids = session.scalars(free).all()
+            session.execute(update(rows).where(rows.c.id.in_(ids)).values(enqueue_at=datetime.now(UTC)))
+            due = notifications.due(session, datetime.now(UTC), 1_000)
+        direct = [str(one) for one in due.deliver if one not in due.wide]
+        for one in due.wide & set(due.deliver):
+            send_task(tasks.fan_out.name, [str(one)], {"again": True})
+        while direct:
+            size = chance.randint(1, 60)
+            send_task(DELIVER, [direct[:size]], {"again": True})
+            direct = direct[size:]
+
+
+def keep_holding(chance: random.Random) -> None:
+    for _ in range(HOLDS):
+        with database.write() as session:
+            hold(session, sorted(chance.sample(PEOPLE, 2)))
+            over.wait(chance.uniform(0.1, 1.0))
+        over.wait(0.1)
+
+
+def post(chance: random.Random) -> list[UUID]:
+    new = [NewNotification("shop", "offer", "News", batch="a digest", **audience(chance)) for _ in range(MEMBERS)]
+    with database.write() as session:
+        ids = notifications.accept(session, new, datetime.now(UTC))
+    for _ in range(3):  # parts of it, in any order, some twice
+        some = [str(one) for one in chance.sample(ids, chance.randint(1, MEMBERS))]
+        queue.put((DELIVER, [some], {}))
+    return ids
+
+
+def audience(chance: random.Random) -> dict[str, Any]:
+    if chance.random() < 0.1:
+        return chance.choice([{"topic": "boots"}, {"everyone": True}])
+    named = tuple(chance.sample(PEOPLE, chance.randint(1, 3)))
+    return {"recipients": named * 2 if chance.random() < 0.02 else named}  # the schema refuses who is named twice
+
+
+def left() -> int:
+    with database.read() as session:
+        return int(session.scalar(select(func.count()).where(notifications.WAITING)) or 0)
+
+
+def out_of_order() -> list[tuple[str, int, int]]:
+    """Pairs of one batch in one inbox of which the later came first."""
+    both = text(
+        "SELECT one.recipient_id, one.seq, other.seq FROM inbox_items one"
+        " JOIN notifications n ON n.id = one.notification_id"
+        " JOIN inbox_items other ON other.recipient_id = one.recipient_id AND other.seq < one.seq"
+        " JOIN notifications m ON m.id = other.notification_id AND m.batch = n.batch AND m.id > n.id"
+    )
+    with database.read() as session:
+        return [(recipient, seq, before) for recipient, seq, before in session.execute(both)]
+
+
+def main(seed: int) -> str | None:
+    chance = random.Random(seed)
+    app.send_task = send_task
+    tasks.fan_out.delay = lambda id_: send_task(tasks.fan_out.name, [id_])
+    for module in (delivering, tasks):
+        vars(module)["tell"] = lambda _: None  # nobody listens
+    with database.write() as session:
+        inbox.open_inboxes(session, PEOPLE, datetime.now(UTC))
+        subscribe(session, "boots", PEOPLE[::2], datetime.now(UTC))
+    fanout.FANOUT_PATIENCE = timedelta(0)
+    deadline = time.monotonic() + SECONDS
+    with ThreadPoolExecutor(THREADS + 2) as pool:
+        running = [pool.submit(work) for _ in range(THREADS)]
+        running += [pool.submit(relay), pool.submit(keep_holding, random.Random(seed + 1))]
+        try:
+            for _ in range(BATCHES):
+                post(chance)
+            while left() and time.monotonic() < deadline and not any(one.done() for one in running[:-1]):
+                time.sleep(0.05)
+        finally:
+            over.set()
+        for one in running:
+            one.result()
+    with database.read() as session:
+        arrived = session.scalar(select(func.count(inbox_items.c.seq))) or 0
+    wrong = out_of_order()
+    print(f"{arrived} items, {left()} left, {len(wrong)} out of order")
+    return None if not wrong and not left() and arrived > BATCHES * MEMBERS else "see above"
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))
