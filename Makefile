@@ -39,7 +39,7 @@ lint: .venv/.dev web/node_modules/.dev ## Check style, format and types
 test: tools web/node_modules/.dev web/dist/.built ## Run all tests on real, private services; installs what they need [ARGS="-n0 -k inbox"]
 	@$(IN) -m ops.services run -- $(IN) -m pytest -n 4 --dist loadfile $(ARGS)
 
-test-quick: tools web/node_modules/.dev web/dist/.built ## The part of `make test` without whole systems, Chromium, faults, much data: under 3 minutes
+test-quick: tools web/node_modules/.dev web/dist/.built ## The part of `make test` without own servers, Chromium, faults, much data; three minutes
 	@$(IN) -m ops.services run -- $(IN) -m pytest -n 4 --dist loadfile -m "not slow" $(ARGS)
 
 test-browser: tools web/node_modules/.dev web/dist/.built ## The part of `make test` that drives a real Chromium

@@ -24,7 +24,7 @@ from tests.support.stack import start_stack
 
 TESTS = Path(__file__).parent
 SLOW_FOLDERS = {"browser", "faults", "pipeline"}
-SLOW_FIXTURES = {"stack", "own_broker"}  # a whole system; a broker that is paused and killed
+SLOW_FIXTURES = {"stack", "site", "own_broker"}  # whole systems; a broker that is paused and killed
 
 _SIDE_BY_SIDE = 16  # more processes of pytest-xdist than that, and two would empty the same Redis database
 _process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SIDE_BY_SIDE

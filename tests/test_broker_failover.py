@@ -16,6 +16,8 @@ from tests.support.people import Device, Person
 from tests.support.redises import watched_redis
 from tests.support.stack import start_stack
 
+pytestmark = pytest.mark.slow
+
 READ = Announcement("bob", {"version": 1, "change": "read"})
 PATIENCE = 40.0
 

@@ -17,6 +17,8 @@ from push.feeds import feed
 from push.wire import Announcement
 from tests.support.redises import Certificates, make_certificates, tls_redis
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def certificates() -> Iterator[Certificates]:

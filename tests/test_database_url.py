@@ -20,6 +20,8 @@ from tests.api.running import migrate
 from tests.conftest import demand_service
 from tests.support.standby import Standby
 
+pytestmark = pytest.mark.slow
+
 TAKEN = [
     ("postgresql://u:p@/db?host=/socket/dir", {"host": "/socket/dir", "user": "u", "password": "p", "dbname": "db"}),
     ("postgresql://%2Fsocket%2Fdir/db", {"host": "/socket/dir", "dbname": "db"}),

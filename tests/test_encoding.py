@@ -15,6 +15,8 @@ from ops.processes import free_port
 from ops.stack import ROOT, command_environment, procfile
 from tests.conftest import demand_service
 
+pytestmark = pytest.mark.slow
+
 PROCESSES = {
     **procfile(),
     "migrations": ["alembic", "upgrade", "head"],

@@ -13,6 +13,8 @@ from tests.api.running import NO_BROKER, ROOT, environment_for
 from tests.push.support import push_environ
 from tests.support.needs import do_without
 
+pytestmark = pytest.mark.slow
+
 FOUR, SIX = "127.0.0.1", "[::1]"
 REACHED = {
     "::": {FOUR, SIX},

@@ -24,6 +24,8 @@ from tests.support.people import Device, Person
 from tests.support.stack import SECRET, start_stack
 from workers.queues import DELIVER, DELIVERIES_QUEUE, ROUTES, make_celery
 
+pytestmark = pytest.mark.slow
+
 QUEUES = sorted({str(route["queue"]) for route in ROUTES.values()})
 PATIENCE = 30.0
 

@@ -247,6 +247,7 @@ def run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedProc
     return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "setting", "value", "said"),
     [
@@ -277,6 +278,7 @@ def test_celery_needs_no_secret_of_tokens_and_no_ports() -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variable"), [("api", "API_PORT"), ("push", "PUSH_PORT")])
 def test_the_log_says_which_port_was_ignored(name: str, variable: str) -> None:
     ended = run(COMMANDS[name], USABLE | {variable: "tcp://10.43.0.5:8000", "LOG_LEVEL": "LOUD"})

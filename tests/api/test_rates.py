@@ -14,6 +14,8 @@ from ops.services import temporary_folder
 from tests.api.running import Api, Caller, answered, problem, running_api
 from tests.support import wait_for
 
+pytestmark = pytest.mark.slow
+
 USER_MAX, PRODUCER_MAX = 6, 4
 PATIENCE = 60.0  # a Redis that failed is left alone for seconds
 
@@ -97,7 +99,6 @@ def test_who_comes_too_often_takes_nothing_from_others_nor_from_itself_as_produc
         assert {answer.status_code for answer in [api.http.get(path) for _ in range(USER_MAX + 2)]} == {200}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fail", ["pause", "kill"])
 def test_without_its_redis_each_process_counts_for_itself_and_says_so_once(together: Together, fail: str) -> None:
     said = together.said("rate_limits_counted_alone")

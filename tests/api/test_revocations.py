@@ -13,6 +13,8 @@ from tests.api.running import SECRET, Api, Caller, answered, fields, problem, ru
 from tests.push.test_announcer import listening
 from tests.support import wait_for
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 20.0
 
 

@@ -14,6 +14,8 @@ from ops.processes import accepts, free_port
 from tests.api.running import ROOT, SECRET, Api, environment_for, running_api
 from tests.support import wait_for
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:

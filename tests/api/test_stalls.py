@@ -15,6 +15,8 @@ from ops.processes import Process
 from tests.api.running import Api, Caller, answered, running_api
 from tests.support import wait_for
 
+pytestmark = pytest.mark.slow
+
 LONG_AGO = timedelta(minutes=5)
 PATIENCE = 30.0
 LINE = re.compile(r"ERROR api\.stalls undelivered_stalled count=1 oldest_seconds=3\d\d broker=answers ")

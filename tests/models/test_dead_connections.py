@@ -17,6 +17,8 @@ from tests.faults.proxy import Proxy
 from tests.support import wait_for
 from tests.support.connections import fill_pool
 
+pytestmark = pytest.mark.slow
+
 CONNECTIONS = 4
 WAYS = ("write", "read", "glance", "write_at_once")
 SELECT = text("SELECT 1")

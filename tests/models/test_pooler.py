@@ -17,6 +17,8 @@ from ops.services import temporary_folder
 from tests.support import wait_for
 from tests.support.pgbouncer import PgBouncer
 
+pytestmark = pytest.mark.slow
+
 LOCK_SECONDS = 0.3
 WAYS = ("write", "read", "glance", "write_at_once")
 IGNORING = "ignore_startup_parameters = options"

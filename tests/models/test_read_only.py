@@ -19,6 +19,8 @@ from tests.support import wait_for
 from tests.support.connections import fill_pool
 from tests.support.standby import Standby
 
+pytestmark = pytest.mark.slow
+
 INSERT = text("INSERT INTO marks VALUES (:n)")
 NEWEST = text("SELECT max(n) FROM marks")
 

@@ -3,10 +3,14 @@
 import time
 from collections.abc import Callable
 
+import pytest
+
 from ops.processes import wait_for
 from push import wire
 from push.feeds import HEARTBEAT
 from tests.push.support import PushProcess, Screen, added, rabbit, vhost_of
+
+pytestmark = pytest.mark.slow
 
 Turn = Callable[..., Screen]
 Start = Callable[..., PushProcess]

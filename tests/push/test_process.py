@@ -12,6 +12,8 @@ import pytest
 from ops.processes import free_port, wait_for
 from tests.push.support import PushProcess, RawSocket, Screen, added, push_environ
 
+pytestmark = pytest.mark.slow
+
 Turn = Callable[..., Screen]
 Start = Callable[..., PushProcess]
 
