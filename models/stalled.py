@@ -1,13 +1,16 @@
 """What was accepted, is due and does not move: nobody has worked on it for half a minute.
 
 Not stalled are what is scheduled, parked, or waits between two attempts; and a broadcast of which a chunk was written
-a moment ago, as each chunk puts off its `enqueue_at`.
+a moment ago, as each chunk puts off its `enqueue_at`. Nor is the rest of a batch with such a member: it may be held
+back by that, see `models.order`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, not_, or_, select
 
 from models.database import Session
 from models.fanout import FANOUT_PATIENCE
@@ -33,10 +36,20 @@ def stalled(session: Session, now: datetime) -> Stalled:
     since = case((_n.deliver_at > _n.created_at, _n.deliver_at), else_=_n.created_at)
     within_reach = _n.enqueue_at <= now + RELAY_AFTER_AT_MOST  # whatever waits has its next turn by then
     waiting = and_(WAITING, is_due_by(now), unexpired(now), since <= now - STALLED_AFTER)
-    rows = select(since.label("since")).where(within_reach, waiting, _is_left_alone(now))
-    first = rows.order_by(_n.enqueue_at).limit(exactly(COUNT_MAX)).subquery()
-    count, oldest = session.execute(select(func.count(), func.min(first.c.since))).one()
-    return Stalled(count, (now - oldest).total_seconds() if oldest else 0.0)
+    rows = select(since.label("since"), _n.batch).where(within_reach, waiting, _is_left_alone(now))
+    first = session.execute(rows.order_by(_n.enqueue_at).limit(exactly(COUNT_MAX))).all()
+    moving = _moving(session, {row.batch for row in first if row.batch is not None}, now)
+    since_when = [row.since for row in first if row.batch not in moving]
+    oldest = min(since_when, default=now)
+    return Stalled(len(since_when), (now - oldest).total_seconds())
+
+
+def _moving(session: Session, batches: Collection[UUID], now: datetime) -> set[UUID]:
+    """Of these batches, those of which something moves."""
+    if not batches:
+        return set()
+    theirs = _n.batch.in_(batches), WAITING, is_due_by(now), unexpired(now)
+    return set(session.scalars(select(_n.batch).where(*theirs, not_(_is_left_alone(now))).distinct()))
 
 
 def _is_left_alone(now: datetime) -> ColumnElement[bool]:

@@ -99,9 +99,8 @@ def test_parts_that_ended_fan_outs_left_behind_are_deleted_and_those_under_way_s
             session.execute(update(notifications).where(notifications.c.id == id_).values({over: NOW}))
         for id_ in (cancelled, delivered, under_way):
             session.execute(fanouts.insert().values(notification_id=id_, part=0, reached="bob", until="x"))
-    url = database.engine.url.render_as_string(hide_password=False)
-    migrate(url, "0007", command.downgrade)
-    migrate(url)
+    migrate(database.url, "0007", command.downgrade)
+    migrate(database.url)
     with database.read() as session:
         assert session.scalars(select(fanouts.c.notification_id)).all() == [under_way]
 

@@ -119,3 +119,12 @@ def test_to_look_reads_what_is_due_and_not_what_is_scheduled(postgres: Database)
         session.execute(text("ANALYZE notifications"))
     looks = look(postgres, lambda session: stalled(session, LATER + timedelta(seconds=1)))
     assert max(one.rows_read for one in looks) == 10
+
+
+def test_what_is_held_back_in_a_batch_by_what_is_tried_again_is_not_stalled(database: Database) -> None:
+    new = [notifications.NewNotification("shop", "offer", "t", recipients=("bob",), batch="a digest")] * 3
+    with database.write() as session:
+        ids = notifications.accept(session, new, NOW)
+    assert found(database, 31).count == 3
+    fail(database, ids[0], 1)
+    assert found(database, 31).count == 0

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +36,7 @@ HOLDS = 4  # how often somebody holds inboxes, for longer than a worker waits fo
 SECONDS = 90.0  # for all of it, on a busy machine
 RELAY_SECONDS = 0.3
 
-queue: SimpleQueue[tuple[str, list[Any], dict[str, bool]]] = SimpleQueue()
+queue: Queue[tuple[str, list[Any], dict[str, bool]]] = Queue()
 over = threading.Event()
 
 
