@@ -17,6 +17,7 @@ from psycopg.sql import SQL, Composed, Literal
 from lib.database_url import parse_postgresql
 from models import patience
 from models.patience import Patience
+from models.server_connection import ServerConnection
 from models.unavailable import DatabaseUnavailable, DatabaseUnusable, ReadOnly
 
 CONNECT_TIMEOUT_SECONDS = 2  # the least that libpq accepts; an API answer of 503 must come within three
@@ -49,18 +50,6 @@ OTHER_ENCODING = (
 )
 BAD_OPTIONS = "DATABASE_URL has `options` that the server refuses ({reason}); set others"
 TAKES_NO_WRITES = "the server takes no writes: it is a standby, or set to read-only"
-
-
-class ServerConnection(psycopg.Connection[Any]):
-    """A connection of the pool. Until it is known better, a pooler may be between."""
-
-    through_pooler = True
-    opened_at = 0.0
-    used_at: float | None = None
-    is_ending = False  # the server said so
-
-    def note(self, notice: psycopg.errors.Diagnostic) -> None:
-        self.is_ending |= notice.severity_nonlocalized in ("FATAL", "PANIC")
 
 
 class Connector:

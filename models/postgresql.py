@@ -10,7 +10,8 @@ from psycopg.sql import SQL
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
-from models.connector import PATIENCE_SECONDS, Connector, ServerConnection
+from models.connector import PATIENCE_SECONDS, Connector
+from models.server_connection import ServerConnection
 from models.unavailable import DATABASE_ERRORS, spoils_connections
 
 POOL_TIMEOUT_SECONDS = 1
@@ -92,7 +93,7 @@ class Postgresql:
         connection = _server_connection(session)
         begins = self._pooled_begins if connection.through_pooler else BEGINS
         if begin := begins.get(_kind(session)):
-            connection.execute(begin, prepare=False)
+            connection.begin(begin)
 
 
 def _kind(session: Connection) -> str:

@@ -21,6 +21,8 @@ _AWAY = (
 # The server ends the connection, or a pooler says that it has lost the server.
 _LOST = (errors.IdleInTransactionSessionTimeout, errors.TransactionTimeout)
 _LOST_CLASSES = ("08", "57P")
+# Raises "cached plan must not change result type" (0A000), which the server may say in another language.
+_CHECKS_PLANS = "RevalidateCachedQuery"
 
 
 log = logging.getLogger(__name__)
@@ -58,13 +60,22 @@ def translate(error: Exception) -> DatabaseUnavailable | None:
         return ReadOnly(name)
     operational = isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
     operational |= isinstance(origin, (psycopg.OperationalError, psycopg.InterfaceError, *_AWAY))
+    operational |= is_outdated_plan(origin)
     return DatabaseUnavailable(name) if operational else None
 
 
+def is_outdated_plan(error: BaseException | None) -> bool:
+    """Whether a statement was prepared before a migration changed the type of a column that it returns.
+
+    It was not executed. Each connection that has it prepared raises this, until it is deallocated.
+    """
+    return isinstance(error, errors.FeatureNotSupported) and error.diag.source_function == _CHECKS_PLANS
+
+
 def spoils_connections(error: Exception) -> bool:
-    """Whether connections made before this error are of no use: the server closed them, or takes no writes."""
+    """Whether connections made before this error are of no use: closed, read-only, or with outdated plans."""
     origin = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(origin, (errors.ReadOnlySqlTransaction, *_LOST)):
+    if isinstance(origin, (errors.ReadOnlySqlTransaction, *_LOST)) or is_outdated_plan(origin):
         return True
     if not isinstance(origin, psycopg.OperationalError):
         return False

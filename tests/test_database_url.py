@@ -11,8 +11,8 @@ from psycopg import sql
 from sqlalchemy import text
 
 from lib.database_url import InvalidDatabaseUrl, normalized, parse_postgresql
-from models.connector import ServerConnection
 from models.database import Database, fetch
+from models.server_connection import ServerConnection
 from ops.postgresql import PostgreSQL
 from ops.processes import free_port
 from ops.services import temporary_folder

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from models import connector, postgresql
 from models.database import Database, DatabaseUnavailable, Session, fetch
+from models.server_connection import ServerConnection
 from ops.postgresql import PostgreSQL
 from ops.services import temporary_folder
 from tests.faults.proxy import Proxy
@@ -136,5 +137,5 @@ def test_a_statement_on_a_connection_in_use_costs_one_round_trip(proxy: Proxy, d
 def test_probes_keep_idle_connections_from_being_forgotten(database: Database) -> None:
     with database.glance() as session:
         driver = session.connection.driver_connection
-        assert isinstance(driver, connector.ServerConnection)
+        assert isinstance(driver, ServerConnection)
         assert 0 < int(driver.info.get_parameters()["keepalives_idle"]) <= 60

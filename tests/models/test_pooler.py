@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from models.connector import ServerConnection
 from models.database import Database, DatabaseUnavailable, Locked, fetch
+from models.server_connection import ServerConnection
 from ops.postgresql import PostgreSQL
 from ops.services import temporary_folder
 from tests.support import wait_for
