@@ -1,11 +1,19 @@
 """Let topics be longer by the prefix that names the followers of a user: `user:` and an id of 255 characters.
 
-PostgreSQL changes its catalogue and builds one partial index anew, ix_inbox_items_topic; it rewrites no table. SQLite
-knows no lengths. The version before works on this schema.
+PostgreSQL changes its catalogue, table by table, and rewrites none. It would build the partial index
+ix_inbox_items_topic anew while the largest table is locked; so this is dropped before and created after, both
+concurrently. Until it is there again, a filter of an inbox by topic is slow. The way back rewrites the tables, each
+locked for as long as that takes.
+
+SQLite knows no lengths. The version before works on this schema. Its processes that run meanwhile on PostgreSQL may
+answer 500 ("cached plan must not change result type") until they are restarted.
 """
 
 import sqlalchemy as sa
 from alembic import op
+
+from migrations.indexes import add_index
+from migrations.locks import alter_in_use
 
 revision = "0009"
 down_revision = "0008"
@@ -13,20 +21,45 @@ branch_labels = None
 depends_on = None
 
 TABLES = ("notifications", "inbox_items", "inbox_changes", "subscriptions")
+INDEX = "ix_inbox_items_topic"
+INDEXED = ["recipient_id", "topic", "state", "seq"]
+LENGTH = "SELECT atttypmod - 4 FROM pg_attribute WHERE attrelid = CAST(:table AS regclass) AND attname = 'topic'"
+HAS_INDEX = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:index)"
+TOO_LONG = "SELECT EXISTS (SELECT FROM {table} WHERE length(topic) > 255)"
 
 
 def upgrade() -> None:
-    _change(255, 260)
+    _set_length(260)
 
 
 def downgrade() -> None:
-    _change(260, 255)
-
-
-def _change(before: int, after: int) -> None:
     if op.get_context().dialect.name == "sqlite":
         return
     for table in TABLES:
-        op.alter_column(
-            table, "topic", existing_type=sa.String(before, collation="C"), type_=sa.String(after, collation="C")
-        )
+        if _found(TOO_LONG.format(table=table)):
+            raise RuntimeError(f"{table} has topics of more than 255 characters: delete them first")
+    _set_length(255)
+
+
+def _set_length(length: int) -> None:
+    """Each step is committed by itself, and skipped where it is done already."""
+    if op.get_context().dialect.name == "sqlite":
+        return
+    for table in TABLES:
+        if _found(LENGTH, table=table) == length:
+            continue
+        if table == "inbox_items":
+            op.execute("COMMIT")
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}")
+            op.execute("BEGIN")
+        alter_in_use(table, f'ALTER TABLE {table} ALTER COLUMN topic TYPE VARCHAR({length}) COLLATE "C"')
+    if not _found(HAS_INDEX, index=INDEX):
+        add_index(INDEX, "inbox_items", INDEXED, "topic IS NOT NULL")
+
+
+def _found(query: str, **parameters: str) -> int | None:
+    """None where the statements are only written down (`alembic upgrade --sql`): then all of them are."""
+    if op.get_context().as_sql:
+        return None
+    found: int | None = op.get_bind().scalar(sa.text(query), parameters)
+    return found
