@@ -21,7 +21,21 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def read_json(request: Request) -> Any:
     """The request's JSON value. Raises `Problem`: wrong type, too large, malformed, or text no database can hold."""
     _demand_json(request)
+    return _value(_read(request))
+
+
+def read_json_if_any(request: Request) -> Any:
+    """The same, and an empty object for no body: a client may announce chunks and send none."""
     raw = _read(request)
+    if not raw:
+        return {}
+    _demand_json(request)
+    return _value(raw)
+
+
+def _value(raw: bytes) -> Any:
+    if not raw.strip():
+        raise Problem(MALFORMED_JSON, "The body is empty.")
     value = parse(raw)
     _refuse_unstorable(raw, value)
     return value
@@ -62,8 +76,6 @@ def _read(request: Request) -> bytes:
         raise Problem(MALFORMED_REQUEST, "The body cannot be read to its end.") from None
     if len(raw) > REQUEST_MAX_BYTES:
         raise too_large
-    if not raw.strip():
-        raise Problem(MALFORMED_JSON, "The body is empty.")
     return raw
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from flask import Request
 from pydantic import TypeAdapter
 
-from api.json_body import read_json
+from api.json_body import read_json_if_any
 from api.problems import invalid
 from api.schemas import Nothing
 from api.validation import validate
@@ -26,7 +26,7 @@ def refuse_body(request: Request) -> None:
     """Raises `Problem` for a body that has a field, or is no JSON object."""
     has_length = request.environ.get("CONTENT_LENGTH") not in (None, "", "0")
     if request.method not in ("GET", "HEAD") and (has_length or "HTTP_TRANSFER_ENCODING" in request.environ):
-        validate(_NOTHING, read_json(request))
+        validate(_NOTHING, read_json_if_any(request))
 
 
 def refuse_key(request: Request) -> None:

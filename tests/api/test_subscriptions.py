@@ -1,3 +1,5 @@
+import pytest
+
 from tests.api.running import Api, Caller, answered, fields, problem
 
 
@@ -43,3 +45,12 @@ def test_a_list_of_subscribers_that_says_nothing_or_two_things_is_refused(api: A
     for error, body in wrong.items():
         assert fields(problem(shop.put("/v1/topics/t/subscribers", body), 422, "invalid_request")) == [error]
     assert api.stored() == before
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_chunks_that_hold_nothing_are_no_body(alice: Caller, method: str) -> None:
+    path, nothing = "/v1/subscriptions/x", iter(())
+    assert alice.request(method, path, content=nothing).status_code == 204
+    chunks = iter([b'{"a"', b": 1}"])
+    refused = problem(alice.request(method, path, content=chunks), 422, "invalid_request")
+    assert fields(refused) == [("a", "unknown_field")]
