@@ -20,7 +20,7 @@ def listen(host: str, port: int, backlog: int, variable: str) -> socket.socket:
         dual = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
         return socket.create_server(address, family=family, backlog=backlog, dualstack_ipv6=dual)
     except OSError as error:
-        raise CannotListen(_explain(error, host, port, variable)) from None
+        raise CannotListen(explain(error, host, port, variable)) from None
 
 
 def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
@@ -29,10 +29,20 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
     return family, (str(address[0]), port)
 
 
-def _explain(error: OSError, host: str, port: int, variable: str) -> str:
+def explain(error: OSError, host: str, port: int, variable: str) -> str:
+    """Why the server cannot listen, and which setting to change."""
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else type(error).__name__
+    advice = f"Set {variable} to a free port."
     if isinstance(error, socket.gaierror):
-        return f"Cannot listen on {host}:{port} (the host is not known). Set BIND_HOST to an address of this machine."
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"Cannot listen on {host}:{port} ({reason}). Set BIND_HOST to an address of this machine."
-    return f"Cannot listen on {host}:{port} ({reason}). Set {variable} to a free port."
+        reason, advice = "the host is not known", "Set BIND_HOST to an address of this machine."
+    elif error.errno == errno.EADDRNOTAVAIL:
+        advice = "Set BIND_HOST to an address of this machine."
+    elif error.errno == errno.EAFNOSUPPORT:
+        advice = "Set BIND_HOST to an IPv4 address, such as 0.0.0.0: this machine has no IPv6."
+    elif error.errno == errno.EACCES:
+        advice = f"Set {variable} to a port above 1023, or let this account use ports below."
+    return f"Cannot listen on {_in_url(host)}:{port} ({reason}). {advice}"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,5 +1,7 @@
 """BIND_HOST as platforms write it: both servers listen on the same addresses, whatever the setting is."""
 
+import errno
+import os
 import socket
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from lib.listening import explain
 from ops.processes import Process, free_port
 from tests.api.running import NO_BROKER, ROOT, environment_for
 from tests.push.support import push_environ
@@ -71,3 +74,28 @@ def answers(address: str, port: int) -> bool:
         return requests.get(f"http://{address}:{port}/healthz", timeout=5).ok
     except requests.ConnectionError:
         return False
+
+
+@pytest.mark.parametrize("server", ["api", "push"])
+def test_a_port_below_1024_is_refused_in_words_to_an_account_that_may_not_use_it(server: str, tmp_path: Path) -> None:
+    command, env, _ = told(server, "::1", tmp_path)
+    env[f"{server.upper()}_PORT"] = "80"
+    unprivileged = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"] if is_root() else []
+    ended = subprocess.run(
+        [*unprivileged, *command], env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    wanted = f"Cannot listen on [::1]:80 (Permission denied). Set {server.upper()}_PORT to a port above 1023"
+    assert wanted in ended.stderr
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+@pytest.mark.parametrize(("host", "shown"), [("::", "[::]:8080"), ("::1", "[::1]:8080")])
+def test_a_machine_without_ipv6_is_told_to_set_another_host(host: str, shown: str) -> None:
+    """The kernel's own error is made here: a machine that runs the tests has IPv6."""
+    error = OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+    assert f"{shown} (Address family not supported by protocol). Set BIND_HOST" in explain(
+        error, host, 8080, "API_PORT"
+    )
