@@ -2,9 +2,9 @@
 
 import type { Item } from "../client/index.ts";
 
-/** The item with each text that is no text left out. */
+/** The item with each text that is no text left out; of an item that is null nothing is left. */
 export function legible(item: Item): Item {
-  const { title, body, url, actor, kind, severity, created_at } = item;
+  const { title, body, url, actor, kind, severity, created_at } = item ?? ({} as Partial<Item>);
   return {
     ...item,
     title: text(title) ?? "–",

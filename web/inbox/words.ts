@@ -165,9 +165,9 @@ function find(language: string): Words | undefined {
 
 /** `own` where it has the form of `base`; a function of it that throws is reported, and `base` says it instead. */
 function completed<Whole>(base: Whole, own: unknown): Whole {
-  if (typeof own !== typeof base || own === null) return base;
+  if (typeof own !== typeof base || own === null || Array.isArray(own) !== Array.isArray(base)) return base;
   if (typeof base === "function") return guarded(base as unknown as Saying, own as Saying) as Whole;
-  if (typeof base !== "object" || base === null || Array.isArray(own)) return own as Whole;
+  if (typeof base !== "object" || base === null || Array.isArray(base)) return own as Whole;
   const whole: Record<string, unknown> = { ...(own as object) };
   for (const [name, value] of Object.entries(base)) whole[name] = completed(value, whole[name]);
   return whole as Whole;

@@ -42,6 +42,7 @@ it("what is no text in an item is left out, and the rest stays", () => {
   const odd = { seq: 7, title: null, body: 5, actor: {}, kind: [], severity: 3, url: true, created_at: undefined };
   const nothing = { title: "–", body: null, actor: null, kind: "", severity: "none", url: null, created_at: "" };
   expect(legible(odd as never)).toEqual({ seq: 7, ...nothing });
+  for (const none of [null, undefined]) expect(legible(none as never)).toEqual(nothing);
   const good = { seq: 7, title: "t", body: "b", actor: "a", kind: "k", severity: "high", url: "/", created_at: "now" };
   expect(legible(good as never)).toEqual(good);
 });

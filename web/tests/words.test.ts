@@ -52,11 +52,13 @@ it("words of another form are said in English, and a function that throws is rep
     bell: broken,
     status: { online: "Da" },
     views: null,
+    empty: ["a", "b"],
     problems: { no_scope: "x" },
   };
   addWords("nl", odd as never);
   const words = wordsOf("nl");
   expect([words.title, words.unread(3), words.views.all]).toEqual(["Notifications", "3 unread", "All"]);
+  expect(words.empty).toEqual(wordsOf("en").empty);
   expect([words.status.online, words.status.offline]).toEqual(["Da", "Offline; showing what was here"]);
   expect([words.bell(2), words.bell(0)]).toEqual(["Notifications, 2 new", "Notifications"]);
   expect(reported).toHaveBeenCalledOnce();
