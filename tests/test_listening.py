@@ -79,7 +79,7 @@ def answers(address: str, port: int) -> bool:
 @pytest.mark.parametrize("server", ["api", "push"])
 def test_a_port_below_1024_is_refused_in_words_to_an_account_that_may_not_use_it(server: str, tmp_path: Path) -> None:
     command, env, _ = told(server, "::1", tmp_path)
-    env |= {"API_PORT": "80", "PUSH_PORT": "80"}
+    env[f"{server.upper()}_PORT"] = "80"
     unprivileged = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"] if is_root() else []
     ended = subprocess.run(
         [*unprivileged, *command], env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False

@@ -36,7 +36,7 @@ def downgrade() -> None:
     if op.get_context().dialect.name == "sqlite":
         return
     for table in TABLES:
-        if op.get_bind().scalar(sa.text(TOO_LONG.format(table=table))):
+        if _found(TOO_LONG.format(table=table)):
             raise RuntimeError(f"{table} has topics of more than 255 characters: delete them first")
     _set_length(255)
 
@@ -46,16 +46,20 @@ def _set_length(length: int) -> None:
     if op.get_context().dialect.name == "sqlite":
         return
     for table in TABLES:
-        if _length(table) == length:
+        if _found(LENGTH, table=table) == length:
             continue
         if table == "inbox_items":
             op.execute("COMMIT")
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}")
             op.execute("BEGIN")
         alter_in_use(table, f'ALTER TABLE {table} ALTER COLUMN topic TYPE VARCHAR({length}) COLLATE "C"')
-    if not op.get_bind().scalar(sa.text(HAS_INDEX), {"index": INDEX}):
+    if not _found(HAS_INDEX, index=INDEX):
         add_index(INDEX, "inbox_items", INDEXED, "topic IS NOT NULL")
 
 
-def _length(table: str) -> int:
-    return int(op.get_bind().execute(sa.text(LENGTH), {"table": table}).scalar_one())
+def _found(query: str, **parameters: str) -> int | None:
+    """None where the statements are only written down (`alembic upgrade --sql`): then all of them are."""
+    if op.get_context().as_sql:
+        return None
+    found: int | None = op.get_bind().scalar(sa.text(query), parameters)
+    return found
