@@ -57,7 +57,7 @@ def feed(broker_url: str) -> Feed:
         broker_url, heartbeat=HEARTBEAT, connect_timeout=CONNECT_TIMEOUT, transport_options=TRANSPORT_OPTIONS
     )
     try:
-        open_connection(connection, CONNECT_TIMEOUT)
+        open_connection(connection)
         yield from (_over_redis if connection.transport.driver_type == "redis" else _over_amqp)(connection)
     finally:
         with contextlib.suppress(Exception):
