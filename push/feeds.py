@@ -22,7 +22,6 @@ from push import wire
 
 CONNECT_TIMEOUT = 5  # seconds for each step of connecting
 HEARTBEAT = 6  # seconds; a broker that is silent for two of them is taken for dead
-PROBE = "application/x-belfry-probe"  # the content type of a message that only shows that messages come through
 TICK = 1  # seconds between two looks at the heartbeat
 PREFETCH = 50  # messages of up to 256 KiB in this process's memory
 # What waits for a push server that is slow or frozen is bounded, and dies with its connection.
@@ -79,8 +78,7 @@ def _over_amqp(connection: kombu.Connection) -> Feed:
             connection.heartbeat_check()
             while arrived:
                 message = arrived.popleft()
-                if message.content_type != PROBE:
-                    yield Message(str(message.content_type), _bytes(message.body))
+                yield Message(str(message.content_type), _bytes(message.body))
                 heard_at = time.monotonic()  # after it was handled, which may take long
                 unacknowledged += 1
                 if unacknowledged >= PREFETCH // 2:
@@ -95,8 +93,8 @@ def _over_amqp(connection: kombu.Connection) -> Feed:
 
 def _probe(channel: Any) -> None:
     """Send a message to all push servers, this one among them: no error says that the exchange lost its bindings."""
-    how = {"content_type": PROBE, "content_encoding": "binary", "delivery_mode": 1, "expiration": HEARTBEAT}
-    kombu.Producer(channel, auto_declare=False).publish(b"", exchange=wire.EXCHANGE, **how)
+    how = {"content_type": "application/json", "content_encoding": "utf-8", "delivery_mode": 1, "expiration": HEARTBEAT}
+    kombu.Producer(channel, auto_declare=False).publish(wire.PROBE, exchange=wire.EXCHANGE, **how)
 
 
 def _queue() -> kombu.Queue:

@@ -1,14 +1,19 @@
 """A push server finds out that the exchange no longer leads to it: the broker tells nobody of lost bindings."""
 
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import kombu
 import pytest
 
 from ops.processes import wait_for
+from ops.rabbitmq import USER, RabbitMQ
 from push import wire
 from push.feeds import HEARTBEAT
-from tests.push.support import PushProcess, Screen, added, rabbit, vhost_of
+from push.listener import CONTENT_TYPES
+from tests.push.support import PushProcess, Screen, added, is_ready, rabbit, vhost_of
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +38,26 @@ def test_an_exchange_that_lost_its_bindings_is_noticed_and_screens_told(
 
 def test_a_quiet_exchange_is_listened_to_without_a_loss(start_push: Start, rabbitmq_url: str) -> None:
     server = start_push(rabbitmq_url)
-    began = time.monotonic()
-    wait_for(lambda: time.monotonic() - began > 3 * HEARTBEAT, 4 * HEARTBEAT, "the probes to be heard")
+    wait_for_probes()
     assert "broker_lost" not in server.log()
     assert "message_dropped" not in server.log()
+    assert "belfry_push_messages_dropped_total 0.0" in server.get("/metrics").text
+
+
+def test_a_probe_is_a_message_that_every_version_ignores(start_push: Start, rabbitmq_url: str) -> None:
+    """An answer to a server that does not exist: the release before probes knows no other silent form."""
+    start_push(rabbitmq_url)
+    arrived: list[kombu.Message] = []
+    with kombu.Connection(rabbitmq_url) as connection:
+        queue = kombu.Queue(exchange=kombu.Exchange(wire.EXCHANGE, "fanout", passive=True), exclusive=True)
+        consumer = connection.Consumer([queue], on_message=arrived.append, no_ack=True)
+        consumer.consume()
+        connection.drain_events(timeout=4 * HEARTBEAT)
+    assert arrived[0].content_type in CONTENT_TYPES
+    assert json.loads(arrived[0].body) == {"method": "callback", "host_id": "nobody"}
+
+
+def wait_for_probes() -> None:
+    """Wait until a push server that hears nothing has sent at least two."""
+    began = time.monotonic()
+    wait_for(lambda: time.monotonic() - began > 4 * HEARTBEAT, 5 * HEARTBEAT, "probes to be sent")
