@@ -272,7 +272,8 @@ class Ready(Shape):
 
     status: Literal["ready"]
     stalled: StalledNotifications | None = None
-    """Only while there is something. This process can accept all the same; look at beat and the workers."""
+    """Only while there is something. This process can accept all the same; look at beat, at the workers, and whether
+    they keep up."""
 
 
 class FieldError(Shape):

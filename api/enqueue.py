@@ -76,7 +76,7 @@ class Enqueuer:
         Raises `NoRoute`, or what the broker's client raises, within seconds.
         """
         with self._celery.connection_for_write(connect_timeout=1) as connection:
-            open_connection(connection, WAIT_SECONDS)
+            open_connection(connection)
             demand_routes(self._celery, connection)
 
     def _enqueue(self, task: str, args: list[Any]) -> bool:

@@ -24,7 +24,7 @@ def live(call: Call) -> Answer:  # noqa: ARG001  (every endpoint takes its call)
 def ready(call: Call) -> Answer:
     """The database answers within a second, and the broker takes tasks; else the problem names the one that does not.
 
-    What was accepted and does not move is a detail, `stalled`: it can be accepted all the same.
+    What was accepted and is overdue is a detail, `stalled`: more can be accepted all the same.
     """
     checks: dict[str, Check] = {"database": lambda: _ask_database(call), "broker": call.enqueuer.check}
     running = {name: _begin(check) for name, check in checks.items()}

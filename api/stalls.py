@@ -1,4 +1,4 @@
-"""Looks every few seconds whether accepted notifications move, and says so in the log and in /readyz if they do not.
+"""Looks every few seconds whether notifications are delivered in time, and reports in the log and /readyz if not.
 
 It is the API's, and no task: it has to work while workers, beat or the way to them do not.
 """
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class StallMonitor:
-    """`current` is the last finding: what did not move at two looks in a row, or None."""
+    """`current` is the last finding: how much was overdue, if something was at two looks in a row, or None."""
 
     def __init__(self, database: Database, check_broker: Callable[[], None]) -> None:
         self.current: Stalled | None = None
@@ -59,8 +59,8 @@ class StallMonitor:
 
     def _say(self, found: Stalled) -> None:
         log.error(
-            "undelivered_stalled count=%d oldest_seconds=%d broker=%s Accepted notifications do not move: "
-            "see that beat and the workers run and reach the broker",
+            "undelivered_stalled count=%d oldest_seconds=%d broker=%s Accepted notifications are overdue: "
+            "see that beat and the workers run, reach the broker, and keep up with what comes",
             found.count,
             found.oldest_seconds,
             self._broker(),

@@ -1,18 +1,25 @@
 """Connections to the broker, the same for Celery, the announcer and the push server."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import kombu
 from kombu.transport import TRANSPORT_ALIASES, pyamqp
+from kombu.utils.url import parse_url
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lib.broker_url import BrokerUrl, parse_broker_url
 
+_last_answered: dict[tuple[str, ...], str] = {}  # the URLs of a cluster: the one this process connected to last
+
 
 class AMQPTransport(pyamqp.Transport):  # type: ignore[misc]  # kombu has no types
-    """Kombu's, with per-consumer prefetch and the name of the host at hand in TLS."""
+    """Kombu's, with failover within one attempt to connect, per-consumer prefetch, and TLS verified for each host.
+
+    Kombu's own failover gives all hosts one timeout, which a host that accepts connections and never answers uses up,
+    and it begins at the first host again for each connection.
+    """
 
     def qos_semantics_matches_spec(self, connection: object) -> bool:  # noqa: ARG002
         """Celery asks this to decide on `basic.qos`; True means per consumer.
@@ -23,6 +30,31 @@ class AMQPTransport(pyamqp.Transport):  # type: ignore[misc]  # kombu has no typ
         return True
 
     def establish_connection(self) -> Any:
+        """Connect to the first host that answers, beginning with the one that this process connected to last.
+
+        Each host has `connect_timeout`. Raises the error of the last host that was tried.
+        """
+        urls = tuple(self.client.alt)
+        if not urls:
+            return self._connect()
+        *others, last = _beginning_with(_last_answered.get(urls, urls[0]), urls)
+        for url in others:
+            try:
+                return self._connect_to(url, urls)
+            except self.recoverable_connection_errors:
+                continue
+        return self._connect_to(last, urls)
+
+    def _connect_to(self, url: str, urls: tuple[str, ...]) -> Any:
+        parts = parse_url(url)
+        client = self.client
+        client.hostname, client.port, client.virtual_host = parts["hostname"], parts["port"], parts["virtual_host"]
+        client.userid, client.password = parts["userid"], parts["password"]
+        connection = self._connect()
+        _last_answered[urls] = url
+        return connection
+
+    def _connect(self) -> Any:
         """Verify the certificate for the host that is connected to; kombu keeps the name of the first one."""
         name = self.client.hostname
         if isinstance(self.client.ssl, dict) and "server_hostname" in self.client.ssl:
@@ -31,6 +63,11 @@ class AMQPTransport(pyamqp.Transport):  # type: ignore[misc]  # kombu has no typ
             return super().establish_connection()
         finally:
             self.client.hostname = name  # kombu turns localhost into 127.0.0.1, which the certificate may not name
+
+
+def _beginning_with(url: str, urls: Sequence[str]) -> list[str]:
+    place = urls.index(url)
+    return [*urls[place:], *urls[:place]]
 
 
 TRANSPORT_ALIASES.update(dict.fromkeys(("amqp", "amqps"), f"{__name__}:AMQPTransport"))
@@ -59,10 +96,9 @@ def options_of(broker: BrokerUrl, timeout: float) -> dict[str, Any]:
     return options
 
 
-def open_connection(connection: kombu.Connection, timeout: float) -> None:
-    """Connect to the first host that answers, each tried once for at most `timeout` seconds.
+def open_connection(connection: kombu.Connection) -> None:
+    """Connect, without a second attempt: over AMQP one tries each host, over Redis each Sentinel.
 
     Raises what the broker's client raises.
     """
-    hosts = max(1, len(connection.alt))
-    connection.ensure_connection(max_retries=hosts - 1, interval_start=0, interval_step=0, timeout=timeout * hosts)
+    connection.ensure_connection(max_retries=0)

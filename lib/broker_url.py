@@ -28,6 +28,8 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "redis+socket": ("virtual_host",),
     "sentinel": ("master_name", "sentinel_password", "ssl", *TLS_OPTIONS),
 }
+# Spellings of ssl_cert_reqs that Celery and redis-py take. A client verifies with CERT_OPTIONAL as with CERT_REQUIRED.
+SYNONYMS = {"CERT_REQUIRED": "required", "CERT_OPTIONAL": "required", "optional": "required", "CERT_NONE": "none"}
 CHOICES = {"ssl_cert_reqs": ("required", "none"), "ssl_check_hostname": ("true", "false"), "ssl": ("true", "false")}
 
 
@@ -160,10 +162,10 @@ def _split(text: str, schemes: tuple[str, ...]) -> SplitResult:
 def _options(scheme: str, hosts: tuple[SplitResult, ...]) -> dict[str, str]:
     """The options of all URLs together: they hold for every host."""
     options: dict[str, str] = {}
-    for name, value in (pair for host in hosts for pair in parse_qsl(host.query, keep_blank_values=True)):
+    for name, text in (pair for host in hosts for pair in parse_qsl(host.query, keep_blank_values=True)):
         if name not in OPTIONS[scheme]:
-            known = ", ".join(OPTIONS[scheme]) or "none"
-            raise BrokerUrlError(f"has an option that {scheme}:// does not take; set only: {known}")
+            raise _unknown_option(scheme)
+        value = SYNONYMS.get(text, text) if name == "ssl_cert_reqs" else text
         if value not in CHOICES.get(name, (value,)) or not value:
             raise BrokerUrlError(f"has an unusable {name}; set {' or '.join(CHOICES.get(name, ('a value',)))}")
         if options.setdefault(name, value) != value:
@@ -171,6 +173,12 @@ def _options(scheme: str, hosts: tuple[SplitResult, ...]) -> dict[str, str]:
     if scheme == "sentinel" and "master_name" not in options:
         raise BrokerUrlError("does not name the Redis that the Sentinels watch; set ?master_name=")
     return options
+
+
+def _unknown_option(scheme: str) -> BrokerUrlError:
+    if not OPTIONS[scheme]:
+        return BrokerUrlError(f"has an option, and {scheme}:// takes no options; set one without a question mark")
+    return BrokerUrlError(f"has an option that {scheme}:// does not take; set only: {', '.join(OPTIONS[scheme])}")
 
 
 def _demand_database(url: BrokerUrl) -> None:

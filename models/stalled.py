@@ -1,5 +1,6 @@
-"""What was accepted, is due and does not move: nobody has worked on it for half a minute.
+"""Notifications that are due and that nobody has worked on for half a minute.
 
+They do not move, or they wait in a backlog that the workers are too slow for: one look cannot tell.
 Not stalled are what is scheduled, parked, or waits between two attempts; and a broadcast of which a chunk was written
 a moment ago, as each chunk puts off its `enqueue_at`. Nor is the rest of a batch with such a member: it may be held
 back by that, see `models.order`.
@@ -32,7 +33,7 @@ class Stalled:
 
 
 def stalled(session: Session, now: datetime) -> Stalled:
-    """How much does not move. One range of the index of what is due, and of that no more than a thousand rows."""
+    """How much is overdue. One range of the index of what is due, and of that no more than a thousand rows."""
     since = case((_n.deliver_at > _n.created_at, _n.deliver_at), else_=_n.created_at)
     within_reach = _n.enqueue_at <= now + RELAY_AFTER_AT_MOST  # whatever waits has its next turn by then
     waiting = and_(WAITING, is_due_by(now), unexpired(now), since <= now - STALLED_AFTER)

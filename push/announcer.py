@@ -125,7 +125,7 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
 
     def _connect(self) -> kombu.Producer:
         self.publisher_connection = self._connection()
-        open_connection(self.publisher_connection, BROKER_TIMEOUT)
+        open_connection(self.publisher_connection)
         driver = self.publisher_connection.connection
         if self.publisher_connection.transport.driver_type == "amqp":
             driver.sock.settimeout(BROKER_TIMEOUT)  # py-amqp waits without a bound for answers but to a publish

@@ -9,7 +9,7 @@ import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -22,7 +22,9 @@ from push import wire
 
 CONNECT_TIMEOUT = 5  # seconds for each step of connecting
 HEARTBEAT = 6  # seconds; a broker that is silent for two of them is taken for dead
-PROBE = "application/x-belfry-probe"  # the content type of a message that only shows that messages come through
+PROBE_AGAIN = (
+    60  # seconds after a probe that the broker did not take; it keeps blocked connections until its alarm ends
+)
 TICK = 1  # seconds between two looks at the heartbeat
 PREFETCH = 50  # messages of up to 256 KiB in this process's memory
 # What waits for a push server that is slow or frozen is bounded, and dies with its connection.
@@ -49,22 +51,53 @@ class Message:
 
 
 Feed = Generator[Message | None, None, None]
+Probe = Callable[[], bool]  # publish `wire.PROBE`; False if the broker did not take it
 
 
-def feed(broker_url: str) -> Feed:
-    """Subscribe to the exchange. Raises what the broker's library raises."""
+def feed(broker_url: str, probe: Probe | None = None) -> Feed:
+    """Subscribe to the exchange. Raises what the broker's library raises.
+
+    `probe` is called while AMQP is quiet: no error says that the exchange lost its binding to this queue. It must use
+    another connection than this one, because RabbitMQ stops reading connections that publish while it has a memory or
+    disk alarm. A probe that cannot be published, also for want of the permission to write, proves nothing: the feed
+    goes on. The heartbeat finds dead connections without it.
+    """
     connection = broker_connection(
         broker_url, heartbeat=HEARTBEAT, connect_timeout=CONNECT_TIMEOUT, transport_options=TRANSPORT_OPTIONS
     )
     try:
-        open_connection(connection, CONNECT_TIMEOUT)
-        yield from (_over_redis if connection.transport.driver_type == "redis" else _over_amqp)(connection)
+        open_connection(connection)
+        if connection.transport.driver_type == "redis":
+            yield from _over_redis(connection)
+        else:
+            yield from _over_amqp(connection, _Quiet(probe or (lambda: False)))
     finally:
         with contextlib.suppress(Exception):
             connection.collect(CONNECT_TIMEOUT)  # without a farewell: a broken broker would not answer it
 
 
-def _over_amqp(connection: kombu.Connection) -> Feed:
+class _Quiet:
+    """Asks for a probe when nothing was heard for a while, and raises when one that the broker took does not arrive."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self.heard()
+
+    def heard(self) -> None:
+        self._expected_by: float | None = None
+        self._probe_at = time.monotonic() + HEARTBEAT
+
+    def check(self) -> None:
+        now = time.monotonic()
+        if self._expected_by is not None and now > self._expected_by:
+            raise TimeoutError("nothing comes through the exchange")
+        if self._expected_by is None and now > self._probe_at:
+            taken = self._probe()
+            self._expected_by = time.monotonic() + HEARTBEAT if taken else None
+            self._probe_at = time.monotonic() + PROBE_AGAIN
+
+
+def _over_amqp(connection: kombu.Connection, quiet: _Quiet) -> Feed:
     connection.connection.sock.settimeout(CONNECT_TIMEOUT)  # for what py-amqp waits without a bound
     channel = connection.default_channel
     channel.basic_qos(0, PREFETCH, False)
@@ -72,31 +105,19 @@ def _over_amqp(connection: kombu.Connection) -> Feed:
     with kombu.Consumer(channel, [_queue()], on_message=arrived.append, auto_declare=True):
         yield None
         unacknowledged = 0
-        heard_at = asked_at = time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError):
                 connection.drain_events(timeout=TICK)
             connection.heartbeat_check()
             while arrived:
                 message = arrived.popleft()
-                if message.content_type != PROBE:
-                    yield Message(str(message.content_type), _bytes(message.body))
-                heard_at = time.monotonic()  # after it was handled, which may take long
+                yield Message(str(message.content_type), _bytes(message.body))
+                quiet.heard()  # after it was handled, which may take long
                 unacknowledged += 1
                 if unacknowledged >= PREFETCH // 2:
                     channel.basic_ack(message.delivery_tag, multiple=True)
                     unacknowledged = 0
-            if time.monotonic() - heard_at > 2 * HEARTBEAT:
-                raise TimeoutError("nothing comes through the exchange")
-            if time.monotonic() - max(heard_at, asked_at) > HEARTBEAT:
-                asked_at = time.monotonic()
-                _probe(channel)
-
-
-def _probe(channel: Any) -> None:
-    """Send a message to all push servers, this one among them: no error says that the exchange lost its bindings."""
-    how = {"content_type": PROBE, "content_encoding": "binary", "delivery_mode": 1, "expiration": HEARTBEAT}
-    kombu.Producer(channel, auto_declare=False).publish(b"", exchange=wire.EXCHANGE, **how)
+            quiet.check()
 
 
 def _queue() -> kombu.Queue:

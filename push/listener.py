@@ -45,6 +45,7 @@ class Listener(Announcer):
         self._revoked, self._counts = revoked, counts
         self._on_death = on_death
         self._syncing: gevent.Greenlet | None = None
+        self._probes_fail = False
         self._rooms_of: dict[str, set[str | None]] = {}
 
     def initialize(self) -> None:
@@ -60,7 +61,7 @@ class Listener(Announcer):
         delay = 0.0
         while True:
             try:
-                with contextlib.closing(feed(self.url)) as messages:
+                with contextlib.closing(feed(self.url, self._probe)) as messages:
                     for message in messages:
                         if message is None:
                             delay = 0.0
@@ -74,6 +75,17 @@ class Listener(Announcer):
                 log.warning("broker_lost retry_in=%.1f %s", delay, describe(error))
             self.hears = False
             gevent.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
+
+    def _probe(self) -> bool:
+        """Publish a probe over the announcer's connection. Logs the first failure of a row."""
+        try:
+            self._send(wire.PROBE)
+            self._probes_fail = False
+        except AnnounceFailed as error:
+            if not self._probes_fail:
+                log.warning("probe_failed reason=%s", error)
+            self._probes_fail = True
+        return not self._probes_fail
 
     def _begin_to_hear(self) -> None:
         self.hears = True

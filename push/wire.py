@@ -5,6 +5,7 @@ arrive are announced to all their recipients together, what these share once and
 "arrive", "epoch": …, "items": [item, …], "places": [place in items, …], "recipients": [recipient_id, …], "versions":
 […], "unread": […], "unseen": […]}`.
 A revocation is `{"method": "revoke", "user_id": …, "revoked_before": seconds since 1970}`.
+A probe, which a push server sends to see that messages still come through to it, is `PROBE`.
 Beside them the server understands the stock messages of `socketio.KombuManager` (`{"method": "emit", …}` and so on).
 """
 
@@ -21,6 +22,8 @@ NAMESPACE = "/"
 ANNOUNCE = "announce"
 ARRIVE = "arrive"
 REVOKE = "revoke"
+# An answer to an emit of a server that does not exist: push servers of every version ignore it without a log line.
+PROBE = '{"method":"callback","host_id":"nobody"}'
 ROOM_PREFIX = "user:"
 COLUMNS = ("places", "versions", "unread", "unseen")  # of arrivals, beside their recipients
 

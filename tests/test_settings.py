@@ -37,8 +37,10 @@ REFUSED = [
     ({"BROKER_URL": "redis://:hidden@a/first"}, "BROKER_URL ends with a Redis database that is not a number"),
     ({"BROKER_URL": "redis+socket:///x?virtual_host=y"}, "BROKER_URL ends with a Redis database that is not a number"),
     ({"BROKER_URL": "sentinel://:hidden@a/0"}, "BROKER_URL does not name the Redis that the Sentinels watch"),
-    ({"BROKER_URL": "redis://:hidden@a?ssl_ca_certs=/x"}, "BROKER_URL has an option that redis:// does not take"),
+    ({"BROKER_URL": "redis://:hidden@a?ssl_ca_certs=/x"}, "BROKER_URL has an option, and redis:// takes no options"),
+    ({"BROKER_URL": "amqp://user:hidden@a?heartbeat=3"}, "BROKER_URL has an option, and amqp:// takes no options"),
     ({"BROKER_URL": "rediss://:hidden@a?ssl_cert_reqs=hidden"}, "BROKER_URL has an unusable ssl_cert_reqs"),
+    ({"BROKER_URL": "amqps://a?heartbeat=3"}, "BROKER_URL has an option that amqps:// does not take; set only: ssl_ca"),
     ({"BROKER_URL": "rediss://:hidden@a?ssl_ca_certs="}, "BROKER_URL has an unusable ssl_ca_certs"),
     (
         {"BROKER_URL": "amqps://a?ssl_ca_certs=/x;amqps://b?ssl_ca_certs=/y"},
