@@ -48,6 +48,11 @@ def notify(call: Call, body: Notification) -> Answer:
 def notify_many(call: Call, body: Batch) -> Answer:
     """Publish up to 1,000 notifications, all or none; they keep their order.
 
+    One that waits (for another attempt, or for an inbox that is in use) holds back those after it in the batch that
+    share a recipient with it, until it is delivered or parked, and no others. A scheduled one does so from its time on.
+    A notification for a topic or for everyone shares a recipient with those that name a member of its audience, and
+    with every other one for a topic or for everyone.
+
     What is wrong with one of them is named by its place, such as `notifications.3.title`. An Idempotency-Key covers
     the whole batch: the same batch again answers the same ids, and any other batch is refused. It is no key of
     `POST /v1/notifications`: the same key may be used there for something else.

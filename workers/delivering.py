@@ -1,12 +1,10 @@
 """Delivering what names its recipients: what is wrong, or has to wait, holds up nothing that need not wait for it."""
 
 import logging
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from uuid import UUID
-
-from kombu.exceptions import OperationalError
 
 from lib import failpoints
 from lib.group_commit import GroupCommit
@@ -62,24 +60,36 @@ def leave_locked(ids: Collection[UUID], *, counted: bool) -> None:
 
 def go_on_after(ids: Collection[UUID]) -> None:
     """Enqueue what these may have held back."""
-    with database.glance() as session:
-        batches = order.batches_of(session, ids)
-    go_on(batches)
+    with _best_effort():
+        with database.glance() as session:
+            batches = order.batches_of(session, ids)
+        _enqueue_next(batches)
 
 
 def go_on(batches: Collection[UUID]) -> None:
-    """Enqueue what waits in these batches and may go now. Best effort: what is held back has turns of its own."""
+    """Enqueue what waits in these batches and may go now."""
+    with _best_effort():
+        _enqueue_next(batches)
+
+
+@contextmanager
+def _best_effort() -> Iterator[None]:
+    """What is not enqueued here has a turn of its own by the relay; the task at hand has done its work."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("batch_not_enqueued reason=%s", type(error).__name__)
+
+
+def _enqueue_next(batches: Collection[UUID]) -> None:
     if not batches:
         return
     with database.read() as session:
         free = order.next_of(session, batches, datetime.now(UTC))
-    try:
-        if free.direct:
-            app.send_task(DELIVER, [[str(one) for one in free.direct]], {"again": True})
-        for one in free.wide:
-            app.send_task(FAN_OUT, [str(one)], {"again": True})
-    except OperationalError as error:
-        log.warning("enqueue_failed reason=%s", type(error).__name__)
+    if free.direct:
+        app.send_task(DELIVER, [[str(one) for one in free.direct]], {"again": True})
+    for one in free.wide:
+        app.send_task(FAN_OUT, [str(one)], {"again": True})
 
 
 def _deliver_together(batches: Sequence[list[UUID]]) -> list[None]:
