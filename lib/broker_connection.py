@@ -88,10 +88,15 @@ def broker_connection(
 
 
 def options_of(broker: BrokerUrl, timeout: float) -> dict[str, Any]:
-    """The transport options that follow from the URL. A Sentinel that does not answer is asked once: others may."""
+    """The transport options that follow from the URL.
+
+    The Sentinels and the Redis they name share the timeout: each is asked once, so that a Sentinel that accepts
+    connections and never answers leaves time for the others.
+    """
     options = broker.transport_options
     if "sentinel_kwargs" in options:
-        once = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "retry": Retry(NoBackoff(), 0)}
+        share = timeout / (len(broker.addresses) + 1)
+        once = {"socket_timeout": share, "socket_connect_timeout": share, "retry": Retry(NoBackoff(), 0)}
         options["sentinel_kwargs"] = {**once, **options["sentinel_kwargs"]}
     return options
 

@@ -164,6 +164,21 @@ def test_tasks_screens_and_rate_limits_follow_the_sentinels_to_another_master(se
         wait_for(lambda: alice.call("GET", "/v1/inbox") and redis.counts(), PATIENCE, "the limits to be counted there")
 
 
+def test_a_sentinel_that_accepts_connections_and_never_answers_is_passed_over(
+    services_folder: Path, silent_port: int
+) -> None:
+    with watched_redis(services_folder) as redis:
+        silent_first = f"sentinel://127.0.0.1:{silent_port};{redis.url}"
+        for _ in range(2):  # it is asked first each time
+            started = time.monotonic()
+            Enqueuer(silent_first).check()
+            assert time.monotonic() - started < CHECK_SECONDS
+        assert Enqueuer(silent_first).announce("bob", [1])
+        messages = feed(silent_first)
+        assert next(messages) is None
+        messages.close()
+
+
 def test_a_sentinel_that_watches_another_redis_is_an_error(services_folder: Path) -> None:
     with watched_redis(services_folder) as redis, pytest.raises(Exception, match="No master found"):
         Enqueuer(redis.url.replace("master_name=belfry", "master_name=other")).check()
