@@ -7,7 +7,6 @@ whoever waits for it waits a second at most, and while it is held, or just after
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -19,12 +18,13 @@ from uuid import UUID
 from lib import failpoints
 from lib.broker_connection import open_connection
 from lib.broker_url import parse_broker_url
+from lib.circuit_breaker import CircuitBreaker
 from workers.queues import ANNOUNCE, DELIVER, WITHDRAW, NoRoute, demand_routes, make_celery
 
 __all__ = ["Enqueuer", "NoRoute"]
 
 WAIT_SECONDS = 1.0  # how long a request waits for the broker: its answer is due within two seconds
-PAUSE_SECONDS = 1.0  # how long the broker is left alone after a failure
+RESET_SECONDS = 1.0  # after a failure the broker is not tried for this long
 PUBLISH = {
     "retry": True,  # without a policy a refused publish takes six seconds to fail; with this one, ten milliseconds
     "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2},
@@ -53,7 +53,7 @@ class Enqueuer:
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._start = threading.Lock()
         self._publisher: threading.Thread | None = None
-        self._paused_until = 0.0
+        self._circuit = CircuitBreaker(RESET_SECONDS)
 
     def deliver(self, ids: Sequence[UUID]) -> bool:
         """Have these notifications delivered. False: the broker did not take it within a second."""
@@ -80,7 +80,7 @@ class Enqueuer:
             demand_routes(self._celery, connection)
 
     def _enqueue(self, task: str, args: list[Any]) -> bool:
-        if time.monotonic() < self._paused_until:
+        if not self._circuit.allow():
             return False
         job = Job(task, args)
         self._running_publisher()
@@ -90,19 +90,21 @@ class Enqueuer:
     def _wait(self, job: Job) -> bool:
         try:
             job.outcome.result(WAIT_SECONDS)
-            return True
         except FutureTimeout:
             job.outcome.cancel()  # the relay sees to it: published as well it would only be done twice
-            self._pause("no answer")
+            self._failed("no answer")
         except NoRoute:
             log.error("no_route task=%s The broker answers, and has no queue that takes it", job.task)
-            self._pause("no route")
+            self._failed("no route")
         except Exception as error:
-            self._pause(type(error).__name__)
+            self._failed(type(error).__name__)
+        else:
+            self._circuit.record_success()
+            return True
         return False
 
-    def _pause(self, reason: str) -> None:
-        self._paused_until = time.monotonic() + PAUSE_SECONDS
+    def _failed(self, reason: str) -> None:
+        self._circuit.record_failure()
         log.warning("enqueue_failed reason=%s", reason)
 
     def _running_publisher(self) -> None:

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Literal
 
+from lib.circuit_breaker import CircuitBreaker
 from lib.database_url import parse_postgresql
 from models import patience
 from models.patience import Patience
@@ -23,7 +24,7 @@ from models.unavailable import DatabaseUnavailable, DatabaseUnusable, ReadOnly
 CONNECT_TIMEOUT_SECONDS = 2  # the least that libpq accepts; an API answer of 503 must come within three
 PATIENCE_SECONDS = 1.5  # then a server that is silent for half a second more is given up; one that is busy is not
 POOLER_ANSWER_SECONDS = 2.0  # how long a query through a pooler may take that finds out whether the server answers
-REFUSE_SECONDS = 0.5  # after a connection could not be made, for so long none is tried
+RESET_SECONDS = 0.5  # after a connection attempt failed, none is made for this long
 PREPARE_AFTER = 5  # executions: psycopg's default
 
 PARAMETERS = {
@@ -66,18 +67,20 @@ class Connector:
         self._always_pooler = always_pooler
         self.patience = Patience(PATIENCE_SECONDS, self._answers)
         self._failure = DatabaseUnavailable()
-        self._failed_at = float("-inf")
+        self._circuit = CircuitBreaker(RESET_SECONDS)
 
     def connect(self, _dialect: object, _record: object, _args: object, options: Mapping[str, Any]) -> ServerConnection:
         """Raises `DatabaseUnavailable`, also at once where it has just been raised."""
-        if time.monotonic() < self._failed_at + REFUSE_SECONDS:
+        if not self._circuit.allow():
             raise type(self._failure)(*self._failure.args)
         try:
-            return self._connect(options)
+            connection = self._connect(options)
         except psycopg.Error as error:
             self._fail(_unavailable(error), error)
         except DatabaseUnavailable as error:
             self._fail(error, error.__cause__)
+        self._circuit.record_success()
+        return connection
 
     def _connect(self, options: Mapping[str, Any]) -> ServerConnection:
         since = time.monotonic()
@@ -112,7 +115,8 @@ class Connector:
         connection.prepare_threshold = PREPARE_AFTER
 
     def _fail(self, failure: DatabaseUnavailable, cause: BaseException | None) -> NoReturn:
-        self._failure, self._failed_at = failure, time.monotonic()
+        self._failure = failure
+        self._circuit.record_failure()
         raise failure from cause
 
     def _answers(self, connection: psycopg.Connection[Any]) -> bool:

@@ -17,11 +17,12 @@ import kombu
 import socketio
 
 from lib.broker_connection import broker_connection, open_connection
+from lib.circuit_breaker import CircuitBreaker
 from push import wire
 
 BROKER_TIMEOUT = 1  # seconds for each step: connect, write, confirm
 RETRY_WITHIN = 0.5  # a connection that fails sooner was closed while it was idle: one new one is tried
-REST_SECONDS = 1  # how long a broker that failed is left alone
+RESET_SECONDS = 1  # after a failure the broker is not tried for this long
 EXPIRATION = 10  # seconds; a push server that lags further behind has told its clients to sync
 TURN_TIMEOUT = 3  # seconds to wait for another thread's announcement; by then it has succeeded or failed
 TRANSIENT = 1
@@ -70,7 +71,7 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
         self._process = os.getpid()
         self._turn = threading.Lock()
         self._producer: kombu.Producer | None = None
-        self._rest_until = 0.0
+        self._circuit = CircuitBreaker(RESET_SECONDS)
 
     def _connection(self) -> kombu.Connection:
         return broker_connection(self.url, connect_timeout=BROKER_TIMEOUT, transport_options=TRANSPORT_OPTIONS)
@@ -90,7 +91,7 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
             self._turn.release()
 
     def _send_in_turn(self, message: str) -> None:
-        if time.monotonic() < self._rest_until:
+        if not self._circuit.allow():
             raise AnnounceFailed("the broker failed a moment ago and is left alone")
         started = time.monotonic()
         idle_before = self._producer is not None
@@ -102,8 +103,9 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
                     raise
                 self._deliver(message)
         except Exception as error:
-            self._rest_until = time.monotonic() + REST_SECONDS
+            self._circuit.record_failure()
             raise AnnounceFailed(f"the broker did not take it: {type(error).__name__}") from error
+        self._circuit.record_success()
 
     def _deliver(self, message: str) -> None:
         try:
