@@ -11,12 +11,12 @@ from uuid import UUID
 import httpx
 import pytest
 
-from models import cancelling, delivery, fanout
+from models import delivery, fanout
 from models.database import Database, Session
 from models.numberline import hold
 from models.rendering import Change
-from ops.processes import wait_for
 from tests.api.running import Api, Caller, answered
+from tests.models.locks import wait_until_blocked
 
 pytestmark = pytest.mark.parametrize("api", ["postgresql"], indirect=True)  # on SQLite nobody writes beside another
 
@@ -71,14 +71,9 @@ def in_the_middle(database: Database, pool: ThreadPoolExecutor, shop: Caller, id
     with database.write() as holder:
         hold(holder, people(shop))
         chunk = pool.submit(write, database, write_a_chunk, id_)
-        wait_for(lambda: is_written(database, id_), what="the chunk to begin")
+        wait_until_blocked(database)
         yield
     assert len(chunk.result()) == 1
-
-
-def is_written(database: Database, id_: UUID) -> bool:
-    with database.write() as session:
-        return cancelling.is_being_written(session, id_)
 
 
 def write(database: Database, way: Write, id_: UUID) -> Sequence[Change]:
@@ -87,8 +82,11 @@ def write(database: Database, way: Write, id_: UUID) -> Sequence[Change]:
 
 
 def expect_to_wait(answer: "Future[httpx.Response]") -> None:
-    with pytest.raises(StillWaiting):
-        answer.result(A_MOMENT)
+    try:
+        early = answer.result(A_MOMENT)
+    except StillWaiting:
+        return
+    raise AssertionError(f"answered {early.status_code} {early.text}")
 
 
 @pytest.mark.parametrize("target", WAYS)
