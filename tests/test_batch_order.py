@@ -12,7 +12,7 @@ ENVIRON = {"BROKER_URL": "amqp://host//", "JWT_SECRET": "x" * 32, "JWT_JWKS_URL"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("database", ["postgres_url"])
+@pytest.mark.parametrize("database", ["postgres_url", "sqlite_url"])
 def test_workers_at_random_keep_the_order_of_every_batch(database: str, request: pytest.FixtureRequest) -> None:
     url = request.getfixturevalue(database)
     migrate(url)

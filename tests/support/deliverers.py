@@ -66,23 +66,28 @@ def relay() -> None:
     """Every member has its turn again and again, alone or with others."""
     chance = random.Random(0)
     while not over.wait(RELAY_SECONDS):
-        with database.write() as session:
-            free = select(rows.c.id).where(notifications.WAITING).with_for_update(skip_locked=True)
-            ids = session.scalars(free).all()
-            session.execute(update(rows).where(rows.c.id.in_(ids)).values(enqueue_at=datetime.now(UTC)))
-            due = notifications.due(session, datetime.now(UTC), 1_000)
-        direct = [str(one) for one in due.deliver if one not in due.wide]
-        for one in due.wide & set(due.deliver):
-            send_task(tasks.fan_out.name, [str(one)], {"again": True})
-        while direct:
-            size = chance.randint(1, 60)
-            send_task(DELIVER, [direct[:size]], {"again": True})
-            direct = direct[size:]
+        with suppress(DatabaseUnavailable):  # then this tick fails, and the next one sees to it
+            tick(chance)
+
+
+def tick(chance: random.Random) -> None:
+    with database.write() as session:
+        free = select(rows.c.id).where(notifications.WAITING).with_for_update(skip_locked=True)
+        ids = session.scalars(free).all()
+        session.execute(update(rows).where(rows.c.id.in_(ids)).values(enqueue_at=datetime.now(UTC)))
+        due = notifications.due(session, datetime.now(UTC), 1_000)
+    direct = [str(one) for one in due.deliver if one not in due.wide]
+    for one in due.wide & set(due.deliver):
+        send_task(tasks.fan_out.name, [str(one)], {"again": True})
+    while direct:
+        size = chance.randint(1, 60)
+        send_task(DELIVER, [direct[:size]], {"again": True})
+        direct = direct[size:]
 
 
 def keep_holding(chance: random.Random) -> None:
     for _ in range(HOLDS):
-        with database.write() as session:
+        with suppress(DatabaseUnavailable), database.write() as session:
             hold(session, sorted(chance.sample(PEOPLE, 2)))
             over.wait(chance.uniform(0.1, 1.0))
         over.wait(0.1)
@@ -90,12 +95,18 @@ def keep_holding(chance: random.Random) -> None:
 
 def post(chance: random.Random) -> list[UUID]:
     new = [NewNotification("shop", "offer", "News", batch="a digest", **audience(chance)) for _ in range(MEMBERS)]
-    with database.write() as session:
-        ids = notifications.accept(session, new, datetime.now(UTC))
+    ids = accept(new)
     for _ in range(3):  # parts of it, in any order, some twice
         some = [str(one) for one in chance.sample(ids, chance.randint(1, MEMBERS))]
         queue.put((DELIVER, [some], {}))
     return ids
+
+
+def accept(new: Sequence[NewNotification]) -> list[UUID]:
+    """A producer whose request is refused because the database is busy sends it again."""
+    while True:
+        with suppress(DatabaseUnavailable), database.write() as session:
+            return notifications.accept(session, new, datetime.now(UTC))
 
 
 def audience(chance: random.Random) -> dict[str, Any]:
