@@ -9,7 +9,7 @@ from redis import RedisError
 from api.enqueue import Enqueuer
 from api.rates import connection_pool
 from lib.broker_url import parse_broker_url
-from ops.processes import free_port
+from ops.processes import free_port, wait_for
 from ops.rabbitmq import CONFIG, USER, RabbitMQ
 from ops.services import temporary_folder
 from push.announcer import AnnounceFailed, Announcer
@@ -33,9 +33,9 @@ def port(certificates: Certificates) -> Iterator[int]:
 
 
 def enqueue(url: str) -> None:
-    Enqueuer(url).check()
-    if not Enqueuer(url).announce("bob", [1]):
-        raise OSError("not enqueued")
+    enqueuer = Enqueuer(url)
+    enqueuer.check()
+    wait_for(lambda: enqueuer.announce("bob", [1]), what="the broker to take a task within the second that it has")
 
 
 def hear_what_is_announced(url: str) -> None:

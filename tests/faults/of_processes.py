@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 
 from lib.failpoints import ACCEPTED, ANNOUNCED, DELIVERED, ENQUEUED
-from ops.processes import wait_for
+from ops.processes import StartFailed, wait_for
 from tests.faults.held_up import held_up
 from tests.faults.house import House
 from tests.faults.load import Crowd
@@ -75,15 +75,28 @@ def beat_killed(house: House, crowd: Crowd) -> Iterator[None]:
 
 @fault(short=0, full=3)
 def worker_killed_between_commit_and_announcement(house: House, crowd: Crowd) -> Iterator[None]:
-    with house.instead("worker", FAILPOINT=DELIVERED, DEVELOPMENT="yes") as worker:
-        wait_for(lambda: not worker.running, DEATH_SECONDS, "the worker to die")
-        yield
+    yield from _worker_dies_at(house, DELIVERED)
 
 
 @fault(short=0, full=3)
 def worker_killed_between_announcement_and_ack(house: House, crowd: Crowd) -> Iterator[None]:
-    with house.instead("worker", FAILPOINT=ANNOUNCED, DEVELOPMENT="yes") as worker:
-        wait_for(lambda: not worker.running, DEATH_SECONDS, "the worker to die")
+    yield from _worker_dies_at(house, ANNOUNCED)
+
+
+def _worker_dies_at(house: House, failpoint: str) -> Iterator[None]:
+    """Where a task waits for it, it may die before it is seen to be ready."""
+    with house.without("worker"):
+        worker = house.stack.process("worker", {"FAILPOINT": failpoint, "DEVELOPMENT": "yes"})
+        try:
+            worker.start()
+            wait_for(lambda: not worker.running, DEATH_SECONDS, "the worker to die")
+        except StartFailed as failure:
+            if "ended at its start" not in str(failure):
+                raise
+        finally:
+            exit_code = worker.stop()
+        if exit_code != -signal.SIGKILL:
+            raise Broken(f"the worker ended with {exit_code}, and not at its failpoint")
         yield
 
 
