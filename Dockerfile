@@ -17,14 +17,16 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin belfry
 COPY --from=packages /venv /venv
 WORKDIR /belfry
-COPY settings.py logs.py alembic.ini ./
+COPY settings.py alembic.ini ./
 COPY lib lib/
 COPY telemetry telemetry/
+COPY auth auth/
 COPY migrations migrations/
 COPY models models/
 COPY push push/
 COPY workers workers/
 COPY api api/
+COPY cli cli/
 COPY web/demo web/demo/
 COPY --from=web /web/dist web/dist/
 USER belfry

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 IN := .venv/bin/python
 INSTALL := $(IN) -m pip install --quiet --disable-pip-version-check --require-hashes
-NPM_CI := $(IN) -m ops.install npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error
+NPM_CI := $(IN) -m dev.install npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 WEB_SOURCES := web/build.mjs web/tsconfig.json web/tsconfig.types.json $(wildcard web/client/*.ts web/inbox/*.ts web/inbox/styles/*.css web/demo/*.ts web/demo/*.css)
 
@@ -17,30 +17,30 @@ help: ## List the targets
 setup: .venv/.embedded web/dist/.built ## Make .venv with all that `make up` needs, and build the browser's side
 
 up: setup ## Run the whole system here: embedded broker, SQLite in var/; Ctrl-C ends it
-	@$(IN) -m ops.up
+	@$(IN) -m dev.up
 
 demo: setup ## Play a scene on free ports: a follow, a message, an absence, a return; exits 0 if all was seen
-	@$(IN) -m ops.demo
+	@$(IN) -m dev.demo
 
 token: .venv/.embedded ## Print a token: make token USER=alice [SCOPE=notify]
 	$(if $(filter command line,$(origin USER)),,$(error name the user: make token USER=alice [SCOPE=notify]))
 	@$(IN) -m api.tokens "$(USER)" $(foreach one,$(SCOPE),--scope "$(one)")
 
 services: tools ## Run private PostgreSQL, RabbitMQ, Redis for development and print their URLs [FOLDER=var/services]
-	@$(IN) -m ops.services $(FOLDER)
+	@$(IN) -m dev.services $(FOLDER)
 
 lint: .venv/.dev web/node_modules/.dev ## Check style, format and types
 	.venv/bin/ruff check --no-cache .  # a cached verdict on imports forgets that a room was added since
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	@$(IN) -m ops.install npm run --silent --prefix web lint
+	@$(IN) -m dev.install npm run --silent --prefix web lint
 
 # Most tests wait rather than compute: four at a time keep two cores busy. A file's tests share a process and its services.
 test: tools web/node_modules/.dev web/dist/.built ## Run all tests on real, private services; installs what they need [ARGS="-n0 -k inbox"]
-	@$(IN) -m ops.services run -- $(IN) -m pytest -n 4 --dist loadfile $(ARGS)
+	@$(IN) -m dev.services run -- $(IN) -m pytest -n 4 --dist loadfile $(ARGS)
 
 test-quick: tools web/node_modules/.dev web/dist/.built ## The part of `make test` without own servers, Chromium, faults, much data; three minutes
-	@$(IN) -m ops.services run -- $(IN) -m pytest -n 4 --dist loadfile -m "not slow" $(ARGS)
+	@$(IN) -m dev.services run -- $(IN) -m pytest -n 4 --dist loadfile -m "not slow" $(ARGS)
 
 test-browser: tools web/node_modules/.dev web/dist/.built ## The part of `make test` that drives a real Chromium
 	@$(IN) -m pytest tests/browser $(ARGS)
@@ -61,7 +61,7 @@ bench-read: tools ## Measure what reading an inbox costs, among five million ite
 	@$(IN) -m bench.read
 
 picture: tools web/dist/.built ## Take the README's picture of the demo page anew
-	@$(IN) -m ops.picture
+	@$(IN) -m dev.picture
 
 lock: .venv/.dev ## Write requirements/*.txt anew from pyproject.toml [UPGRADE=--upgrade]
 	$(IN) -m pip install --quiet --disable-pip-version-check uv
@@ -76,10 +76,10 @@ clean: ## Remove .venv, web/node_modules and caches; the data in var/ stays
 
 # Databases, brokers and a browser on this machine, beside the Python packages.
 tools: .venv/.dev
-	@$(IN) -m ops.install
+	@$(IN) -m dev.install
 
 .venv/bin/python:
-	@$(PYTHON) -m ops.install venv
+	@$(PYTHON) -m dev.install venv
 
 .venv/.embedded: requirements/embedded.txt | .venv/bin/python
 	@echo "Installing Belfry's packages into .venv (half a minute)"
@@ -102,5 +102,5 @@ web/node_modules/.dev: web/package-lock.json | .venv/bin/python
 	@touch web/node_modules/.package-lock.json $@
 
 web/dist/.built: $(WEB_SOURCES) web/node_modules/.package-lock.json
-	@$(IN) -m ops.install npm run --silent --prefix web build
+	@$(IN) -m dev.install npm run --silent --prefix web build
 	@touch $@

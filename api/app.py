@@ -8,33 +8,23 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask, Request, Response, request
 from werkzeug.routing import BaseConverter, MapAdapter
 
-from api import (
-    docs,
-    encoding,
-    follows,
-    health,
-    inbox,
-    messages,
-    metrics,
-    notifications,
-    pages,
-    problems,
-    revocations,
-    subscriptions,
-    topics,
-)
-from api.auth import Remembering
-from api.endpoint import Endpoint, Services, serve
-from api.enqueue import Enqueuer
-from api.json_body import READ_MAX_BYTES
-from api.origins import Origins
-from api.rates import RateLimits
-from api.revoked import RevokedTokens
-from api.stalls import StallMonitor
-from api.waiting import WaitingRoom
-from models.database import Database
-from push.announcer import Announcer
-from push.tokens import TokenVerifier
+from api import pages
+from api.docs import page
+from api.framework import compression, problems
+from api.framework.auth import Remembering
+from api.framework.concurrency import WaitingRoom
+from api.framework.endpoint import Endpoint, Services, serve
+from api.framework.json_body import READ_MAX_BYTES
+from api.framework.origins import Origins
+from api.framework.rate_limits import RateLimits
+from api.framework.revocations import RevokedTokens
+from api.monitoring import health, metrics
+from api.monitoring.stalls import StallMonitor
+from api.pipeline.enqueue import Enqueuer
+from api.v1 import follows, inbox, messages, notifications, subscriptions, tokens, topics
+from auth.tokens import TokenVerifier
+from models.db.database import Database
+from push.broker.announcer import Announcer
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     follows.follow,
@@ -58,7 +48,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     subscriptions.subscribe,
     subscriptions.unsubscribe,
     topics.change_subscribers,
-    revocations.revoke_tokens,
+    tokens.revoke_tokens,
     health.live,
     health.ready,
 )
@@ -139,9 +129,9 @@ def create_app(
     app.before_request(_demand_readable_path)
     problems.register(app)
     metrics.register(app, services)
-    docs.register(app, ENDPOINTS, url_schemes=url_schemes, public_api_url=public_api_url)
+    page.register(app, ENDPOINTS, url_schemes=url_schemes, public_api_url=public_api_url)
     pages.register(app, public_push_url)
-    encoding.register(app)
+    compression.register(app)
     app.after_request(_without_type_of_nothing)
     origins.allow(app)
     app.wsgi_app = _guarded(app.wsgi_app)  # type: ignore[method-assign, assignment]  # as Flask says to

@@ -5,8 +5,8 @@ from pathlib import Path
 from flask import Flask, Response, send_file, send_from_directory
 from werkzeug.exceptions import NotFound
 
-from api.answers import Config
-from api.endpoint import Answer, respond
+from api.framework.endpoint import Answer, respond
+from api.schemas.responses import Config
 from lib.public_urls import origin_of
 
 WEB = Path(__file__).resolve().parent.parent / "web"

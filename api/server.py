@@ -11,18 +11,18 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from api.app import create_app
-from api.enqueue import Enqueuer
-from api.problems import places
-from api.rates import RateLimits
-from api.stalls import StallMonitor
-from api.waiting import WaitingRoom
+from api.framework.concurrency import WaitingRoom
+from api.framework.problems import places
+from api.framework.rate_limits import RateLimits
+from api.monitoring.stalls import StallMonitor
+from api.pipeline.enqueue import Enqueuer
+from auth.tokens import make_verifier
 from lib import failpoints
 from lib.listening import CannotListen, listen
-from logs import configure_logging
-from models.database import Database, DatabaseUnusable
-from push.announcer import Announcer
-from push.tokens import make_verifier
+from models.db.database import Database, DatabaseUnusable
+from push.broker.announcer import Announcer
 from settings import API, WAITING_MOST, Settings, SettingsError, load_settings
+from telemetry.logs import configure_logging
 
 BACKLOG = 2048
 # Bytes, gunicorn's largest and nginx's default: every filter of a query at its limit, percent-encoded, with a cursor.

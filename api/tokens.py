@@ -6,9 +6,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from api.scopes import INBOX, NOTIFY
+from auth.scopes import INBOX, NOTIFY
+from auth.tokens import InvalidToken, issue, make_verifier
 from lib.token_keys import JWT_SECRET_MIN_BYTES
-from push.tokens import InvalidToken, issue, make_verifier
 
 EMBEDDED = Path("var/embedded.env")
 

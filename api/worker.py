@@ -11,7 +11,7 @@ import gevent
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
-from api.problems import INTERNAL_ERROR, MALFORMED_REQUEST, MIMETYPE, Problem, places, text_of
+from api.framework.problems import INTERNAL_ERROR, MALFORMED_REQUEST, MIMETYPE, Problem, places, text_of
 
 PIECE_BYTES = 65_536
 REQUEST_SECONDS = 30  # who sends or reads so slowly is cut off; nginx waits no longer either

@@ -15,8 +15,8 @@ from typing import Any
 from uuid import uuid4
 
 from bench.posts import content
-from push.announcer import Announcer
-from push.wire import Announcement
+from push.broker.announcer import Announcer
+from push.broker.wire import Announcement
 
 TOGETHER = 50  # announcements that a worker hands over at once: those of one delivery
 EPOCH = str(uuid4())

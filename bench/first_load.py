@@ -12,8 +12,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from ops.install import find_chromium
-from ops.stack import Stack
+from dev.install import find_chromium
+from dev.stack import Stack
 from tests.support.people import Person
 from tests.support.stack import embedded_stack, token_for
 

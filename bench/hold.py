@@ -16,7 +16,7 @@ from bench.options import number
 from bench.people import in_turns
 from bench.report import Figure, say
 from bench.socketio_client import Client
-from ops.stack import ROOT
+from dev.stack import ROOT
 
 FIRST = 10  # clients that are there before it is measured what the others add
 SETTLE = 1.0

@@ -17,18 +17,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from auth.tokens import issue
 from bench.attack import attack, seed_from_environment
 from bench.clients import Client
 from bench.meter import memory_kib
-from models.database import Database
+from dev.processes import Process, free_port, wait_for
+from dev.redis import EmbeddedRedis
+from dev.services import temporary_folder
+from dev.stack import ROOT, answers, command_environment
+from models.db.database import Database
 from models.tables import revocations
-from ops.processes import Process, free_port, wait_for
-from ops.redis import EmbeddedRedis
-from ops.services import temporary_folder
-from ops.stack import ROOT, answers, command_environment
-from push.announcer import Announcer
-from push.tokens import issue
-from push.wire import Announcement
+from push.broker.announcer import Announcer
+from push.broker.wire import Announcement
 
 PACKETS = 100_000
 NOTIFICATIONS = 100_000

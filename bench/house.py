@@ -23,10 +23,10 @@ import psycopg
 from bench.http import drive, get
 from bench.meter import cpu_ms
 from bench.report import Figure
-from ops.processes import Process, free_port
-from ops.rabbitmq import RabbitMQ
-from ops.services import running, temporary_folder
-from ops.stack import ROOT, Stack, answers, command_environment
+from dev.processes import Process, free_port
+from dev.rabbitmq import RabbitMQ
+from dev.services import running, temporary_folder
+from dev.stack import ROOT, Stack, answers, command_environment
 from tests.support.fresh import fresh_database, fresh_vhost
 from tests.support.stack import SECRET, start_stack
 

@@ -17,9 +17,9 @@ from bench.http import Sent, drive, get
 from bench.meter import cpu_ms
 from bench.report import percentile, remember, say
 from bench.scenes import Scene, scenes
-from ops.embedded import migrate
-from ops.processes import Process, free_port
-from ops.stack import ROOT, answers, command_environment, procfile
+from dev.embedded import migrate
+from dev.processes import Process, free_port
+from dev.stack import ROOT, answers, command_environment, procfile
 from tests.support.fresh import fresh_database, fresh_vhost
 from tests.support.stack import SECRET
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from ops.stack import ROOT
+from dev.stack import ROOT
 
 RESULTS = ROOT / "bench" / "results"
 

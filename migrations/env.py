@@ -7,7 +7,7 @@ from logging.config import fileConfig
 from alembic import context
 from sqlalchemy import event
 
-from models.database import Database, DatabaseUnavailable
+from models.db.database import Database, DatabaseUnavailable
 from models.tables import metadata
 from settings import DATABASE, SettingsError, load_settings
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from models.database import Session
-from models.insert import insert_into
+from models.db.database import Session
+from models.db.insert import insert_into
 from models.tables import maintenance
 
 

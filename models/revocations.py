@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from models.database import Session
-from models.insert import insert_into
+from models.db.database import Session
+from models.db.insert import insert_into
 from models.tables import revocations
 
 KEPT = timedelta(days=401)  # no token lives longer than 400 days by its issuer's clock, which may be ahead of ours

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
-from models.database import Session
-from models.inbox import open_inboxes
-from models.insert import insert_new
+from models.db.database import Session
+from models.db.insert import insert_new
+from models.inbox.reading import open_inboxes
 from models.tables import subscriptions
 
 

@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from models.db.literals import exactly
 from models.limits import COUNTED_AT_ONCE, ERROR_MAX, ID_MAX, IDEMPOTENCY_KEY_MAX, KIND_MAX, STORED_TOPIC_MAX
-from models.paging import exactly
 
 # Ids are compared by code point on every database, as Python does: keyset paging and the order of locks depend on it.
 Id = String(ID_MAX).with_variant(String(ID_MAX, collation="C"), "postgresql")
@@ -73,7 +73,7 @@ notifications = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("producer_id", Id, nullable=False),
-    # What all recipients are shown of it, as JSON: rendered once, when it is accepted; see `models.rendering`.
+    # What all recipients are shown of it, as JSON: rendered once, when it is accepted; see `models.inbox.rendering`.
     Column("content", Text, nullable=False),
     # Of that, what is asked for by itself.
     Column("kind", String(KIND_MAX), nullable=False),
@@ -84,7 +84,7 @@ notifications = Table(
     Column("topic", Topic),
     Column("everyone", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
-    Column("batch", Uuid),  # the first id of the batch it was posted in; a batch keeps its order: see `models.order`
+    Column("batch", Uuid),  # the first id of the batch it was posted in: see `models.delivery.batch_order`
     Column("deliver_at", Moment),
     Column("expires_at", Moment),
     Column("delivered_at", Moment),
@@ -131,7 +131,7 @@ _partial_index(
     notifications.c.created_at,
     where=notifications.c.withdrawn_at.is_(None) & notifications.c.retired_at.is_(None),
 )
-# Those that many have: see `models.tally`.
+# Those that many have: see `models.notifications.receipts`.
 LARGE = notifications.c.recipient_count > exactly(COUNTED_AT_ONCE)
 _partial_index(
     "ix_notifications_large", notifications.c.created_at, where=notifications.c.withdrawn_at.is_(None) & LARGE
@@ -176,7 +176,8 @@ inbox_items = Table(
     UniqueConstraint("notification_id", "recipient_id"),
 )
 _items = inbox_items.c
-# Every list is a merge of range scans in the order of `seq`, one for each state that it shows: see `models.inbox.page`.
+# Every list is a merge of range scans in the order of `seq`, one for each state that it shows: see
+# `models.inbox.reading.page`.
 Index("ix_inbox_items_state", _items.recipient_id, _items.state, _items.seq)
 Index("ix_inbox_items_kind", _items.recipient_id, _items.kind, _items.state, _items.seq)
 for _column, _where in (

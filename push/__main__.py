@@ -20,16 +20,16 @@ from types import TracebackType
 
 import gevent
 
+from auth.tokens import make_verifier
 from lib.listening import CannotListen, listen
-from logs import configure_logging
-from models.database import Database, DatabaseUnusable
+from models.db.database import Database, DatabaseUnusable
 from models.revocations import all_revocations
-from push.revoked import Load
+from push.revocations import Load
 from push.server import BACKLOG, HTTP_MAX, Limits, PushServer
-from push.tokens import make_verifier
 from settings import PUSH, Settings, SettingsError, load_settings
 from telemetry.errors import describe
 from telemetry.log_sampling import SamplingFilter
+from telemetry.logs import configure_logging
 
 log = logging.getLogger("push")
 

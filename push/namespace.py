@@ -11,10 +11,10 @@ from urllib.parse import parse_qs
 import socketio
 from socketio.exceptions import ConnectionRefusedError
 
+from auth.tokens import Claims, InvalidToken, KeysUnavailable, TokenVerifier
+from push.broker.wire import NAMESPACE, room_of
 from push.metrics import Counts
-from push.tokens import Claims, InvalidToken, KeysUnavailable, TokenVerifier
 from push.transport.timers import Timer, Timers
-from push.wire import NAMESPACE, room_of
 from telemetry.errors import describe
 
 log = logging.getLogger(__name__)

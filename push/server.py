@@ -11,17 +11,17 @@ import gevent
 import socketio
 from gevent.pywsgi import WSGIServer
 
+from auth.tokens import TokenVerifier
 from lib.origins import names_host
+from push.broker.listener import Listener
+from push.broker.wire import NAMESPACE
 from push.health import Health
-from push.listener import Listener
 from push.metrics import Counts, Metrics, State
 from push.namespace import InboxNamespace
-from push.revoked import Load, Revoked
-from push.tokens import TokenVerifier
+from push.revocations import Load, Revoked
 from push.transport.engine import Engine
 from push.transport.http import HttpHandler
 from push.transport.timers import Timers
-from push.wire import NAMESPACE
 from telemetry.errors import describe
 
 log = logging.getLogger(__name__)

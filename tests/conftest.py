@@ -12,12 +12,12 @@ import pytest
 import redis
 from xdist.workermanage import NodeManager
 
-from ops.processes import Process
-from ops.processes import free_port as next_free_port
-from ops.rabbitmq import RabbitMQ
-from ops.redis import DATABASES, EmbeddedRedis
-from ops.services import temporary_folder
-from ops.stack import Stack
+from dev.processes import Process
+from dev.processes import free_port as next_free_port
+from dev.rabbitmq import RabbitMQ
+from dev.redis import DATABASES, EmbeddedRedis
+from dev.services import temporary_folder
+from dev.stack import Stack
 from tests.support.fresh import fresh_database, fresh_vhost
 from tests.support.needs import do_without
 from tests.support.stack import start_stack

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.install import find_node
-from ops.processes import Process, wait_for
-from ops.stack import ROOT, Stack
+from dev.install import find_node
+from dev.processes import Process, wait_for
+from dev.stack import ROOT, Stack
 from tests.support.needs import do_without
 from tests.support.people import Person
 from tests.support.stack import embedded_stack, token_for

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dev.stack import ROOT, command_environment
 from lib.ports import without_service_links
-from ops.stack import ROOT, command_environment
 from settings import ALL, API, DATABASE, PUSH, WORKER, Settings, SettingsError, load_settings
 
 SECRET = "0123456789abcdef0123456789abcdef"

@@ -6,9 +6,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
-from models import parking
-from models.blame import Unfit
-from models.database import DatabaseUnavailable
+from models.db.database import DatabaseUnavailable
+from models.retries import parked as parking
+from models.retries.errors import Unfit
 from workers.celery import database
 
 log = logging.getLogger(__name__)

@@ -8,12 +8,12 @@ from typing import Any
 from celery.signals import beat_init, setup_logging, worker_init
 
 from lib import failpoints
-from logs import configure_logging
-from models.database import Database, DatabaseUnusable
-from models.upkeep import Retention
-from push.announcer import Announcer
+from models.db.database import Database, DatabaseUnusable
+from models.retention import Retention
+from push.broker.announcer import Announcer
 from settings import WORKER, SettingsError, load_settings
-from workers import envelopes
+from telemetry.logs import configure_logging
+from workers.broker import redis_transport
 from workers.queues import make_celery
 
 LOCK_SECONDS = 0.5  # for an inbox that somebody holds: its notifications wait for the relay, a thread for nobody
@@ -24,9 +24,9 @@ except SettingsError as error:
     sys.exit(str(error))
 
 failpoints.arm(settings.failpoint)
-envelopes.install()
+redis_transport.install()
 app = make_celery(settings.broker_url)
-app.conf.worker_consumer = "workers.messages:OnlyTasks"
+app.conf.worker_consumer = "workers.broker.strict_consumer:OnlyTasks"
 database = Database(settings.database_url, lock_seconds=LOCK_SECONDS, pooler=settings.database_pooler)
 announcer = Announcer(settings.broker_url)
 retention = Retention(timedelta(days=settings.retention_days), timedelta(days=settings.changes_retention_days))

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from lib import failpoints
 from lib.group_commit import GroupCommit
-from models import delivery, order
-from models.blame import Unfit, blaming
-from models.database import DatabaseUnavailable, Locked, is_away
+from models.db.database import DatabaseUnavailable, Locked, is_away
+from models.delivery import batch_order, deliver
+from models.retries.errors import Unfit, blaming
 from workers import attempts
 from workers.celery import app, database
-from workers.held import HeldInboxes
+from workers.locked_inboxes import HeldInboxes
 from workers.queues import CONCURRENCY, DELIVER, FAN_OUT
 from workers.telling import tell
 
@@ -62,7 +62,7 @@ def go_on_after(ids: Collection[UUID]) -> None:
     """Enqueue what these may have held back."""
     with _best_effort():
         with database.glance() as session:
-            batches = order.batches_of(session, ids)
+            batches = batch_order.batches_of(session, ids)
         _enqueue_next(batches)
 
 
@@ -85,7 +85,7 @@ def _enqueue_next(batches: Collection[UUID]) -> None:
     if not batches:
         return
     with database.read() as session:
-        free = order.next_of(session, batches, datetime.now(UTC))
+        free = batch_order.next_of(session, batches, datetime.now(UTC))
     if free.direct:
         app.send_task(DELIVER, [[str(one) for one in free.direct]], {"again": True})
     for one in free.wide:
@@ -112,7 +112,7 @@ def _deliver(ids: list[UUID]) -> set[UUID]:
     while left:
         try:
             with blaming(), database.write_at_once() as session:
-                delivered = delivery.deliver(session, left, datetime.now(UTC), ordered=ordered)
+                delivered = deliver.deliver(session, left, datetime.now(UTC), ordered=ordered)
         except Locked:
             free = held_inboxes.meet(left)
             if len(free) == len(left):  # it was no inbox, or was let go meanwhile
@@ -132,7 +132,7 @@ def _deliver(ids: list[UUID]) -> set[UUID]:
     return waiting
 
 
-def _announce(delivered: delivery.Delivery) -> None:
+def _announce(delivered: deliver.Delivery) -> None:
     failpoints.reached(failpoints.DELIVERED)
     tell(delivered.changes)
     failpoints.reached(failpoints.ANNOUNCED)
@@ -143,7 +143,7 @@ def _announce(delivered: delivery.Delivery) -> None:
 def _free(behind: list[UUID]) -> list[UUID]:
     """Which of these nothing holds back; of the others the first comes back soon."""
     with database.read() as session:
-        found = order.order_of(session, behind, datetime.now(UTC))
+        found = batch_order.order_of(session, behind, datetime.now(UTC))
     if found.first_held:
         held_inboxes.come_back_soon(found.first_held)
     return found.direct

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
-from models import maintenance, tally, upkeep
-from models.blame import describe
-from models.database import DatabaseUnavailable, Session
-from models.upkeep import Retention
+from models import maintenance
+from models import retention as upkeep
+from models.db.database import DatabaseUnavailable, Session
+from models.notifications import receipts
+from models.retention import Retention
+from models.retries.errors import describe
 from workers.celery import database, retention
 
 BATCH = 500  # rows in one transaction
@@ -62,7 +64,7 @@ def _count_readers() -> None:
     Where one cannot be counted the others are; the step has failed then.
     """
     with database.read() as session:
-        due = tally.due(session, datetime.now(UTC))
+        due = receipts.due(session, datetime.now(UTC))
     failures = []
     enough = time.monotonic() + COUNTING_SECONDS
     while due and time.monotonic() < enough:
@@ -76,6 +78,6 @@ def _count_readers() -> None:
 
 def _count(notification_id: UUID) -> None:
     with database.read() as session:
-        counted = tally.count(session, notification_id, datetime.now(UTC))
+        counted = receipts.count(session, notification_id, datetime.now(UTC))
     with database.write() as session:
-        tally.keep(session, notification_id, counted)
+        receipts.keep(session, notification_id, counted)

@@ -6,7 +6,7 @@ from celery import Celery
 
 from lib.broker_connection import options_of
 from lib.broker_url import BrokerUrl, parse_broker_url
-from workers.broker import BrokerApp, Control, NoRoute, TaskMessages, TaskQueue, demand_routes
+from workers.broker.routes import BrokerApp, Control, NoRoute, TaskMessages, TaskQueue, demand_routes
 
 __all__ = ["NoRoute", "demand_routes", "make_celery"]
 

@@ -8,11 +8,14 @@ from uuid import UUID
 
 from celery import Task
 
-from models import fanout, inbox, notifications, withdrawal
-from models.blame import Unfit, blaming
-from models.database import Locked, Session
-from models.fanout import Chunk
-from models.notifications import Due
+from models.db.database import Locked, Session
+from models.delivery import fanout
+from models.delivery import withdraw as withdrawal
+from models.delivery.fanout import Chunk
+from models.inbox import reading
+from models.notifications import accept
+from models.notifications.accept import Due
+from models.retries.errors import Unfit, blaming
 from workers import attempts, delivering, maintenance
 from workers.celery import app, database
 from workers.queues import ANNOUNCE, DELIVER, FAN_OUT, RELAY, UPKEEP, WITHDRAW, WITHDRAW_NAMED
@@ -93,7 +96,7 @@ def _withdraw_each(ids: Sequence[UUID], *, again: bool) -> None:
 def announce(recipient_id: str, versions: list[int]) -> None:
     """Tell a recipient's other devices what one of them changed."""
     with database.read() as session:
-        changes = inbox.change_log(session, recipient_id, versions)
+        changes = reading.change_log(session, recipient_id, versions)
     tell(changes)
 
 
@@ -103,7 +106,7 @@ def relay() -> None:
     now = datetime.now(UTC)
     for _ in range(0, RELAY_AT_MOST, RELAY_BATCH):
         with database.write() as session:
-            due = notifications.due(session, now, RELAY_BATCH)
+            due = accept.due(session, now, RELAY_BATCH)
         _relay(due)
         if len(due.deliver) + len(due.withdraw) < RELAY_BATCH:
             return

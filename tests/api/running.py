@@ -15,11 +15,12 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import func, select
 
-from models import delivery, fanout
-from models.database import Database
+from auth.tokens import issue
+from dev.processes import Process, accepts, free_port
+from models.db.database import Database
+from models.delivery import deliver as delivery
+from models.delivery import fanout
 from models.tables import metadata
-from ops.processes import Process, accepts, free_port
-from push.tokens import issue
 from settings import load_settings
 
 ROOT = Path(__file__).parents[2]

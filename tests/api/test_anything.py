@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.api.framework.test_bad_input import GOOD, NOTIFICATIONS, send
 from tests.api.running import Api, Caller, answered
-from tests.api.test_bad_input import GOOD, NOTIFICATIONS, send
 
 pytestmark = pytest.mark.slow
 

@@ -1,10 +1,10 @@
 """What a hostile client may try against the API, a test for each line.
 
 Held elsewhere: another's item or none (test_inbox.py), cursors and pages (test_paging.py), bodies, batches and
-recipients beyond their limits (test_bad_input.py, test_batch.py), rates (test_rates.py), revocation
+recipients beyond their limits (test_bad_input.py, test_batch.py), rates (test_rate_limits.py), revocation
 (test_revocations.py), more than can be served (test_overload.py), hostile names in paths (test_paths.py), hostile
-tasks (tests/test_hostile_tasks.py), the sockets (tests/push), the logs of all processes (tests/pipeline), text that
-stays text in a page (tests/browser), `*` among the origins (tests/test_settings.py).
+tasks (tests/workers), the sockets (tests/push), the logs of all processes (tests/pipeline), text that stays text in a
+page (tests/browser), `*` among the origins (tests/test_settings.py).
 """
 
 import base64
@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from api.app import ENDPOINTS
-from api.endpoint import Endpoint
-from api.scopes import INBOX, NOTIFY
-from ops.processes import command_line
+from api.framework.endpoint import Endpoint
+from auth.scopes import INBOX, NOTIFY
+from dev.processes import command_line
 from tests.api.running import SECRET, Api, Caller, answered, fields, problem, running_api
 
 NOW = int(time.time())

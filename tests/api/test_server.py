@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ops.processes import accepts, free_port
+from dev.processes import accepts, free_port
 from tests.api.running import ROOT, SECRET, Api, environment_for, running_api
 from tests.support import wait_for
 

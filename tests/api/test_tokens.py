@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from api.tokens import main
-from push.tokens import make_verifier
+from auth.tokens import make_verifier
 from tests.api.running import SECRET
 
 ENVIRON = {"JWT_SECRET": SECRET}

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from api.pages import BUILT
-from ops.install import find_chromium
-from ops.stack import Stack
+from dev.install import find_chromium
+from dev.stack import Stack
 from tests.browser.own_page import OpenOwnPage, OwnPage, answer_with, element
 from tests.browser.pane import Pane
 from tests.support.needs import do_without

@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 import requests
 
-from ops.stack import Stack
+from dev.stack import Stack
 
 GATE_SECONDS = 20
 HANDED_ON = ("Authorization", "Content-Type", "If-None-Match")

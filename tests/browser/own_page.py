@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, Route, expect
 
-from ops.stack import Stack
+from dev.stack import Stack
 
 OpenOwnPage = Callable[..., "OwnPage"]
 PATH = "/a-page-of-ours"

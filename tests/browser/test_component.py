@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from ops.processes import wait_for
-from ops.stack import ROOT, Stack
+from dev.processes import wait_for
+from dev.stack import ROOT, Stack
 from tests.browser.conftest import OpenPage, someone
 from tests.browser.own_page import OpenOwnPage, answer_with, element
 from tests.browser.test_page import HOSTILE, RIGHT_TO_LEFT

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from ops.stack import Stack
+from dev.stack import Stack
 from tests.browser.own_page import OwnPage, answer_with, element
 from tests.browser.test_devices import count_sockets
 from tests.faults.proxy import Proxy

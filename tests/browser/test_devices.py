@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from ops.redis import EmbeddedRedis
-from ops.services import temporary_folder
-from ops.stack import Stack
+from dev.redis import EmbeddedRedis
+from dev.services import temporary_folder
+from dev.stack import Stack
 from tests.browser.own_page import OpenOwnPage, OwnPage, answer_with, choose, element
 from tests.support import wait_for
 from tests.support.people import Person

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from ops.stack import Stack
+from dev.stack import Stack
 from tests.browser.own_page import OwnPage, answer_with, element
 from tests.browser.test_refusals import noted
 from tests.support.people import Person

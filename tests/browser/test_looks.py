@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from ops.stack import Stack
+from dev.stack import Stack
 from tests.browser.conftest import OpenBrowser, OpenPage, someone
 from tests.browser.own_page import OwnPage, answer_with, element
 from tests.browser.pane import Pane

@@ -4,7 +4,7 @@ import requests
 from playwright.sync_api import expect
 
 from api.pages import BUILT
-from ops.stack import Stack
+from dev.stack import Stack
 from tests.browser.conftest import OpenBrowser
 from tests.browser.front import Front
 from tests.browser.own_page import OpenOwnPage, OwnPage, choose, element

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from ops.stack import Stack
-from push.tokens import issue
+from auth.tokens import issue
+from dev.stack import Stack
 from tests.browser.conftest import OpenPage, someone
 from tests.browser.pane import Pane
 from tests.support.stack import token_for

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from bench.first_load import PAGE, load
-from ops.install import find_node
-from ops.stack import ROOT, Stack
+from dev.install import find_node
+from dev.stack import ROOT, Stack
 from tests.browser.own_page import answer_with
 from tests.support.needs import do_without
 from tests.support.people import Person

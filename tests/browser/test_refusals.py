@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from ops.stack import Stack
+from dev.stack import Stack
 from tests.browser.conftest import launch_options
 from tests.browser.own_page import OwnPage, answer_with, element
 from tests.browser.pane import Pane

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import delete, update
 
-from models.database import Database
+from dev.stack import Stack
+from models.db.database import Database
 from models.tables import history, inbox_items, inboxes
-from ops.stack import Stack
 from tests.browser.conftest import OpenPage
 from tests.browser.pane import Pane
 from tests.support.stack import token_for

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Route, expect
 
 from api.pages import BUILT
-from ops.processes import free_port
-from ops.stack import Stack
+from dev.processes import free_port
+from dev.stack import Stack
 from tests.browser.conftest import OpenBrowser
 from tests.browser.front import Front
 from tests.browser.own_page import OwnPage, answer_with, element

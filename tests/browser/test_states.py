@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from ops.stack import Stack
+from dev.stack import Stack
 from tests.browser.own_page import OpenOwnPage, OwnPage, answer_with, element
 from tests.support import wait_for
 from tests.support.people import Person

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
-from models.database import Database
-from models.recount import recount
-from ops.processes import wait_for
+from dev.processes import wait_for
+from models.db.database import Database
+from models.inbox.recount import recount
 from tests.faults.house import House
 from tests.faults.ledger import Entry, Verdict, bad, judge_screen
 from tests.faults.load import Crowd, Load, Screen, mark_of

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ops.processes import wait_for
+from dev.processes import wait_for
 from tests.faults.house import House
 from tests.faults.load import Crowd, produce
 

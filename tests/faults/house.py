@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import psutil
 import psycopg
 
-from ops.embedded import migrate
-from ops.postgresql import PostgreSQL
-from ops.processes import Process, free_port, wait_for
-from ops.rabbitmq import RabbitMQ
-from ops.services import temporary_folder
-from ops.stack import Stack, answers
+from dev.embedded import migrate
+from dev.postgresql import PostgreSQL
+from dev.processes import Process, free_port, wait_for
+from dev.rabbitmq import RabbitMQ
+from dev.services import temporary_folder
+from dev.stack import Stack, answers
 from tests.faults.proxy import Proxy
 from tests.support.stack import SECRET
 

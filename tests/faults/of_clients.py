@@ -12,7 +12,7 @@ from websocket import create_connection
 
 from bench.attack import attack
 from client.inbox import RECONNECT_WITHIN_SECONDS
-from ops.processes import wait_for
+from dev.processes import wait_for
 from tests.faults.house import House
 from tests.faults.load import Crowd, produce
 from tests.faults.many import Many

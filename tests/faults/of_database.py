@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 import requests
 
-from ops.processes import run_as, wait_for
-from ops.stack import ROOT
+from dev.processes import run_as, wait_for
+from dev.stack import ROOT
 from tests.faults.house import House
 from tests.faults.load import REQUEST_TIMEOUT, TOKEN_SECONDS, Crowd
 from tests.faults.registry import Broken, Impossible, fault

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from kombu import Connection
 
-from models.parking import ATTEMPTS, DIED
-from ops.processes import wait_for
-from ops.stack import ROOT
+from dev.processes import wait_for
+from dev.stack import ROOT
+from models.retries.parked import ATTEMPTS, DIED
 from tests.faults.held_up import held_up, in_hand, let_go
 from tests.faults.house import House
 from tests.faults.load import Crowd
@@ -46,7 +46,7 @@ def notification_that_its_worker_dies_of(house: House, crowd: Crowd) -> Iterator
         deaths = _kill_until_parked(house)
         blamed = house.query(BLAMED)[0][0]
         yield
-        command = [sys.executable, "-m", "workers.parked", "drop", id_]
+        command = [sys.executable, "-m", "cli.parked", "drop", id_]
         subprocess.run(command, env=house.stack.environ, cwd=ROOT, check=True, capture_output=True)
     if deaths > DEATHS_MAX:
         raise Broken(f"{deaths} workers died before it was parked")

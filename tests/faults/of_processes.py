@@ -4,8 +4,8 @@ import os
 import signal
 from collections.abc import Iterator
 
+from dev.processes import StartFailed, wait_for
 from lib.failpoints import ACCEPTED, ANNOUNCED, DELIVERED, ENQUEUED
-from ops.processes import StartFailed, wait_for
 from tests.faults.held_up import held_up
 from tests.faults.house import House
 from tests.faults.load import Crowd

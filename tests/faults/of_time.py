@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ops.install import find_faketime
+from dev.install import find_faketime
 from tests.faults.house import House
 from tests.faults.load import Crowd
 from tests.faults.registry import Impossible, fault

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from contextlib import closing, suppress
 from typing import Any
 
-from ops.processes import free_port
+from dev.processes import free_port
 
 CHUNK = 65_536
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from client.inbox import Inbox
-from ops.processes import wait_for
-from ops.stack import Stack
+from dev.processes import wait_for
+from dev.stack import Stack
 from tests.support.people import Person
 from tests.support.stack import embedded_stack, token_for
 

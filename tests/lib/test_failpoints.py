@@ -7,8 +7,8 @@ import sys
 import pytest
 
 import settings
+from dev.stack import ROOT
 from lib import failpoints
-from ops.stack import ROOT
 
 NAMES = (failpoints.ACCEPTED, failpoints.ENQUEUED, failpoints.DELIVERED, failpoints.ANNOUNCED)
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from lib.group_commit import Abandoned, GroupCommit, QueueFull
-from models.database import DatabaseUnavailable, Locked, is_away
+from models.db.database import DatabaseUnavailable, Locked, is_away
 from tests.support import wait_for
 
 

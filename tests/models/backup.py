@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Table, delete, insert, select
 
-from models.database import Session
+from models.db.database import Session
 from models.tables import history, metadata
 
 Backup = Mapping[Table, Sequence[dict[str, Any]]]
@@ -18,7 +18,7 @@ def back_up(session: Session) -> Backup:
 
 
 def restore(session: Session, backup: Backup) -> None:
-    """Put every row back. The epoch is kept: `models.restored` begins a new one."""
+    """Put every row back. The epoch is kept: `models.inbox.epoch` begins a new one."""
     empty(session)
     for table, rows in backup.items():
         if rows:

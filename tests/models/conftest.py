@@ -12,10 +12,11 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from models import delivery, notifications
-from models.database import Database
-from models.notifications import NewNotification
-from models.rendering import Change, Rendered
+from models.db.database import Database
+from models.delivery import deliver as delivery
+from models.inbox.rendering import Change, Rendered
+from models.notifications import accept as notifications
+from models.notifications.accept import NewNotification
 from tests.conftest import demand_service
 from tests.support import reading
 from tests.support.fresh import fresh_database

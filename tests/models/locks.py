@@ -2,8 +2,8 @@
 
 from sqlalchemy import text
 
-from models.database import Database
-from ops.processes import wait_for
+from dev.processes import wait_for
+from models.db.database import Database
 
 BLOCKED = text(
     "SELECT count(*) FROM pg_stat_activity"

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import psycopg
 
-from models.database import Database, Session
+from models.db.database import Database, Session
 
 _looks = count()
 

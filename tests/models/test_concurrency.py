@@ -14,15 +14,21 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from models import delivery, fanout, inbox, marking, notifications, upkeep, withdrawal
-from models.database import Database, Session
-from models.marking import Which
-from models.notifications import RELAY_AFTER, RELAY_AFTER_AT_MOST, NewNotification
-from models.rendering import Change
+from models import retention
+from models.db.database import Database, Session
+from models.delivery import deliver as delivery
+from models.delivery import fanout
+from models.delivery import withdraw as withdrawal
+from models.inbox import marking
+from models.inbox import reading as inbox
+from models.inbox.marking import Which
+from models.inbox.rendering import Change
+from models.notifications import accept
+from models.notifications.accept import RELAY_AFTER, RELAY_AFTER_AT_MOST, NewNotification
+from models.retention import Retention
 from models.subscriptions import subscribe, unsubscribe
 from models.tables import inbox_items
 from models.tables import notifications as notification_rows
-from models.upkeep import Retention
 from tests.models.world import ALL, Device, expect_a_whole_log, expect_exact_counts
 from tests.support import reading
 
@@ -77,7 +83,7 @@ class Crowd:
 
     def relay(self, now: datetime, size: int) -> bool:
         with self.database.write() as session:
-            due = notifications.due(session, now, 50)
+            due = accept.due(session, now, 50)
         self.deliver(due.deliver, now)
         self.withdraw_named(due.withdraw, now)
         for id_ in due.deliver:
@@ -109,7 +115,7 @@ class Writer:
         end = now + timedelta(milliseconds=self.chance.randint(1, 400)) if self.chance.random() < 0.3 else None
         new = NewNotification("shop", "offer", "News", expires_at=end, **target)  # type: ignore[arg-type]
         with self.crowd.database.write() as session:
-            ids = notifications.accept(session, [new] * self.chance.randint(1, 3), now)
+            ids = accept.accept(session, [new] * self.chance.randint(1, 3), now)
         self.crowd.published += ids
         self.crowd.deliver(ids, now)
         for id_ in ids:
@@ -145,7 +151,7 @@ class Writer:
     def cancel(self, now: datetime) -> None:
         for id_ in self.some_published(2):
             with self.crowd.database.write() as session:
-                notifications.cancel(session, "shop", id_, now)
+                accept.cancel(session, "shop", id_, now)
 
     def withdraw(self, now: datetime) -> None:
         for id_ in self.some_published(6):
@@ -155,7 +161,7 @@ class Writer:
         self.crowd.relay(now + RELAY_AFTER * self.chance.randint(0, 1), size=3)
 
     def upkeep(self, now: datetime) -> None:
-        step = self.chance.choice([upkeep.expire_old, upkeep.delete_old, upkeep.forget_changes])
+        step = self.chance.choice([retention.expire_old, retention.delete_old, retention.forget_changes])
         with self.crowd.database.write() as session:
             step(session, RETENTION, now, self.chance.randint(1, 30))
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from sqlalchemy import event
 
-from models.database import Database
-from models.marking import Which
+from models.db.database import Database
+from models.inbox.marking import Which
 from tests.models.world import SUBSCRIBERS, Device, World
 
 pytestmark = pytest.mark.slow

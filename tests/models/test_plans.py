@@ -14,12 +14,16 @@ import psycopg
 import pytest
 
 from bench.dataset import END, HEAVY, HEAVY_CHANGES, PRODUCER, Mixture, fill
-from models import delivery, fanout, history, inbox, marking, notifications, order, recount, tally, upkeep, withdrawal
-from models.database import Database, Session
-from models.ids import first_id
-from models.marking import Which
+from models import retention
+from models.db.database import Database, Session
+from models.delivery import batch_order, deliver, fanout, withdraw
+from models.inbox import marking, recount
+from models.inbox import reading as inbox
+from models.inbox.marking import Which
+from models.notifications import accept, published, receipts
+from models.notifications.ids import first_id
+from models.retention import Retention
 from models.tables import inboxes
-from models.upkeep import Retention
 from tests.conftest import demand_service
 from tests.models.conftest import migrate
 from tests.models.plans import Look, look
@@ -98,7 +102,7 @@ def patch(seq: int, **state: bool) -> Query:
 
 
 def produced(producer: str = PRODUCER, **options: Any) -> Query:
-    return lambda session: history.page(session, producer, now=END, **{"limit": PAGE, **options})
+    return lambda session: published.page(session, producer, now=END, **{"limit": PAGE, **options})
 
 
 def expect_few_rows(looks: list[Look], rows: int) -> None:
@@ -201,7 +205,7 @@ def test_a_page_of_a_producers_history(crowd: Database, depth: str, options: dic
 
 @pytest.mark.parametrize("options", [{"recipient": "other4"}, {"recipient": HEAVY}, {"kind": "nothing"}])
 def test_a_page_of_a_producers_history_that_nothing_fits(crowd: Database, options: dict[str, str]) -> None:
-    expect_few_rows(look(crowd, produced(**options)), history.LOOKED_AT)
+    expect_few_rows(look(crowd, produced(**options)), published.LOOKED_AT)
 
 
 def test_a_page_of_a_small_producers_history_beside_a_large_one(crowd: Database) -> None:
@@ -213,25 +217,25 @@ def test_a_page_of_a_small_producers_history_beside_a_large_one(crowd: Database)
 def test_one_of_a_producers_notifications_that_a_hundred_thousand_have(crowd: Database) -> None:
     with crowd.read() as session:
         id_ = first_notification(session)
-    expect_few_rows(look(crowd, lambda session: history.one(session, SMALL_PRODUCER, id_, END)), 1)
+    expect_few_rows(look(crowd, lambda session: published.one(session, SMALL_PRODUCER, id_, END)), 1)
 
 
 def test_who_saw_and_read_it_is_counted_by_upkeep_reading_each_inbox_that_has_it_once(crowd: Database) -> None:
-    looks = look(crowd, lambda session: tally.count(session, first_notification(session), END))
+    looks = look(crowd, lambda session: receipts.count(session, first_notification(session), END))
     assert looks[-1].rows_read == looks[-1].plan["Plans"][0]["Actual Rows"] == OTHERS + 1
-    expect_few_rows(look(crowd, lambda session: tally.due(session, END)), 100)
+    expect_few_rows(look(crowd, lambda session: receipts.due(session, END)), 100)
 
 
 def test_the_relays_turn(crowd: Database) -> None:
-    expect_few_rows(look(crowd, lambda session: notifications.due(session, END, 5_000)), 50)
-    expect_few_rows(look(crowd, lambda session: notifications.undelivered(session, END)), 0)
+    expect_few_rows(look(crowd, lambda session: accept.due(session, END, 5_000)), 50)
+    expect_few_rows(look(crowd, lambda session: accept.undelivered(session, END)), 0)
 
 
 def test_a_notification_is_cancelled_and_taken_out_of_many_inboxes(crowd: Database) -> None:
     def recall(session: Session) -> None:
-        notifications.cancel(session, SMALL_PRODUCER, first_notification(session), END)
+        accept.cancel(session, SMALL_PRODUCER, first_notification(session), END)
         for _ in range(3):
-            assert len(withdrawal.withdraw(session, first_notification(session), 100, END).changes) == 100
+            assert len(withdraw.withdraw(session, first_notification(session), 100, END).changes) == 100
 
     looks = look(crowd, recall)
     [_the_last_count] = [one for one in looks if one.rows_read > OTHERS]
@@ -239,13 +243,13 @@ def test_a_notification_is_cancelled_and_taken_out_of_many_inboxes(crowd: Databa
 
 
 def first_notification(session: Session) -> UUID:
-    [of_small] = history.page(session, SMALL_PRODUCER, now=END, limit=1).notifications
+    [of_small] = published.page(session, SMALL_PRODUCER, now=END, limit=1).notifications
     return UUID(of_small["id"])
 
 
 def test_what_is_old_is_forgotten_batch_by_batch(crowd: Database) -> None:
     old = Retention(timedelta(seconds=ITEMS - 1_000), timedelta(seconds=HEAVY_CHANGES - 500))
-    for step in (upkeep.expire_old, upkeep.delete_old, upkeep.forget_changes):
+    for step in (retention.expire_old, retention.delete_old, retention.forget_changes):
         looks = look(crowd, partial(step, retention=old, now=END, size=50))
         expect_few_rows(looks, 50)
         assert looks[0].plan["Actual Rows"] == 50
@@ -256,7 +260,7 @@ def test_what_was_made_to_expire_is_not_read_again_before_it_is_withdrawn(crowd:
 
     def expire_again_and_again(session: Session) -> None:
         for _ in range(20):
-            assert upkeep.expire_old(session, old, END, 50) == 50
+            assert retention.expire_old(session, old, END, 50) == 50
 
     expect_few_rows(look(crowd, expire_again_and_again), 50)
 
@@ -268,23 +272,23 @@ def test_a_batch_of_inboxes_is_recounted(crowd: Database) -> None:
 
 
 def accepted(database: Database, **fields: Any) -> list[UUID]:
-    new = [notifications.NewNotification(PRODUCER, "offer", str(n), **fields) for n in range(20)]
+    new = [accept.NewNotification(PRODUCER, "offer", str(n), **fields) for n in range(20)]
     with database.write() as session:
-        return notifications.accept(session, new, END)
+        return accept.accept(session, new, END)
 
 
 def test_a_batch_is_delivered(crowd: Database) -> None:
     ids = accepted(crowd, recipients=("other4", "other5", "never heard of"))
-    looks = look(crowd, lambda session: delivery.deliver(session, ids, END))
+    looks = look(crowd, lambda session: deliver.deliver(session, ids, END))
     assert len(looks) == 1
     expect_few_rows(looks, len(ids) * 3)
 
 
 def test_what_was_posted_as_a_batch_is_delivered_in_its_order(crowd: Database) -> None:
     ids = accepted(crowd, recipients=("other4", "other5", "never heard of"), batch="a digest")
-    looks = look(crowd, lambda session: delivery.deliver(session, ids, END))
+    looks = look(crowd, lambda session: deliver.deliver(session, ids, END))
     expect_few_rows(looks, len(ids) * 3)
-    looks = look(crowd, lambda session: delivery.deliver(session, ids[1:], END))
+    looks = look(crowd, lambda session: deliver.deliver(session, ids[1:], END))
     assert "ix_notifications_batch" in {scan.get("Index Name") for scan in looks[-1].scans}
     expect_few_rows(looks, len(ids) * 3)
 
@@ -293,8 +297,8 @@ def test_what_waits_before_others_in_a_batch_is_found_by_the_batch(crowd: Databa
     ids = accepted(crowd, recipients=("other4",), batch="a digest")
     wide = accepted(crowd, topic="topic5", batch="a digest")
     for one in (
-        lambda session: order.order_of(session, [*ids[5:], *wide], END),
-        lambda session: order.next_of(session, [ids[0], wide[0]], END),
+        lambda session: batch_order.order_of(session, [*ids[5:], *wide], END),
+        lambda session: batch_order.next_of(session, [ids[0], wide[0]], END),
     ):
         looks = look(crowd, one)
         assert "ix_notifications_batch" in {scan.get("Index Name") for scan in looks[0].scans}

@@ -3,10 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from models import upkeep
-from models.database import Database
+from models import retention
+from models.db.database import Database
+from models.retention import Retention
 from models.revocations import KEPT, all_revocations, revoke
-from models.upkeep import Retention
 from tests.models.conftest import NOW
 from tests.models.locks import wait_until_blocked
 
@@ -49,9 +49,9 @@ def test_a_revocation_is_forgotten_when_no_token_is_old_enough_for_it(database: 
     for n, user in enumerate(("alice", "bob", "carol")):
         take_back(database, user, NOW + n * A_SECOND)
     with database.write() as session:
-        assert upkeep.forget_revocations(session, RETENTION, NOW + KEPT, 10) == 0
-        assert upkeep.forget_revocations(session, RETENTION, NOW + KEPT + 2 * A_SECOND, 1) == 1
-        assert upkeep.forget_revocations(session, RETENTION, NOW + KEPT + 2 * A_SECOND, 10) == 1
+        assert retention.forget_revocations(session, RETENTION, NOW + KEPT, 10) == 0
+        assert retention.forget_revocations(session, RETENTION, NOW + KEPT + 2 * A_SECOND, 1) == 1
+        assert retention.forget_revocations(session, RETENTION, NOW + KEPT + 2 * A_SECOND, 10) == 1
     assert set(revoked(database)) == {"carol"}
 
 
@@ -60,7 +60,7 @@ def test_who_is_revoked_anew_while_the_old_one_is_forgotten_stays_revoked(postgr
 
     def forget() -> int:
         with postgres.write() as session:
-            return upkeep.forget_revocations(session, RETENTION, NOW, 10)
+            return retention.forget_revocations(session, RETENTION, NOW, 10)
 
     with ThreadPoolExecutor(1) as pool:
         with postgres.write() as session:

@@ -28,8 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedIndex
 from sqlalchemy.types import TypeEngine
 
-from models.database import Database
-from models.rendering import Change, Rendered
+from models.db.database import Database
+from models.inbox.rendering import Change, Rendered
 from models.tables import Moment, fanouts, metadata, notifications
 from tests.models.conftest import NOW, migrate
 

@@ -15,18 +15,24 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from client.replica import REMOVALS, Answer, Replica, ResyncRequired
-from models import delivery, fanout, inbox, marking, notifications, order, upkeep, withdrawal
-from models.database import Database
-from models.inbox import Summary
-from models.marking import Which
-from models.notifications import RELAY_AFTER_AT_MOST, NewNotification
-from models.recount import recount
-from models.rendering import Change, Rendered
-from models.restored import begin_another_history
+from models import retention
+from models.db.database import Database
+from models.delivery import batch_order, fanout
+from models.delivery import deliver as delivery
+from models.delivery import withdraw as withdrawal
+from models.inbox import marking
+from models.inbox import reading as inbox
+from models.inbox.epoch import begin_another_history
+from models.inbox.marking import Which
+from models.inbox.reading import Summary
+from models.inbox.recount import recount
+from models.inbox.rendering import Change, Rendered
+from models.notifications import accept
+from models.notifications.accept import RELAY_AFTER_AT_MOST, NewNotification
+from models.retention import Retention
 from models.subscriptions import subscribe
 from models.tables import inbox_changes, inboxes
 from models.tables import notifications as notification_rows
-from models.upkeep import Retention
 from tests.models import backup
 from tests.models.conftest import NOW
 from tests.support import reading
@@ -174,9 +180,9 @@ class World:
         """As the API does: single notifications by one statement, a batch in a transaction."""
         if len(new) > 1:
             with self.database.write() as session:
-                return notifications.accept(session, new, self.now)
+                return accept.accept(session, new, self.now)
         with self.database.write_at_once() as session:
-            return [one for one in notifications.accept_each(session, new, self.now) if isinstance(one, UUID)]
+            return [one for one in accept.accept_each(session, new, self.now) if isinstance(one, UUID)]
 
     def deliver(self, ids: Sequence[UUID]) -> list[UUID]:
         """Answers those that want a fan-out."""
@@ -189,7 +195,7 @@ class World:
             left, wide, behind = delivered.left, wide + delivered.wide, behind + delivered.behind
             if behind and not left:
                 with self.database.read() as session:
-                    left, behind, ordered = order.order_of(session, behind, self.now).direct, [], True
+                    left, behind, ordered = batch_order.order_of(session, behind, self.now).direct, [], True
         return wide
 
     def fan_out(self, id_: UUID, size: int) -> bool:
@@ -207,7 +213,7 @@ class World:
                 while not self.fan_out(id_, size=2):
                     pass
             with self.database.read() as session:
-                following = order.next_of(session, order.batches_of(session, ids), self.now)
+                following = batch_order.next_of(session, batch_order.batches_of(session, ids), self.now)
             ids = following.direct + following.wide if len(self.arrived) > before else []
 
     def withdraw(self, id_: UUID, size: int) -> bool:
@@ -230,7 +236,7 @@ class World:
 
     def cancel(self, one: Published) -> None:
         with self.database.write() as session:
-            known = notifications.cancel(session, "shop", one.id, self.now)
+            known = accept.cancel(session, "shop", one.id, self.now)
         one.cancelled = one.cancelled or known
 
     def set_state(self, owner: str, seq: int, **state: bool) -> None:
@@ -256,7 +262,7 @@ class World:
     def relay(self) -> bool:
         """One tick, and all that it enqueues; answers whether there was anything."""
         with self.database.write() as session:
-            due = notifications.due(session, self.now, ALL)
+            due = accept.due(session, self.now, ALL)
         self.deliver_wholly(due.deliver)
         self.withdraw_named([one for one in due.withdraw if one not in due.wide and one not in due.again])
         for id_ in due.withdraw:
@@ -266,7 +272,7 @@ class World:
 
     def upkeep(self, batch: int) -> None:
         remembered = self._remembered()
-        for step in (upkeep.expire_old, upkeep.delete_old, upkeep.forget_changes):
+        for step in (retention.expire_old, retention.delete_old, retention.forget_changes):
             done = batch
             while done == batch:
                 with self.database.write() as session:

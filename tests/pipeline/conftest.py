@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ops.processes import Process
-from ops.rabbitmq import RabbitMQ
-from ops.redis import EmbeddedRedis
-from ops.services import temporary_folder
-from ops.stack import Stack
+from dev.processes import Process
+from dev.rabbitmq import RabbitMQ
+from dev.redis import EmbeddedRedis
+from dev.services import temporary_folder
+from dev.stack import Stack
 from tests.conftest import demand_service
 from tests.support.fresh import fresh_database, fresh_vhost
 from tests.support.people import Device, Person

@@ -11,13 +11,13 @@ import psycopg
 import pytest
 from sqlalchemy import update
 
-from models import notifications
-from models.database import Database
-from models.notifications import NewNotification
-from models.parking import ATTEMPTS
+from dev.processes import wait_for
+from dev.stack import Stack
+from models.db.database import Database
+from models.notifications import accept as notifications
+from models.notifications.accept import NewNotification
+from models.retries.parked import ATTEMPTS
 from models.tables import notifications as rows
-from ops.processes import wait_for
-from ops.stack import Stack
 from tests.pipeline.conftest import own_broker
 from tests.support.people import PATIENCE, Person
 from tests.support.stack import start_stack

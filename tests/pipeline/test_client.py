@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from client.inbox import Inbox
-from ops.processes import wait_for
-from ops.stack import Stack
+from dev.processes import wait_for
+from dev.stack import Stack
 from tests.support.people import PATIENCE, Person
 from tests.support.stack import embedded_stack, token_for
 

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from ops.postgresql import PostgreSQL
-from ops.processes import accepts
-from ops.rabbitmq import RabbitMQ
-from ops.services import temporary_folder
-from ops.stack import Stack
+from dev.postgresql import PostgreSQL
+from dev.processes import accepts
+from dev.rabbitmq import RabbitMQ
+from dev.services import temporary_folder
+from dev.stack import Stack
 from tests.conftest import demand_service
 from tests.faults.proxy import Proxy
 from tests.support import wait_for

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from ops.processes import wait_for
-from ops.stack import Stack
+from dev.processes import wait_for
+from dev.stack import Stack
 from tests.support.people import Person
 
 MakePerson = Callable[..., Person]

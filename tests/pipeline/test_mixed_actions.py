@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from ops.processes import free_port, wait_for
+from dev.processes import free_port, wait_for
 from tests.pipeline.conftest import services
 from tests.support.people import Device, Person
 from tests.support.stack import start_stack

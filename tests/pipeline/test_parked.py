@@ -10,10 +10,10 @@ import pytest
 from kombu import Connection
 from sqlalchemy import func, select, text, update
 
-from models.database import Database
+from dev.processes import wait_for
+from dev.stack import ROOT, Stack
+from models.db.database import Database
 from models.tables import notifications
-from ops.processes import wait_for
-from ops.stack import ROOT, Stack
 from tests.support.people import PATIENCE, Person
 from workers.queues import DELIVER, DELIVERIES_QUEUE, FAN_OUT, RELAY, make_celery
 
@@ -80,7 +80,7 @@ def wait_until_parked(stack: Stack, database: Database, person: Person, count: i
 
 
 def command(stack: Stack, *arguments: str) -> str:
-    line = [sys.executable, "-m", "workers.parked", *arguments]
+    line = [sys.executable, "-m", "cli.parked", *arguments]
     done = subprocess.run(line, env=stack.environ, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

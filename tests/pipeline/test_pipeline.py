@@ -4,8 +4,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from ops.processes import wait_for
-from ops.stack import Stack
+from dev.processes import wait_for
+from dev.stack import Stack
 from tests.support.people import PATIENCE, Device, Person
 from workers.queues import DELIVER, make_celery
 

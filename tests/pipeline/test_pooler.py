@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ops.postgresql import PostgreSQL
-from ops.rabbitmq import RabbitMQ
-from ops.services import temporary_folder
-from ops.stack import Stack
+from dev.postgresql import PostgreSQL
+from dev.rabbitmq import RabbitMQ
+from dev.services import temporary_folder
+from dev.stack import Stack
 from tests.conftest import demand_service
 from tests.support import wait_for
 from tests.support.fresh import fresh_vhost

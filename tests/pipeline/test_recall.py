@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from ops.processes import wait_for
+from dev.processes import wait_for
 from tests.support.people import PATIENCE, Device, Person
 
 WITHIN = timedelta(seconds=5)  # what the documentation promises

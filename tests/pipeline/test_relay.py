@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.processes import wait_for
+from dev.processes import wait_for
 from tests.pipeline.conftest import own_broker
 from tests.support.people import Device, Person
 from tests.support.stack import start_stack

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from models import notifications
-from models.database import Database
-from models.notifications import NewNotification
-from ops.processes import wait_for
-from ops.stack import Stack
+from dev.processes import wait_for
+from dev.stack import Stack
+from models.db.database import Database
+from models.notifications import accept
+from models.notifications.accept import NewNotification
 from tests.support.people import PATIENCE, Device, Person
 from workers.queues import DELIVER, make_celery
 
@@ -54,11 +54,11 @@ def test_a_broken_notification_does_not_hold_up_its_batch(stack: Stack, person: 
         NewNotification("shop", "offer", "well too", recipients=(bob.name,)),
     ]
     with database.write() as session:
-        ids = notifications.accept(session, new, datetime.now(UTC))
+        ids = accept.accept(session, new, datetime.now(UTC))
     make_celery(stack.environ["BROKER_URL"]).send_task(DELIVER, args=[[str(one) for one in ids]])
     assert {item["title"] for item in bob.expect_stored(2)} == {"well", "well too"}
     with database.write() as session:
-        notifications.cancel(session, "shop", ids[1], datetime.now(UTC))
+        accept.cancel(session, "shop", ids[1], datetime.now(UTC))
     database.dispose()
 
 

@@ -11,12 +11,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Table, select, text, update
 
-from models.database import Database
+from dev.processes import wait_for
+from dev.services import temporary_folder
+from dev.stack import Stack
+from models.db.database import Database
 from models.limits import COUNTED_AT_ONCE
 from models.tables import inbox_changes, notifications
-from ops.processes import wait_for
-from ops.services import temporary_folder
-from ops.stack import Stack
 from settings import load_settings
 from tests.pipeline.conftest import PAIRS, services
 from tests.support.people import PATIENCE, Device, Person

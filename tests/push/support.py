@@ -31,14 +31,14 @@ from wsproto.events import (
     TextMessage,
 )
 
+from auth.tokens import issue
 from client.ordered import OrderedClient
-from models.database import Database
+from dev.processes import Process, free_port, wait_for
+from dev.rabbitmq import RabbitMQ
+from models.db.database import Database
 from models.tables import revocations
-from ops.processes import Process, free_port, wait_for
-from ops.rabbitmq import RabbitMQ
-from push.announcer import Announcer
-from push.tokens import issue
-from push.wire import Announcement
+from push.broker.announcer import Announcer
+from push.broker.wire import Announcement
 from tests.conftest import demand_service
 
 PATIENCE = 10.0

@@ -11,7 +11,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from wsproto.events import AcceptConnection
 
-from ops.processes import free_port
+from dev.processes import free_port
 from tests.push.support import PushProcess, RawSocket, Screen, added, rejected
 
 Turn = Callable[..., Screen]

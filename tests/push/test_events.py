@@ -8,8 +8,8 @@ from datetime import datetime
 import pytest
 import requests
 
-from push.announcer import Announcer
-from push.wire import Announcement
+from push.broker.announcer import Announcer
+from push.broker.wire import Announcement
 from tests.conftest import StartProcess
 from tests.push.support import PushProcess, RawSocket, Screen, added, answers, push_environ
 
@@ -21,7 +21,7 @@ CHANGED = """
 import push.__main__ as entry
 import gevent
 from push.namespace import InboxNamespace
-from push.tokens import TokenVerifier
+from auth.tokens import TokenVerifier
 verify = TokenVerifier.verify
 def changed(self, token):
     if token == "boom":

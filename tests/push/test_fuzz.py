@@ -9,7 +9,7 @@ import random
 import pytest
 
 from bench.attack import attack
-from ops.processes import wait_for
+from dev.processes import wait_for
 from tests.push.support import PushProcess, RawSocket, added, memory_of
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ops.processes import free_port, wait_for
+from dev.processes import free_port, wait_for
 from tests.push.support import PushProcess, RawSocket, Screen, added, push_environ
 
 pytestmark = pytest.mark.slow

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
-from models.database import Database
+from dev.processes import wait_for
+from models.db.database import Database
 from models.revocations import revoke
 from models.tables import revocations
-from ops.processes import wait_for
-from push.announcer import Announcer
+from push.broker.announcer import Announcer
 from tests.push.support import PushProcess, RawSocket, Screen, added, lose_the_subscription, wait_until_ready
 
 Turn = Callable[..., Screen]

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from ops.processes import wait_for
-from push.announcer import Announcer
-from push.wire import Announcement, Arrivals, room_of
+from dev.processes import wait_for
+from push.broker.announcer import Announcer
+from push.broker.wire import Announcement, Arrivals, room_of
 from tests.push.support import PushProcess, RawSocket, Screen, added
 
 Turn = Callable[..., Screen]

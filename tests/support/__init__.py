@@ -1,5 +1,5 @@
 """What tests share: polling with a deadline, and processes that end with the test."""
 
-from ops.processes import Process, StartFailed, wait_for
+from dev.processes import Process, StartFailed, wait_for
 
 __all__ = ["Process", "StartFailed", "wait_for"]

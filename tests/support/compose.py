@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from ops.install import find_compose
-from ops.stack import ROOT
+from dev.install import find_compose
+from dev.stack import ROOT
 
 FILE = ROOT / "docker-compose.yml"
 Service = dict[str, Any]

@@ -16,12 +16,12 @@ import psycopg
 import requests
 from psycopg import sql
 
-from ops.nginx import Nginx
-from ops.processes import Process, free_port, wait_for
-from ops.rabbitmq import RabbitMQ
-from ops.services import temporary_folder
-from ops.stack import ROOT
-from push.tokens import issue
+from auth.tokens import issue
+from dev.nginx import Nginx
+from dev.processes import Process, free_port, wait_for
+from dev.rabbitmq import RabbitMQ
+from dev.services import temporary_folder
+from dev.stack import ROOT
 from tests.conftest import demand_service
 from tests.support import image
 from tests.support.compose import Service, command_of, health_check_of, read_compose

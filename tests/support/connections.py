@@ -5,7 +5,7 @@ from threading import Barrier
 
 from sqlalchemy import text
 
-from models.database import Database, fetch
+from models.db.database import Database, fetch
 
 
 def fill_pool(database: Database, count: int) -> None:

@@ -18,10 +18,12 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text, update
 
-from models import fanout, inbox, notifications
-from models.database import DatabaseUnavailable
-from models.notifications import NewNotification
-from models.numberline import hold
+from models.db.database import DatabaseUnavailable
+from models.delivery import fanout
+from models.inbox import reading
+from models.inbox.versions import hold
+from models.notifications import accept as notifications
+from models.notifications.accept import NewNotification
 from models.subscriptions import subscribe
 from models.tables import inbox_items
 from models.tables import notifications as rows
@@ -140,7 +142,7 @@ def main(seed: int) -> str | None:
     for module in (delivering, tasks):
         vars(module)["tell"] = lambda _: None  # nobody listens
     with database.write() as session:
-        inbox.open_inboxes(session, PEOPLE, datetime.now(UTC))
+        reading.open_inboxes(session, PEOPLE, datetime.now(UTC))
         subscribe(session, "boots", PEOPLE[::2], datetime.now(UTC))
     fanout.FANOUT_PATIENCE = timedelta(0)
     deadline = time.monotonic() + SECONDS

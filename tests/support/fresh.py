@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from ops.rabbitmq import RabbitMQ
+from dev.rabbitmq import RabbitMQ
 
 
 @contextmanager

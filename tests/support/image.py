@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ops.stack import ROOT
+from dev.stack import ROOT
 
 FROM_WEB = "--from=web"
 FROM_PACKAGES = "--from=packages"  # the Python packages are here those of the environment that runs the tests

@@ -6,8 +6,8 @@ from urllib.parse import quote
 import requests
 
 from client.inbox import Change, Inbox
-from ops.processes import wait_for
-from ops.stack import Stack
+from dev.processes import wait_for
+from dev.stack import Stack
 from tests.support.stack import token_for
 
 PATIENCE = 20.0

@@ -1,12 +1,12 @@
-"""Reading an inbox below the API: what `models.inbox` renders, taken apart again."""
+"""Reading an inbox below the API: what `models.inbox.reading` renders, taken apart again."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from models import inbox
-from models.database import Session
-from models.inbox import Summary
+from models.db.database import Session
+from models.inbox import reading
+from models.inbox.reading import Summary
 
 Said = dict[str, Any]
 
@@ -27,10 +27,10 @@ class Changes:
 
 
 def page(session: Session, recipient_id: str, *, limit: int, **asked: Any) -> Page:
-    found = inbox.page(session, recipient_id, limit=limit, **asked)
+    found = reading.page(session, recipient_id, limit=limit, **asked)
     return Page([json.loads(item) for item in found.items], found.next_before, found.summary)
 
 
 def changes(session: Session, recipient_id: str, since: int, limit: int) -> Changes:
-    found = inbox.changes(session, recipient_id, since, limit)
+    found = reading.changes(session, recipient_id, since, limit)
     return Changes([json.loads(one) for one in found.changes], found.version, found.more, found.summary)

@@ -9,8 +9,8 @@ from typing import Any
 
 import redis
 
-from ops.install import find_redis
-from ops.processes import Process, free_port, wait_for
+from dev.install import find_redis
+from dev.processes import Process, free_port, wait_for
 from tests.support.needs import do_without
 
 MASTER = "belfry"

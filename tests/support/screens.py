@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import socketio
 
-from ops.processes import wait_for
+from dev.processes import wait_for
 from tests.support.composed import token
 
 WEBSOCKET = ("websocket",)

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from ops.embedded import migrate
-from ops.processes import free_port
-from ops.redis import EmbeddedRedis
-from ops.services import temporary_folder
-from ops.stack import Stack
-from push.tokens import issue
+from auth.tokens import issue
+from dev.embedded import migrate
+from dev.processes import free_port
+from dev.redis import EmbeddedRedis
+from dev.services import temporary_folder
+from dev.stack import Stack
 
 SECRET = "a secret of the tests, longer than 32 bytes"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psycopg
 
-from ops.postgresql import PostgreSQL, binaries
-from ops.processes import StartFailed, run_as, wait_for
+from dev.postgresql import PostgreSQL, binaries
+from dev.processes import StartFailed, run_as, wait_for
 
 
 class Standby(PostgreSQL):

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ops.install import find_nginx
-from ops.nginx import Nginx
-from ops.processes import free_port
-from ops.redis import EmbeddedRedis
-from ops.services import temporary_folder
-from ops.stack import ROOT, Stack
+from dev.install import find_nginx
+from dev.nginx import Nginx
+from dev.processes import free_port
+from dev.redis import EmbeddedRedis
+from dev.services import temporary_folder
+from dev.stack import ROOT, Stack
 from tests.support.needs import do_without
 from tests.support.stack import start_stack
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import requests
 
-from ops.processes import wait_for
+from dev.processes import wait_for
 from push.transport.http import HEADERS_MAX_BYTES
 from telemetry.log_sampling import MAX_LINES
 from tests.push.support import PushProcess, RawSocket, Screen, added, memory_of, rejected

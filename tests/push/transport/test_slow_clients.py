@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from ops.processes import wait_for
+from dev.processes import wait_for
 from tests.push.support import PushProcess, RawSocket, Screen, added, memory_of
 
 OpenScreen = Callable[..., Screen]

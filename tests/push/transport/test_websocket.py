@@ -12,9 +12,9 @@ import pytest
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong
 from wsproto.frame_protocol import CloseReason
 
-from ops.processes import wait_for
+from dev.processes import wait_for
+from push.broker.wire import Announcement
 from push.transport.websocket import accept_token
-from push.wire import Announcement
 from tests.push.support import PushProcess, RawSocket, added, memory_of, rejected
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA

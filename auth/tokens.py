@@ -1,0 +1,184 @@
+"""JSON Web Tokens: verified for the API and the push server alike, and issued for development and tests.
+
+A deployment trusts one family of algorithms: HS256 with its own secret, or RS256 and ES256 with the keys that an
+identity provider publishes (JWKS). A verifier never accepts both, so a public key can not be passed off as a secret.
+"""
+
+import time
+import unicodedata
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import jwt
+
+from auth.jwks import KeysUnavailable, PublishedKeys, UnknownKey
+
+__all__ = ["Claims", "InvalidToken", "KeysUnavailable", "TokenVerifier", "issue", "make_verifier"]
+
+SUB_MAX = 255
+TOKEN_MAX = 8192  # a larger one is refused unread; proxies refuse such headers too
+LIFETIME_MAX = timedelta(days=400)  # so long is a revocation remembered
+LEEWAY_SECONDS = 30  # by which an issuer's clock may be ahead of ours (`iat`, `nbf`); `exp` has no leeway
+
+
+class InvalidToken(Exception):
+    """This token is not good. The message says why, for the log alone, and holds nothing of the token."""
+
+
+class _Unusable(Exception):
+    """A claim of a well-signed token is of no use; the message says which."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a verified token says. `issued_at` is None when it does not say."""
+
+    sub: str
+    scopes: frozenset[str]
+    expires_at: datetime
+    issued_at: datetime | None
+
+    def issued_before(self, moment: datetime) -> bool:
+        """Whether a revocation at this moment covers the token; one that does not say when it was issued, any does.
+
+        Most issuers say it in whole seconds, so a token of that very second is covered as well. The leeway is not
+        applied: it would refuse the new tokens of an issuer whose clock is right. Where an issuer's clock is ahead, the
+        tokens of that difference before a revocation stay good; another revocation after it covers them.
+        """
+        return self.issued_at is None or self.issued_at <= moment
+
+
+class KeySource(Protocol):
+    algorithms: tuple[str, ...]
+
+    def keys_for(self, token: str) -> Sequence[Any]:
+        """The keys of which one must have signed this token: at least one, the likeliest first.
+
+        Raises `KeysUnavailable`, `UnknownKey` or a PyJWT error.
+        """
+
+
+class SharedSecrets:
+    """The present secret and, while it is being rotated, the previous one."""
+
+    algorithms: tuple[str, ...] = ("HS256",)
+
+    def __init__(self, secret: str, previous: str | None = None) -> None:
+        self._secrets = (secret,) if previous is None else (secret, previous)
+
+    def keys_for(self, token: str) -> Sequence[str]:  # noqa: ARG002  (the same secrets, whatever the token says)
+        return self._secrets
+
+
+class TokenVerifier:
+    """Turns a token into its claims. Safe among threads and greenlets."""
+
+    def __init__(
+        self, keys: KeySource, audience: str | None, issuer: str | None, leeway_seconds: int = LEEWAY_SECONDS
+    ) -> None:
+        self._keys = keys
+        self._audience = audience
+        self._issuer = issuer
+        self._leeway = timedelta(seconds=leeway_seconds)
+
+    def verify(self, token: str) -> Claims:
+        """The claims of a good token. Raises `InvalidToken`, or `KeysUnavailable` when nobody can say at present."""
+        if not isinstance(token, str) or len(token) > TOKEN_MAX:
+            raise InvalidToken("not a string of a token's length")
+        try:
+            return _claims_from(self._decode(token), self._leeway)
+        except (UnknownKey, _Unusable) as error:
+            raise InvalidToken(str(error)) from None
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError) as error:
+            raise InvalidToken(type(error).__name__) from None  # their messages may repeat what the token says
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        *others, last = self._keys.keys_for(token)
+        for key in others:
+            with suppress(jwt.InvalidSignatureError):
+                return self._decode_with(key, token)
+        return self._decode_with(last, token)
+
+    def _decode_with(self, key: Any, token: str) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=self._keys.algorithms,
+            audience=self._audience,
+            issuer=self._issuer,
+            leeway=self._leeway,
+            options={
+                "require": ["sub", "exp", "scope"],
+                "enforce_minimum_key_length": True,
+                "verify_aud": self._audience is not None,
+            },
+        )
+
+
+def make_verifier(
+    *,
+    secret: str | None = None,
+    previous_secret: str | None = None,
+    jwks_url: str | None = None,
+    audience: str | None = None,
+    issuer: str | None = None,
+    leeway_seconds: int = LEEWAY_SECONDS,
+) -> TokenVerifier:
+    """A verifier by exactly one of a shared secret and the address of published keys (fetched when first needed).
+
+    `previous_secret` is the one that `secret` replaces: tokens signed with it are good until they expire.
+    """
+    if secret and not jwks_url:
+        return TokenVerifier(SharedSecrets(secret, previous_secret), audience, issuer, leeway_seconds)
+    if jwks_url and not secret:
+        return TokenVerifier(PublishedKeys(jwks_url), audience, issuer, leeway_seconds)
+    raise ValueError("a verifier needs exactly one of a secret and a JWKS address")
+
+
+def issue(
+    secret: str,
+    sub: str,
+    scopes: Iterable[str],
+    ttl_seconds: float,
+    *,
+    audience: str | None = None,
+    issuer: str | None = None,
+) -> str:
+    """An HS256 token for `sub`, good from now on for `ttl_seconds`."""
+    now = time.time()
+    claims = {"sub": sub, "scope": " ".join(scopes), "iat": int(now), "exp": int(now + ttl_seconds)}
+    named = {"aud": audience, "iss": issuer}
+    return jwt.encode(claims | {name: value for name, value in named.items() if value}, secret, algorithm="HS256")
+
+
+def _claims_from(claims: dict[str, Any], leeway: timedelta) -> Claims:
+    expires_at, now = _instant(claims["exp"]), datetime.now(UTC)
+    if expires_at <= now:
+        raise _Unusable("expired")
+    if expires_at > now + LIFETIME_MAX + leeway:
+        raise _Unusable(f"exp is more than {LIFETIME_MAX.days} days ahead")
+    if not _is_id(claims["sub"]):
+        raise _Unusable("sub is not a usable id")
+    issued_at = _instant(claims["iat"]) if "iat" in claims else None
+    return Claims(claims["sub"], _scopes(claims["scope"]), expires_at, issued_at)
+
+
+def _instant(seconds: object) -> datetime:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise _Unusable("a time is not a number")
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _scopes(scope: object) -> frozenset[str]:
+    words = scope.split() if isinstance(scope, str) else scope
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise _Unusable("scope is neither a string nor a list of strings")
+    return frozenset(words)
+
+
+def _is_id(sub: str) -> bool:
+    """1–255 characters; control characters and lone surrogates belong to no id."""
+    return 0 < len(sub) <= SUB_MAX and not any(unicodedata.category(character) in ("Cc", "Cs") for character in sub)

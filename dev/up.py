@@ -1,0 +1,145 @@
+"""`make up`: the whole system on this machine, until Ctrl-C. Data and logs lie in `var/`, or in a folder that is named.
+
+python -m dev.up [FOLDER]
+"""
+
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from api.tokens import NoToken, make_token
+from dev.embedded import AlreadyRunning, alone, embedded
+from dev.processes import Process, StartFailed, port_is_free
+from dev.stack import ROOT, Stack
+from lib.ports import without_service_links
+from settings import PORT_MAX, SettingsError
+
+TOLD = ("DATABASE_URL", "BROKER_URL", "JWT_SECRET", "JWT_JWKS_URL", "JWT_AUDIENCE", "JWT_ISSUER")
+TOKEN_SECONDS = 24 * 3600
+DEATHS_IN_A_ROW = 3  # a process that ends this often within a minute will not live the fourth time either
+A_MINUTE = 60.0
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PORTS = range(1, PORT_MAX + 1)
+
+GREETING = """
+Belfry is up. Two people are ready (their tokens are good for a day):
+
+  export ALICE={alice}
+  export BOB={bob}
+
+  Open   {page}
+         Three inboxes side by side: write as alice, see bob receive it, and how long it took.
+
+  Try    curl -s {api}/v1/messages -H "Authorization: Bearer $ALICE" --json '{{"to": "bob", "text": "Hello bob!"}}'
+         curl -s {api}/v1/inbox -H "Authorization: Bearer $BOB"
+
+  Docs   {api}/docs
+         Every call, with a line to paste; in OpenAPI 3.1: {api}/openapi.json
+
+  More   make token USER=carol; a producer's: make token USER=shop SCOPE=notify; the rest is in README.md
+  Push   {push} (Socket.IO)
+  Logs   {logs}
+
+Ctrl-C stops everything; the data stay in {folder}.
+"""
+
+
+class PortTaken(Exception):
+    """Somebody listens there already; the message says which variable to set."""
+
+
+def main() -> int:
+    for ending in ENDINGS:  # a shell that starts us in the background would have SIGINT ignored
+        signal.signal(ending, _interrupt)
+    folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "var"
+    try:
+        return _run(folder, {"API_PORT": "8000", "PUSH_PORT": "8001", **without_service_links(os.environ)})
+    except KeyboardInterrupt:
+        return 0
+    except (StartFailed, SettingsError, AlreadyRunning, PortTaken) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(folder: Path, environ: Mapping[str, str]) -> int:
+    with alone(folder):  # else the ports are taken by the system that runs here
+        _demand_free_ports(environ)
+    print("Starting Belfry (a few seconds) …", flush=True)
+    with embedded(folder, environ) as found, _told(folder / "up.env", found.environ):
+        logs = folder / "log"
+        logs.mkdir(exist_ok=True)
+        with Stack(logs, found.environ) as stack:
+            print(_greeting(stack, folder), flush=True)
+            with suppress(KeyboardInterrupt):
+                _keep_running([*stack.processes.values(), *([found.broker] if found.broker else [])])
+            print("\nStopping …", flush=True)
+    print("Stopped.", flush=True)
+    return 0
+
+
+@contextmanager
+def _told(file: Path, environ: Mapping[str, str]) -> Iterator[None]:
+    """What other commands need to work on this system, for a shell to read, while it runs."""
+    file.touch(mode=0o600)
+    file.write_text("".join(f"{name}={shlex.quote(environ.get(name, ''))}\n" for name in TOLD))
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _keep_running(processes: Sequence[Process]) -> None:
+    """Start again what ends by itself; give up on what cannot live."""
+    deaths: dict[str, list[float]] = {process.name: [] for process in processes}
+    while True:
+        time.sleep(0.5)
+        for process in processes:
+            if process.running:
+                continue
+            now = time.monotonic()
+            recent = [at for at in deaths[process.name] if now - at < A_MINUTE] + [now]
+            deaths[process.name] = recent
+            print(f"{process.name} ended; the end of {process.log}:\n{process.tail()}", file=sys.stderr, flush=True)
+            if len(recent) > DEATHS_IN_A_ROW:
+                raise StartFailed(f"{process.name} ended {len(recent)} times within a minute; giving up")
+            with suppress(StartFailed):  # it is found ended again, and counted
+                process.start()
+                print(f"{process.name} runs again.", file=sys.stderr, flush=True)
+
+
+def _greeting(stack: Stack, folder: Path) -> str:
+    alice, bob = (_token(stack, name) for name in ("alice", "bob"))
+    people = (f"{name}={_token(stack, name, 'notify')}" for name in ("alice", "bob", "carol"))
+    page = f"{stack.api_url}/#{'&'.join(people)}"
+    places = {"api": stack.api_url, "push": stack.push_url, "telemetry.logs": folder / "log", "folder": folder}
+    return GREETING.format(page=page, alice=alice, bob=bob, **places)
+
+
+def _token(stack: Stack, name: str, *scopes: str) -> str:
+    try:
+        return make_token(name, ["inbox", *scopes], TOKEN_SECONDS, stack.environ)
+    except NoToken:
+        return "<a token from your identity provider>"
+
+
+def _demand_free_ports(environ: Mapping[str, str]) -> None:
+    for variable in ("API_PORT", "PUSH_PORT"):
+        port = environ[variable]
+        if port.isdigit() and int(port) in PORTS and not port_is_free(int(port)):
+            raise PortTaken(f"Port {port} is taken. Set another: {variable}={int(port) + 100} make up")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    for ending in ENDINGS:  # an impatient second one, or one that make hands on as well, would leave processes behind
+        signal.signal(ending, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

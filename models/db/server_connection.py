@@ -1,0 +1,67 @@
+"""The driver's connection to PostgreSQL, and the cursor that both psycopg and SQLAlchemy execute statements by."""
+
+from typing import Any, Self, cast
+
+import psycopg
+from psycopg import errors
+from psycopg.abc import Params, QueryNoTemplate
+from psycopg.pq import TransactionStatus
+from psycopg.sql import SQL, Composed
+
+from models.db.unavailable import is_outdated_plan
+
+Begin = SQL | Composed
+
+
+class ServerConnection(psycopg.Connection[Any]):
+    """A connection of the pool. Until it is known better, a pooler may be between."""
+
+    through_pooler = True
+    opened_at = 0.0
+    used_at: float | None = None
+    is_ending = False  # the server said so
+    begun_by: Begin | None = None  # until the first statement of the transaction
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.cursor_factory = ServerCursor
+
+    def note(self, notice: psycopg.errors.Diagnostic) -> None:
+        self.is_ending |= notice.severity_nonlocalized in ("FATAL", "PANIC")
+
+    def begin(self, by: Begin) -> None:
+        self.execute(by, prepare=False)
+        self.begun_by = by
+
+    def begin_anew(self, by: Begin | None) -> bool:
+        """Forget what is prepared; False if that ends a transaction in which something may have been done."""
+        if self.pgconn.transaction_status == TransactionStatus.IDLE:
+            self.execute("DEALLOCATE ALL", prepare=False)
+            return True
+        if by is None:
+            return False
+        self.rollback()  # psycopg deallocates with it
+        self.begin(by)
+        return True
+
+
+class ServerCursor(psycopg.Cursor[Any]):
+    """Executes a statement again whose prepared plan became invalid by a migration, where nothing was done before."""
+
+    def execute(  # type: ignore[override]  # a Template is not among what Belfry executes
+        self,
+        query: QueryNoTemplate,
+        params: Params | None = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool | None = None,
+    ) -> Self:
+        connection = cast(ServerConnection, self.connection)
+        begun_by, connection.begun_by = connection.begun_by, None
+        try:
+            return super().execute(query, params, prepare=prepare, binary=binary)
+        except errors.FeatureNotSupported as error:
+            if not is_outdated_plan(error) or not connection.begin_anew(begun_by):
+                raise
+        connection.begun_by = None
+        return super().execute(query, params, prepare=prepare, binary=binary)

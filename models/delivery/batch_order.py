@@ -1,0 +1,133 @@
+"""The order of a batch: what waits holds back what comes after it in the same batch for the same recipients.
+
+A notification waits while it is accepted and due, and neither delivered, cancelled, expired nor parked. What is found
+free stays free: what was before it can only be delivered or given up meanwhile. (What was scheduled or parked when the
+order was asked for holds back nothing, also when it becomes due, or is retried, a moment later.)
+
+A direct notification and a broadcast share a recipient if the one names a member of the other's audience. Two
+broadcasts always count as sharing one, since to compare two audiences would read both.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select
+
+from models.db.database import Session
+from models.db.literals import exactly
+from models.tables import notifications, subscriptions
+
+SHOWN = ("id", "batch", "recipients", "topic", "everyone")
+TIMES = ("delivered_at", "cancelled_at", "parked_at", "deliver_at", "expires_at")
+ASKED_AT_ONCE = 1_000  # recipients in one query
+
+
+@dataclass(frozen=True)
+class Order:
+    """Of some notifications: which may go, which of these are broadcasts, and which are held back.
+
+    The `direct` ones may go together, in one statement or one after the other in the order of ids. `first_held` are, of
+    those held back, the first direct one of each batch, and the broadcast that is the first of its batch to be held.
+    """
+
+    direct: list[UUID]
+    wide: list[UUID]
+    held: list[UUID]
+    first_held: list[UUID]
+
+
+@dataclass
+class _Audience:
+    """Who is concerned by some notifications of a batch."""
+
+    names: set[str] = field(default_factory=set)
+    topics: set[str] = field(default_factory=set)
+    everyone: bool = False
+
+    def add(self, row: Row[Any]) -> None:
+        if row.recipients is not None:
+            self.names.update(row.recipients)
+        elif row.everyone:
+            self.everyone = True
+        else:
+            self.topics.add(row.topic)
+
+    def shares(self, row: Row[Any], subscribed: set[tuple[str, str]]) -> bool:
+        """Whether it concerns somebody whom this notification concerns; of two broadcasts it is taken for granted."""
+        if row.recipients is None:
+            named = self.names if row.everyone else {one for one in self.names if (row.topic, one) in subscribed}
+            return bool(named or self.topics or self.everyone)
+        if self.everyone or not self.names.isdisjoint(row.recipients):
+            return True
+        return any((topic, one) in subscribed for topic in self.topics for one in row.recipients)
+
+
+def order_of(session: Session, ids: Collection[UUID], now: datetime) -> Order:
+    """Which of these may go now; others of their batches stay where they are."""
+    rows = _waiting(session, batches_of(session, ids), now)
+    held, first_held = _held(session, rows, set(ids))
+    wide = {row.id for row in rows if row.recipients is None}
+    free = sorted(set(ids) - set(held))
+    return Order([one for one in free if one not in wide], [one for one in free if one in wide], held, first_held)
+
+
+def next_of(session: Session, batches: Collection[UUID], now: datetime) -> Order:
+    """Which of these batches may go now."""
+    rows = _waiting(session, batches, now)
+    held, first_held = _held(session, rows, {row.id for row in rows})
+    stays = set(held)
+    free = [row for row in rows if row.id not in stays]
+    direct = [row.id for row in free if row.recipients is not None]
+    return Order(direct, [row.id for row in free if row.recipients is None], held, first_held)
+
+
+def batches_of(session: Session, ids: Collection[UUID]) -> list[UUID]:
+    in_one = select(notifications.c.batch).where(notifications.c.id.in_(ids), notifications.c.batch.is_not(None))
+    return list(session.scalars(in_one.distinct()))
+
+
+def _waiting(session: Session, batches: Collection[UUID], now: datetime) -> Sequence[Row[Any]]:
+    """What waits of these batches, in the order of ids; read by their own index, see `models.delivery.postgres`."""
+    columns = (notifications.c[name] for name in (*SHOWN, *TIMES))
+    theirs = select(*columns).where(notifications.c.batch.in_(batches)).offset(exactly(0)).subquery().c
+    open_ = [theirs[name].is_(None) for name in ("delivered_at", "cancelled_at", "parked_at")]
+    is_due = theirs.deliver_at.is_(None) | (theirs.deliver_at <= now)
+    lives = theirs.expires_at.is_(None) | (theirs.expires_at > now)
+    return session.execute(
+        select(*(theirs[name] for name in SHOWN)).where(*open_, is_due, lives).order_by(theirs.id)
+    ).all()
+
+
+def _held(session: Session, rows: Sequence[Row[Any]], wanted: set[UUID]) -> tuple[list[UUID], list[UUID]]:
+    """Those of the wanted that something holds back, and which of them are the first."""
+    subscribed = _subscribed(session, rows)
+    stay, before = defaultdict[UUID, _Audience](_Audience), defaultdict[UUID, _Audience](_Audience)
+    held, first = list[UUID](), dict[tuple[UUID, bool], UUID]()
+    for row in rows:
+        is_wide, is_wanted = row.recipients is None, row.id in wanted
+        # What goes together with it goes before it; a broadcast goes with nothing.
+        is_held = (before if is_wide else stay)[row.batch].shares(row, subscribed)
+        if is_held and is_wanted:
+            held.append(row.id)
+        if is_held and (is_wanted or is_wide):
+            first.setdefault((row.batch, is_wide), row.id)
+        if is_held or is_wide or not is_wanted:
+            stay[row.batch].add(row)
+        before[row.batch].add(row)
+    return held, [id_ for id_ in first.values() if id_ in wanted]
+
+
+def _subscribed(session: Session, rows: Sequence[Row[Any]]) -> set[tuple[str, str]]:
+    """Which topics of these the recipients that these name are subscribed to."""
+    topics = {row.topic for row in rows if row.recipients is None and row.topic is not None}
+    names = sorted({name for row in rows if topics for name in row.recipients or ()})
+    found = set[tuple[str, str]]()
+    for start in range(0, len(names), ASKED_AT_ONCE):
+        some = subscriptions.c.topic.in_(topics), subscriptions.c.recipient_id.in_(names[start : start + ASKED_AT_ONCE])
+        chosen = select(subscriptions.c.topic, subscriptions.c.recipient_id).where(*some)
+        found |= {(topic, recipient) for topic, recipient in session.execute(chosen)}
+    return found

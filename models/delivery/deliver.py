@@ -1,0 +1,107 @@
+"""Delivering: an accepted notification becomes an item in each recipient's inbox, once."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import accumulate
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, case, func, select, update
+
+from models.db.database import Session
+from models.delivery import postgres
+from models.delivery.items import write_items
+from models.inbox.rendering import Change
+from models.notifications.accept import NEW_START, WAITING, is_due_by, unexpired
+from models.tables import notifications
+
+ITEMS_AT_ONCE = 1_000  # in one transaction: an inbox is locked for a fraction of a second at most
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What arrived, what wants another transaction, and what is for a topic or for everyone and wants a fan-out.
+
+    What is `behind` was not delivered: something before it in its batch waits, perhaps for the same recipients.
+    `models.delivery.batch_order` says which of it may go. `batches`: those that what arrived came in.
+    """
+
+    changes: Sequence[Change]
+    left: list[UUID]
+    wide: list[UUID]
+    behind: list[UUID] = field(default_factory=list)
+    batches: list[UUID] = field(default_factory=list)
+
+
+def deliver(session: Session, ids: Sequence[UUID], now: datetime, *, ordered: bool = False) -> Delivery:
+    """Move what names its recipients from accepted to delivered and write their items, in the order of ids.
+
+    A transaction writes a bounded number of items: what is `left` wants another one. The guard is `delivered_at IS
+    NULL`: a doubled, redelivered or raced call finds nothing left to do. `ordered` says that
+    `models.delivery.batch_order` has just found these free to go, together.
+    """
+    if session.dialect.name == "postgresql":
+        claimed = postgres.deliver(session, ids, ITEMS_AT_ONCE, now, ordered=ordered)
+        return Delivery(claimed.arrivals, claimed.left, claimed.wide, claimed.behind, claimed.batches)
+    waiting = _lock(session, ids, now)
+    wide = [row.id for row in waiting if row.size is None]
+    direct = [row for row in waiting if row.size is not None]
+    behind = [] if ordered else _behind(session, direct, now)
+    portion, left = _portion([row for row in direct if row.id not in behind])
+    claimed_rows = _claim(session, portion, now)
+    alive = [row for row in claimed_rows if row.expires_at is None or row.expires_at > now]
+    pairs = [(row, recipient) for row in alive for recipient in row.recipients]
+    batches = {row.batch for row in claimed_rows if row.batch is not None}
+    return Delivery(write_items(session, pairs, now), left, wide, behind, sorted(batches))
+
+
+def _lock(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
+    """Those that wait, with the number of recipients that they name (none: for a fan-out).
+
+    They are locked in the order of ids, so that two workers with the same ones wait for each other instead of
+    deadlocking.
+    """
+    waiting = notifications.c.id.in_(ids), WAITING, is_due_by(now)
+    size = func.json_array_length(notifications.c.recipients).label("size")
+    columns = notifications.c.id, notifications.c.batch, size
+    return list(session.execute(select(*columns).where(*waiting).order_by(notifications.c.id).with_for_update()))
+
+
+def _behind(session: Session, rows: Sequence[Row[Any]], now: datetime) -> list[UUID]:
+    """Those after one of their batch that waits and is not among them."""
+    batches = {row.batch for row in rows if row.batch is not None}
+    if not batches:
+        return []
+    ids = [row.id for row in rows]
+    others = notifications.c.batch.in_(batches), notifications.c.id.not_in(ids), WAITING, is_due_by(now), unexpired(now)
+    first = select(notifications.c.batch, func.min(notifications.c.id)).where(*others).group_by(notifications.c.batch)
+    ahead = {batch: id_ for batch, id_ in session.execute(first)}
+    return [row.id for row in rows if row.batch in ahead and row.id > ahead[row.batch]]
+
+
+def _portion(waiting: Sequence[Row[Any]]) -> tuple[list[UUID], list[UUID]]:
+    """As many as one transaction may write items for, at least one; and the others."""
+    reach = list(accumulate(row.size for row in waiting))
+    fitting = max(1, bisect_right(reach, ITEMS_AT_ONCE))
+    ids = [row.id for row in waiting]
+    return ids[:fitting], ids[fitting:]
+
+
+def _claim(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
+    if not ids:
+        return []
+    size = func.json_array_length(notifications.c.recipients)
+    delivered = (
+        update(notifications)
+        .where(notifications.c.id.in_(ids))
+        .values(
+            delivered_at=now,
+            recipient_count=case((notifications.c.expires_at <= now, 0), else_=size),
+            enqueue_at=notifications.c.expires_at,
+            **NEW_START,
+        )
+        .returning(*notifications.c)
+    )
+    return sorted(session.execute(delivered), key=lambda row: row.id)

@@ -1,0 +1,163 @@
+"""Fanning out: what is for a topic, or for everyone, is delivered in chunks, several of them side by side.
+
+The audience is cut into parts, by the order of recipients. Each part has a row that says how far it has come, and who
+delivers its next chunk holds it: no two deliver the same, and after a kill it goes on where it was.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, case, delete, func, select, update
+
+from models.db.database import Session
+from models.db.insert import insert_into
+from models.db.literals import exactly
+from models.delivery import postgres
+from models.delivery.batch_order import Order, order_of
+from models.delivery.items import write_items
+from models.inbox.rendering import Change
+from models.limits import ID_MAX
+from models.notifications.accept import NEW_START, WAITING, is_due_by, unexpired, until_expiry
+from models.tables import fanouts, inboxes, notifications, subscriptions
+
+PARTS = 4
+FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
+BEFORE_ALL, AFTER_ALL = "", "\U0010ffff" * ID_MAX  # of recipients
+
+UNFINISHED = fanouts.c.reached < fanouts.c.until
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One step through many inboxes: what changed in them, and whether it was the last.
+
+    Where it was the first, as many as are `abreast` may be made from now on side by side. `held` is set where nothing
+    was done, as something before it in its batch waits; `ended` names the batch of a fan-out whose last chunk this was.
+    """
+
+    changes: Sequence[Change]
+    finished: bool
+    abreast: int = 1
+    held: Order | None = None
+    ended: UUID | None = None
+
+
+def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
+    """Deliver to the next `size` recipients of a part that nobody else is at.
+
+    It ends where it is when the notification is cancelled or expires: from then on it is only withdrawn.
+    """
+    row = _hold(session, notification_id, now)
+    if row is None:
+        return Chunk([], finished=True)
+    part, abreast = _free_part(session, row), 1
+    if part is None:
+        if row.batch is not None and (order := order_of(session, [row.id], now)).held:
+            return Chunk([], finished=True, held=order)
+        abreast = _begin(session, row, size, now)
+        part = _free_part(session, row) if abreast else None
+    if part is None:
+        return Chunk([], finished=True)  # others are at all that is left
+    write = postgres.write_next if session.dialect.name == "postgresql" else _write_next
+    arrivals = write(session, row, part.reached, part.until, size, now)
+    reached = part.until if len(arrivals) < size else arrivals[-1].recipient_id
+    _move(session, part, reached)
+    _count(session, row, len(arrivals), now)
+    ended = reached == part.until and _end(session, row, now)
+    return Chunk(arrivals, ended, abreast, ended=row.batch if ended else None)
+
+
+def _hold(session: Session, notification_id: UUID, now: datetime) -> Row[Any] | None:
+    """The notification if it is to be fanned out, held against who would withdraw it, and not against each other."""
+    wide = select(notifications).where(notifications.c.id == notification_id, notifications.c.recipients.is_(None))
+    waiting = wide.where(WAITING, is_due_by(now), unexpired(now))
+    return session.execute(waiting.with_for_update(read=True, key_share=True)).one_or_none()
+
+
+def _free_part(session: Session, row: Row[Any]) -> Row[Any] | None:
+    parts = select(fanouts).where(fanouts.c.notification_id == row.id, UNFINISHED).order_by(fanouts.c.part)
+    return session.execute(parts.limit(1).with_for_update(skip_locked=True)).one_or_none()
+
+
+def _write_next(session: Session, row: Row[Any], after: str, until: str, size: int, now: datetime) -> Sequence[Change]:
+    known = _audience(row)
+    wanted = select(known).where(known > after, known <= until).order_by(known).limit(exactly(size))
+    return write_items(session, [(row, recipient) for recipient in session.scalars(wanted)], now)
+
+
+def _begin(session: Session, row: Row[Any], size: int, now: datetime) -> int:
+    """Cut the audience into parts, of `size` at least, and answer how many; none if another does so."""
+    ends = [BEFORE_ALL, *_cuts(session, row, size), AFTER_ALL]
+    first, *more = (
+        {"notification_id": row.id, "part": part, "reached": reached, "until": until}
+        for part, (reached, until) in enumerate(pairwise(ends))
+    )
+    unless_begun = insert_into(session, fanouts).on_conflict_do_nothing().returning(fanouts.c.part)
+    if not session.execute(unless_begun, first).all():
+        return 0
+    if _hold(session, row.id, now) is None:  # the other began before us, and has ended it by now
+        forget_parts(session, row.id)
+        return 0
+    if more:
+        session.execute(fanouts.insert(), more)
+    return len(more) + 1
+
+
+def _cuts(session: Session, row: Row[Any], size: int) -> list[str]:
+    known = _audience(row)
+    count = session.scalar(select(func.count(known))) or 0
+    parts = min(PARTS, max(1, count // size))
+    places = [count * part // parts - 1 for part in range(1, parts)]
+    one_at = [select(known).order_by(known).offset(place).limit(1) for place in places]
+    found = {session.scalar(one) for one in one_at}  # each at a moment of its own: some may have gone by then, or come
+    return sorted(cut for cut in found if cut is not None)
+
+
+def _audience(row: Row[Any]) -> ColumnElement[str]:
+    """The recipients of what is for a topic, or for everyone."""
+    if row.everyone:
+        return inboxes.c.recipient_id
+    return select(subscriptions.c.recipient_id).where(subscriptions.c.topic == row.topic).subquery().c.recipient_id
+
+
+def _move(session: Session, part: Row[Any], reached: str) -> None:
+    own = (fanouts.c.notification_id == part.notification_id) & (fanouts.c.part == part.part)
+    session.execute(update(fanouts).where(own).values(reached=reached))
+
+
+def _count(session: Session, row: Row[Any], delivered: int, now: datetime) -> None:
+    """From here on it is a moment until the commit: who counts another part's chunk waits for it."""
+    session.execute(
+        update(notifications)
+        .where(notifications.c.id == row.id)
+        .values(
+            recipient_count=notifications.c.recipient_count + delivered,
+            enqueue_at=_unless_cancelled(until_expiry(now + FANOUT_PATIENCE, row.expires_at, now)),
+            **NEW_START,
+        )
+    )
+
+
+def _end(session: Session, row: Row[Any], now: datetime) -> bool:
+    """End it if this was the last part: of two that end at a time, the later one sees that the other has."""
+    left = select(fanouts.c.part).where(fanouts.c.notification_id == row.id, UNFINISHED)
+    if session.execute(left.limit(1)).first() is None:
+        delivered = {"delivered_at": now, "enqueue_at": _unless_cancelled(row.expires_at)}
+        session.execute(update(notifications).where(notifications.c.id == row.id).values(delivered))
+        forget_parts(session, row.id)
+        return True
+    return False
+
+
+def _unless_cancelled(turn: datetime | None) -> ColumnElement[datetime | None]:
+    """Who cancelled it while its items were being written has set the turn at which it is withdrawn."""
+    return case((notifications.c.cancelled_at.is_(None), turn), else_=notifications.c.enqueue_at)
+
+
+def forget_parts(session: Session, notification_id: UUID) -> None:
+    """It is fanned out no more."""
+    session.execute(delete(fanouts).where(fanouts.c.notification_id == notification_id))

@@ -1,0 +1,34 @@
+"""Inboxes that somebody holds for long: which they are, and what is to come into them."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from models.db.database import Session
+from models.inbox.versions import hold
+from models.notifications.accept import RELAY_AFTER
+from models.retries.parked import has_a_step
+from models.tables import inboxes, notifications
+
+
+def recipients_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """Whom these notifications name; none for a topic or for everyone."""
+    named = select(notifications.c.id, notifications.c.recipients).where(notifications.c.id.in_(ids))
+    return {row.id: row.recipients or [] for row in session.execute(named)}
+
+
+def held_of(session: Session, recipients: Collection[str]) -> frozenset[str]:
+    """Those of them whose inboxes somebody holds at the moment.
+
+    The others are held by us until the session ends: it should end at once, as others ask the same.
+    """
+    known = session.scalars(select(inboxes.c.recipient_id).where(inboxes.c.recipient_id.in_(recipients))).all()
+    return frozenset(known) - frozenset(hold(session, known, skip_held=True))
+
+
+def come_back_soon(session: Session, ids: Collection[UUID], now: datetime) -> None:
+    """They get their next turn by the relay soon, and not ever later: that they wait is not their fault."""
+    later = notifications.c.id.in_(ids), has_a_step(now), notifications.c.enqueue_at > now + RELAY_AFTER
+    session.execute(update(notifications).where(*later).values(enqueue_at=now + RELAY_AFTER))

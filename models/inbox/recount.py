@@ -1,0 +1,114 @@
+"""`python -m models.inbox.recount [--repair]`: hold all inboxes' counts against their items, and repair what differs.
+
+Exits 0 when all counts are right, or were repaired; 1 when some are wrong. Inboxes are looked at in batches, without a
+lock; only one that seems wrong is looked at again under its own.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from models.db.database import Database, DatabaseUnavailable
+from models.inbox.marking import Which, take_version
+from models.inbox.reading import UNREAD, UNSEEN
+from models.inbox.versions import hold_one
+from models.tables import inbox_items, inboxes
+from settings import DATABASE, SettingsError, load_settings
+
+BATCH = 1_000  # inboxes in one query
+NOTHING = Which(seqs=[])  # a change that concerns no item carries the counts to every device
+
+
+@dataclass(frozen=True)
+class Miscount:
+    """An inbox whose counts differ from its items."""
+
+    recipient_id: str
+    unread: int
+    unseen: int
+    unread_items: int
+    unseen_items: int
+
+    def __str__(self) -> str:
+        unread = f"unread {self.unread}, but {self.unread_items} items are"
+        return f"{self.recipient_id!r}: {unread}; unseen {self.unseen}, but {self.unseen_items} items are"
+
+
+def recount(database: Database, *, repair: bool) -> Iterator[tuple[int, list[Miscount]]]:
+    """Look at all inboxes; yields, batch by batch, how many were looked at so far and the miscounts found in it."""
+    looked_at, last = 0, ""
+    while True:
+        with database.read() as session:
+            rows = session.execute(_counted().where(inboxes.c.recipient_id > last).limit(BATCH)).all()
+        if not rows:
+            return
+        looked_at, last = looked_at + len(rows), rows[-1].recipient_id
+        suspects = [row.recipient_id for row in rows if _wrong(Miscount(*row))]
+        yield looked_at, [found for one in suspects if (found := _look_again(database, one, repair=repair))]
+
+
+def _look_again(database: Database, recipient_id: str, *, repair: bool) -> Miscount | None:
+    """Under its lock nobody changes the inbox, so what is wrong now is wrong.
+
+    Right counts take a version of their own: a device that holds the present one has the wrong counts with it.
+    """
+    with database.write() as session:
+        hold_one(session, recipient_id)
+        found = Miscount(*session.execute(_counted().where(inboxes.c.recipient_id == recipient_id)).one())
+        if not _wrong(found):
+            return None
+        if repair:
+            more_unread, more_unseen = found.unread_items - found.unread, found.unseen_items - found.unseen
+            take_version(session, recipient_id, "seen", NOTHING, datetime.now(UTC), more_unread, more_unseen)
+    return found
+
+
+def _counted() -> Select[Any]:
+    own = inbox_items.c.recipient_id == inboxes.c.recipient_id
+    items = select(func.count()).select_from(inbox_items)
+    return select(
+        inboxes.c.recipient_id,
+        inboxes.c.unread,
+        inboxes.c.unseen,
+        items.where(own, UNREAD).scalar_subquery(),
+        items.where(own, UNSEEN).scalar_subquery(),
+    ).order_by(inboxes.c.recipient_id)
+
+
+def _wrong(found: Miscount) -> bool:
+    return (found.unread, found.unseen) != (found.unread_items, found.unseen_items)
+
+
+def main() -> int:
+    about = "Verify the counts of every inbox."
+    parser = argparse.ArgumentParser(prog="python -m models.inbox.recount", description=about)
+    parser.add_argument("--repair", action="store_true", help="set the counts that are wrong to what the items say")
+    repair = parser.parse_args().repair
+    try:
+        settings = load_settings(uses=DATABASE)
+        database = Database(settings.database_url, pooler=settings.database_pooler)
+        database.check()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except DatabaseUnavailable as error:
+        print(f"The database cannot be used ({error}). Look at DATABASE_URL.", file=sys.stderr)
+        return 1
+    looked_at, wrong = 0, 0
+    for looked_at, miscounts in recount(database, repair=repair):
+        for miscount in miscounts:
+            print(miscount)
+        wrong += len(miscounts)
+        print(f"{looked_at} inboxes, {wrong} wrong", file=sys.stderr, flush=True)
+    outcome = "repaired" if repair else "wrong"
+    print(f"{looked_at} inboxes looked at, {wrong} {outcome}.")
+    return 1 if wrong and not repair else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

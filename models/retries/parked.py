@@ -1,0 +1,160 @@
+"""Parking: what cannot be done is tried some times, longer and longer apart, and then left to a person.
+
+The queue flows on beside it. It is a state of the notification, and no dead-letter queue of the broker's: the database
+holds the promise, the broker is only the wake-up call and not the same everywhere, and it may lose or double a message,
+so that it cannot count. What is parked is a step: a delivery, a fan-out or a withdrawal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, tuple_, update
+
+from models.db.database import Session
+from models.db.literals import exactly
+from models.notifications.accept import NEW_START, UNDELIVERED
+from models.retries.errors import Unfit
+from models.tables import notifications
+
+# One attempt for each turn of the relay, and one before the first: at 0, 5, 10, 20, 40 and 80 seconds. What is broken
+# for good has cost little by then, and a deployment that was half done is over. What kills its worker is tried once or
+# twice before it is known for that, and parked when the turn after its last attempt comes: after three minutes and
+# eight dead workers.
+ATTEMPTS = 6
+
+DIED = "the worker died in the attempt"
+
+PARKED = notifications.c.parked_at.is_not(None)
+NAMED = func.json_array_length(notifications.c.recipients)
+SHOWN = ("id", "producer_id", "kind", "created_at", "parked_at", "attempts", "last_error", "topic", "recipient_count")
+Step = Literal["deliver", "fan out", "withdraw"]
+
+
+@dataclass(frozen=True)
+class Parked:
+    """A notification whose next step is given up for now, without its content."""
+
+    id: UUID
+    producer_id: str
+    kind: str
+    step: Step
+    created_at: datetime
+    parked_at: datetime
+    attempts: int
+    error: str
+    named: int | None  # recipients; none of a topic, or of everyone
+    topic: str | None
+    reached: int  # inboxes
+
+
+def begin(session: Session, ids: Sequence[UUID], now: datetime) -> list[list[UUID]]:
+    """Count an attempt before it is made: what kills its worker can count none afterwards. Commit, then try.
+
+    Answers those to be tried together; who failed before is alone. Left out are those that another worker has in hand
+    or that had their attempt since the relay's last turn; who has used all of them is parked.
+    """
+    columns = notifications.c.id, notifications.c.attempts
+    turn = notifications.c.attempts <= notifications.c.enqueued
+    waiting = select(*columns).where(notifications.c.id.in_(ids), has_a_step(now), turn).order_by(notifications.c.id)
+    attempts = {row.id: row.attempts for row in session.execute(waiting.with_for_update(skip_locked=True))}
+    _park(session, [id_ for id_, used in attempts.items() if used >= ATTEMPTS], now)
+    tried = [id_ for id_ in dict.fromkeys(ids) if attempts.get(id_, ATTEMPTS) < ATTEMPTS]
+    _count(session, tried, 1, DIED)
+    first = [id_ for id_ in tried if attempts[id_] == 0]
+    alone = [[id_] for id_ in tried if attempts[id_] > 0]
+    return [first, *alone] if first else alone
+
+
+def forgive(session: Session, ids: Sequence[UUID]) -> None:
+    """Take back an attempt that was counted before it began, and that the world ended."""
+    _count(session, ids, -1, None)
+
+
+def fail(session: Session, notification_id: UUID, error: Unfit, now: datetime, *, counted: bool) -> bool:
+    """Keep why an attempt failed, and count it unless `begin` has; True when it was the last, and it is parked."""
+    columns = notifications.c.attempts, notifications.c.enqueued
+    waiting = select(*columns).where(notifications.c.id == notification_id, has_a_step(now))
+    row = session.execute(waiting.with_for_update()).one_or_none()
+    if row is None:
+        return False
+    more = 0 if counted or row.attempts > row.enqueued else 1  # a doubled message is no further attempt
+    _count(session, [notification_id], more, str(error))
+    is_last = bool(row.attempts + more >= ATTEMPTS)
+    _park(session, [notification_id] if is_last else [], now)
+    return is_last
+
+
+def count(session: Session) -> int:
+    return session.scalar(select(func.count()).where(PARKED)) or 0
+
+
+def page(session: Session, after: Parked | None, size: int) -> list[Parked]:
+    """The next of what is parked, those that have been so for longest first."""
+    key = notifications.c.parked_at, notifications.c.id
+    query = _shown().order_by(*key).limit(exactly(size))
+    if after is not None:
+        query = query.where(tuple_(*key) > tuple_(after.parked_at, after.id))
+    return [_parked(row) for row in session.execute(query)]
+
+
+def one(session: Session, notification_id: UUID) -> Parked | None:
+    row = session.execute(_shown().where(notifications.c.id == notification_id)).one_or_none()
+    return None if row is None else _parked(row)
+
+
+def retry(session: Session, ids: Sequence[UUID], now: datetime) -> list[UUID]:
+    """Let the relay have them at its next tick, with all attempts before them; answers which of these were parked."""
+    return _unpark(session, ids, notifications.c.id.in_(ids), enqueue_at=now)
+
+
+def drop(session: Session, ids: Sequence[UUID], now: datetime) -> list[UUID]:
+    """Cancel them, as their producers can; answers which were. A withdrawal stays: its items must go some day."""
+    to_deliver = notifications.c.id.in_(ids) & UNDELIVERED
+    return _unpark(session, ids, to_deliver, enqueue_at=now, cancelled_at=now)
+
+
+def _unpark(session: Session, ids: Sequence[UUID], which: ColumnElement[bool], **values: datetime) -> list[UUID]:
+    freed = update(notifications).where(PARKED, which).values(**values, **NEW_START).returning(notifications.c.id)
+    found = set(session.scalars(freed))
+    return [id_ for id_ in ids if id_ in found]
+
+
+def _shown() -> Select[Any]:
+    return select(
+        *(notifications.c[name] for name in SHOWN), NAMED.label("named"), UNDELIVERED.label("undelivered")
+    ).where(PARKED)
+
+
+def _parked(row: Row[Any]) -> Parked:
+    step: Step = "withdraw" if not row.undelivered else "fan out" if row.named is None else "deliver"
+    shown = {name: getattr(row, name) for name in ("id", "producer_id", "kind", "created_at", "parked_at", "attempts")}
+    audience = {"named": row.named, "topic": row.topic, "reached": row.recipient_count}
+    return Parked(**shown, step=step, error=row.last_error or "", **audience)
+
+
+def has_a_step(now: datetime) -> ColumnElement[bool]:
+    """It is to be delivered, or to be withdrawn, and is not parked."""
+    ended = or_(notifications.c.cancelled_at.is_not(None), notifications.c.expires_at <= now)
+    to_withdraw = and_(notifications.c.withdrawn_at.is_(None), ended)
+    return and_(notifications.c.parked_at.is_(None), or_(UNDELIVERED, to_withdraw))
+
+
+def _count(session: Session, ids: Sequence[UUID], more: int, error: str | None) -> None:
+    """After an attempt the relay's turns are as many as the attempts before it, and another wants another turn."""
+    if ids:
+        of_them = update(notifications).where(notifications.c.id.in_(ids), notifications.c.parked_at.is_(None))
+        before = notifications.c.attempts
+        turns = {"enqueued": before} if more > 0 else {}
+        counted = case((before + more < 0, 0), else_=before + more)  # it may have moved on, from zero
+        session.execute(of_them.values(attempts=counted, last_error=error, **turns))
+
+
+def _park(session: Session, ids: Sequence[UUID], now: datetime) -> None:
+    """The relay leaves them alone from now on; only what expires parked is still withdrawn at its time."""
+    if ids:
+        expires = and_(UNDELIVERED, notifications.c.expires_at > now)
+        turn = case((expires, notifications.c.expires_at))
+        session.execute(update(notifications).where(notifications.c.id.in_(ids)).values(parked_at=now, enqueue_at=turn))

@@ -1,0 +1,126 @@
+"""After a cancel was answered nothing more arrives: what is being written at that moment is waited for."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillWaiting
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from models.db.database import Database, Session
+from models.delivery import deliver as delivery
+from models.delivery import fanout
+from models.inbox.rendering import Change
+from models.inbox.versions import hold
+from tests.api.running import Api, Caller, answered
+from tests.models.locks import wait_until_blocked
+
+pytestmark = pytest.mark.parametrize("api", ["postgresql"], indirect=True)  # on SQLite nobody writes beside another
+
+A_MOMENT = 0.4  # in which an answer would be there if nothing were waited for
+
+Write = Callable[[Session, UUID], Sequence[Change]]
+
+
+def write_a_chunk(session: Session, id_: UUID) -> Sequence[Change]:
+    return fanout.fan_out(session, id_, 1, datetime.now(UTC)).changes
+
+
+def deliver(session: Session, id_: UUID) -> Sequence[Change]:
+    return delivery.deliver(session, [id_], datetime.now(UTC)).changes
+
+
+WAYS: dict[str, Write] = {"topic": write_a_chunk, "recipients": deliver}
+
+
+@pytest.fixture
+def database(api: Api) -> Database:
+    return api.database
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+def people(shop: Caller) -> list[str]:
+    return [f"{shop.id}'s {name}" for name in ("alice", "bob", "carol")]
+
+
+def publish(shop: Caller, target: str) -> UUID:
+    answered(shop.put(f"/v1/topics/{shop.id}/subscribers", {"add": people(shop)}), 200)
+    to: dict[str, Any] = {"topic": shop.id} if target == "topic" else {"recipients": people(shop)}
+    return UUID(answered(shop.post("/v1/notifications", {"kind": "k", "title": "t", **to}), 202)["id"])
+
+
+@contextmanager
+def written(database: Database, write: Write, id_: UUID) -> Iterator[None]:
+    """The items are written, and the transaction is not committed yet."""
+    with database.write() as session:
+        assert write(session, id_)
+        yield
+
+
+@contextmanager
+def in_the_middle(database: Database, pool: ThreadPoolExecutor, shop: Caller, id_: UUID) -> Iterator[None]:
+    """A chunk waits for an inbox that it is to write to."""
+    with database.write() as holder:
+        hold(holder, people(shop))
+        chunk = pool.submit(write, database, write_a_chunk, id_)
+        wait_until_blocked(database)
+        yield
+    assert len(chunk.result()) == 1
+
+
+def write(database: Database, way: Write, id_: UUID) -> Sequence[Change]:
+    with database.write() as session:
+        return way(session, id_)
+
+
+def expect_to_wait(answer: "Future[httpx.Response]") -> None:
+    try:
+        early = answer.result(A_MOMENT)
+    except StillWaiting:
+        return
+    raise AssertionError(f"answered {early.status_code} {early.text}")
+
+
+@pytest.mark.parametrize("target", WAYS)
+def test_a_cancel_waits_for_what_is_written_and_not_committed(
+    database: Database, pool: ThreadPoolExecutor, shop: Caller, target: str
+) -> None:
+    id_ = publish(shop, target)
+    with written(database, WAYS[target], id_):
+        answer = pool.submit(shop.delete, f"/v1/notifications/{id_}")
+        expect_to_wait(answer)
+    assert answer.result().status_code == 204
+    assert write(database, WAYS[target], id_) == []
+
+
+def test_a_cancel_waits_for_a_chunk_and_none_begins_after_it(
+    database: Database, pool: ThreadPoolExecutor, shop: Caller
+) -> None:
+    id_ = publish(shop, "topic")
+    with in_the_middle(database, pool, shop, id_):
+        answer = pool.submit(shop.delete, f"/v1/notifications/{id_}")
+        expect_to_wait(answer)
+        assert write(database, write_a_chunk, id_) == []
+    assert answer.result().status_code == 204
+    assert answered(shop.get(f"/v1/notifications/{id_}"), 200)["delivered"] == 1
+
+
+def test_where_that_takes_too_long_it_is_said_and_the_request_can_be_repeated(
+    database: Database, pool: ThreadPoolExecutor, shop: Caller
+) -> None:
+    id_ = publish(shop, "topic")
+    with in_the_middle(database, pool, shop, id_):
+        answer = shop.delete(f"/v1/notifications/{id_}")
+        assert answered(answer, 503)["code"] == "delivery_under_way"
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answered(shop.get(f"/v1/notifications/{id_}"), 200)["status"] == "cancelled"
+    assert shop.delete(f"/v1/notifications/{id_}").status_code == 204

@@ -1,0 +1,214 @@
+"""`python -m cli.parked`: says what is parked, tries it again or cancels it, and exits by what it did."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import update
+
+from cli import parked
+from dev.stack import ROOT, command_environment
+from models.db.database import Database
+from models.notifications import accept
+from models.notifications.accept import NewNotification
+from models.retries import parked as parking
+from models.retries.errors import Unfit
+from models.retries.parked import ATTEMPTS
+from models.tables import notifications as rows
+from tests.models.conftest import NOW, migrate
+
+NOBODY = uuid4()
+ENVIRON = {"BROKER_URL": "redis://127.0.0.1:1/0", "JWT_SECRET": "s" * 32, "JWT_JWKS_URL": ""}
+
+Run = Callable[..., tuple[int, str, str]]
+Park = Callable[..., UUID]
+
+
+@pytest.fixture(params=["postgres_url", "sqlite_url"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A migrated database, which DATABASE_URL names as well."""
+    url: str = request.getfixturevalue(request.param)
+    migrate(url)
+    for name, value in {**ENVIRON, "DATABASE_URL": url}.items():
+        monkeypatch.setenv(name, value)
+    database = Database(url)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def run(database: Database, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command; answers its exit code and what it wrote to stdout and stderr."""
+
+    def run_it(*arguments: object) -> tuple[int, str, str]:
+        try:
+            code = parked.main([str(one) for one in arguments])
+        except SystemExit as end:
+            code = int(str(end.code))
+        return code, *capsys.readouterr()
+
+    return run_it
+
+
+@pytest.fixture
+def park(database: Database) -> Park:
+    """Park a notification, each a second after the one before."""
+    moments = iter(NOW + timedelta(seconds=n) for n in range(100_000))
+
+    def park_one(error: str = "a reason", producer: str = "shop", *, withdrawn: bool = False) -> UUID:
+        now = next(moments)
+        new = NewNotification(producer, "offer", "my secret", recipients=("alice", "bob"))
+        with database.write() as session:
+            [id_] = ids(accept.accept(session, [new], now))
+            if withdrawn:
+                accept.cancel(session, producer, id_, now)
+            used = update(rows).where(rows.c.id == id_).values(attempts=ATTEMPTS - 1, enqueued=ATTEMPTS)
+            session.execute(used)
+            assert parking.fail(session, id_, Unfit(error), now, counted=False)
+        return id_
+
+    return park_one
+
+
+def ids(accepted: object) -> list[UUID]:
+    assert isinstance(accepted, list)
+    return [one for one in accepted if isinstance(one, UUID)]
+
+
+def due(database: Database, now: datetime) -> accept.Due:
+    with database.write() as session:
+        return accept.due(session, now, 10_000)
+
+
+def test_the_list_is_a_table_of_those_parked_longest_first(run: Run, park: Park) -> None:
+    first, second = park("first reason"), park("second reason", producer="a producer with a very long name")
+    code, out, _ = run("list")
+    headings, *lines = out.splitlines()
+    assert headings.split() == ["ID", "PRODUCER", "KIND", "PARKED", "SINCE", "ATTEMPTS", "ERROR"]
+    assert lines[0].split() == [str(first), "shop", "offer", "2026-11-22T12:00:00Z", str(ATTEMPTS), "first", "reason"]
+    assert lines[1].startswith(f"{second}  a producer with a v…  offer ")
+    assert lines[1].endswith("second reason")
+    assert (code, len(lines)) == (0, 2)
+
+
+def test_a_long_list_is_cut_and_says_how_much_there_is(run: Run, park: Park, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parked, "BATCH", 2)
+    parked_ids = [str(park()) for _ in range(5)]
+    _, out, _ = run("list", "--limit", 3)
+    assert [line.split()[0] for line in out.splitlines()] == ["ID", *parked_ids[:3], "3"]
+    assert out.endswith("3 of 5; --limit 0 shows all.\n")
+    _, out, _ = run("list", "--limit", 0)
+    assert [line.split()[0] for line in out.splitlines()] == ["ID", *parked_ids]
+
+
+@pytest.mark.parametrize("command", [("list",), ("retry", "--all"), ("drop", "--all", "--yes")])
+def test_nothing_parked_is_said_and_is_no_error(run: Run, command: tuple[str, ...]) -> None:
+    assert run(*command) == (0, "Nothing is parked.\n", "")
+
+
+def test_what_producers_chose_cannot_break_out_of_its_line(run: Run, park: Park) -> None:
+    id_ = park("x\x1b[2J\ny", producer="a\x1b]0;b\r\nc")
+    for out in (run("list")[1], run("show", id_)[1]):
+        assert not set(out) & {"\x1b", "\r"}
+        assert "a\\x1b]0;b\\r\\nc" in out
+    assert len(run("list")[1].splitlines()) == 2
+
+
+def test_show_tells_all_but_the_content(run: Run, park: Park) -> None:
+    id_ = park()
+    code, out, _ = run("show", id_)
+    told = dict(line.split(maxsplit=1) for line in out.replace("parked since", "parked").splitlines() if line[0] != "f")
+    assert (told["id"], told["error"], told["reached"]) == (str(id_), "a reason", "0 inboxes")
+    assert "failed to     deliver\n" in out
+    assert "for           2 recipients\n" in out
+    assert "secret" not in out
+    assert code == 0
+
+
+def test_retried_it_has_its_turn_at_once(run: Run, park: Park, database: Database) -> None:
+    first, second = park(), park()
+    assert run("retry", first) == (0, "1 will be tried again within seconds.\n", "")
+    assert due(database, datetime.now(NOW.tzinfo)).deliver == [first]
+    assert run("show", first)[0] == 1
+    assert run("show", second)[0] == 0
+
+
+def test_dropped_it_is_cancelled(run: Run, park: Park, database: Database) -> None:
+    first, second, third = park(), park(), park()
+    assert run("drop", first, second) == (0, "2 cancelled.\n", "")
+    found = due(database, datetime.now(NOW.tzinfo))
+    assert (found.deliver, found.withdraw) == ([], [first, second])
+    assert run("show", third)[0] == 0
+
+
+def test_all_are_retried_in_batches_that_it_tells_of(
+    run: Run, park: Park, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parked, "BATCH", 2)
+    parked_ids = [park() for _ in range(5)]
+    code, out, progress = run("retry", "--all")
+    assert (code, out) == (0, "5 will be tried again within seconds.\n")
+    assert progress == "2 of 5\n4 of 5\n5 of 5\n"
+    assert due(database, datetime.now(NOW.tzinfo)).deliver == parked_ids
+
+
+def test_all_are_dropped_only_with_yes(run: Run, park: Park) -> None:
+    park()
+    park()
+    assert run("drop", "--all") == (2, "", "This cancels 2 notifications for good. Say --yes as well.\n")
+    assert len(run("list")[1].splitlines()) == 3
+    assert run("drop", "--all", "--yes")[:2] == (0, "2 cancelled.\n")
+    assert run("list")[1] == "Nothing is parked.\n"
+
+
+def test_a_withdrawal_is_not_dropped_and_that_is_said(run: Run, park: Park) -> None:
+    well, withdrawn = park(), park(withdrawn=True)
+    code, out, complaint = run("drop", "--all", "--yes")
+    assert (code, out) == (1, "1 cancelled.\n")
+    assert f"{withdrawn} was cancelled or has expired" in complaint
+    assert run("show", well)[0] == 1
+    assert run("retry", withdrawn)[0] == 0
+
+
+@pytest.mark.parametrize("command", ["show", "retry", "drop"])
+def test_an_id_of_nothing_parked_is_named(run: Run, park: Park, command: str) -> None:
+    code, _, complaint = run(command, NOBODY)
+    assert (code, complaint) == (1, f"{NOBODY} is not parked.\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong"),
+    [
+        (("show", "42"), "42"),
+        (("retry", "order 41"), "order 41"),
+        (("retry",), "Name the ids of parked notifications, or say --all."),
+        (("drop", NOBODY, "--all", "--yes"), "Name the ids of parked notifications, or say --all."),
+        (("list", "--limit", "-1"), "-1"),
+        (("park",), "park"),
+        ((), "list|show|retry|drop"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused_and_changes_nothing(
+    run: Run, park: Park, command: tuple[object, ...], wrong: str
+) -> None:
+    park()
+    code, out, complaint = run(*command)
+    assert (code, out) == (2, "")
+    assert wrong in complaint
+    assert len(run("list")[1].splitlines()) == 2
+
+
+def test_without_a_database_it_says_so(tmp_path: Path) -> None:
+    def run_it(database_url: str) -> subprocess.CompletedProcess[str]:
+        environ = command_environment({**ENVIRON, "DATABASE_URL": database_url})
+        command = [sys.executable, "-m", "cli.parked", "list"]
+        return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    unusable, away = run_it(""), run_it("postgresql://belfry@127.0.0.1:1/belfry")
+    assert (unusable.returncode, away.returncode) == (2, 1)
+    assert "DATABASE_URL is not set" in unusable.stderr
+    assert away.stderr == "The database does not answer, or is not migrated. Look at DATABASE_URL.\n"

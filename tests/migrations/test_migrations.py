@@ -1,0 +1,196 @@
+"""A migration expands the schema; what contracts it names the migration since which nobody uses the old form.
+
+The schema is compared before and after each migration, on PostgreSQL. See migrations/README.md.
+"""
+
+import re
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, Engine, String, inspect, text
+from sqlalchemy.engine.interfaces import ReflectedColumn
+
+from models.db.database import Database
+from tests.conftest import demand_service
+from tests.models.conftest import migrate
+from tests.support.fresh import fresh_database
+
+RULE_SINCE = "0008"
+
+BUILDS_AN_INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)[^;]* ON (\w+)")
+CREATES_A_TABLE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
+
+Schema = dict[str, dict[str, ReflectedColumn]]
+
+MIGRATIONS = {one.revision: one for one in ScriptDirectory.from_config(Config("alembic.ini")).walk_revisions()}
+NEW = [one for one in MIGRATIONS.values() if one.revision >= RULE_SINCE]
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    """An empty one, on PostgreSQL."""
+    with fresh_database(demand_service("BELFRY_POSTGRES_URL")) as url:
+        database = Database(url)
+        yield database
+        database.dispose()
+
+
+def schema(connection: Engine | Connection) -> Schema:
+    inspector = inspect(connection)
+    return {
+        table: {column["name"]: column for column in inspector.get_columns(table)}
+        for table in inspector.get_table_names()
+    }
+
+
+def contractions(before: Schema, after: Schema) -> list[str]:
+    """What the release before, which knows the schema `before`, may miss in the other. A renaming is a loss."""
+    found = [f"{table} is gone" for table in before if table not in after]
+    for table, columns in before.items():
+        for name in columns if table in after else ():
+            found += changes(f"{table}.{name}", columns[name], after[table].get(name))
+        found += [
+            f"{table}.{name} demands a value"
+            for name, column in after.get(table, {}).items()
+            if name not in columns and not column["nullable"] and column["default"] is None
+        ]
+    return found
+
+
+def changes(name: str, before: ReflectedColumn, after: ReflectedColumn | None) -> Iterator[str]:
+    if after is None:
+        yield f"{name} is gone"
+        return
+    if before["nullable"] and not after["nullable"]:
+        yield f"{name} may not be NULL any more"
+    if before["default"] is not None and after["default"] is None:
+        yield f"{name} has lost its default"
+    if str(before["type"]) != str(after["type"]) and not is_wider(before, after):
+        yield f"{name} has another type"
+
+
+def is_wider(before: ReflectedColumn, after: ReflectedColumn) -> bool:
+    """A longer string: PostgreSQL changes its catalogue alone."""
+    old, new = before["type"], after["type"]
+    if not (isinstance(old, String) and isinstance(new, String) and type(old) is type(new)):
+        return False
+    return old.length is not None and new.length is not None and old.length <= new.length
+
+
+def may_contract(migration: Script) -> bool:
+    named = getattr(migration.module, "CONTRACTS", None)
+    return named is not None and named in MIGRATIONS and named < migration.revision
+
+
+def sql_of(migration: Script) -> str:
+    """What it sends to PostgreSQL."""
+    sent = StringIO()
+    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": sent})
+    with Operations.context(context):
+        migration.module.upgrade()
+    return sent.getvalue()
+
+
+def blocking_indexes(sql: str) -> list[str]:
+    """The tables with rows that are locked while an index is built."""
+    new = CREATES_A_TABLE.findall(sql)
+    return [table for table in BUILDS_AN_INDEX.findall(sql) if table not in new]
+
+
+@pytest.mark.parametrize("migration", NEW, ids=lambda one: one.revision)
+def test_the_release_before_works_on_the_schema(database: Database, migration: Script) -> None:
+    migrate(database.url, str(migration.down_revision))
+    before = schema(database.engine)
+    migrate(database.url, migration.revision)
+    assert may_contract(migration) or contractions(before, schema(database.engine)) == []
+
+
+@pytest.mark.parametrize("migration", NEW, ids=lambda one: one.revision)
+def test_no_index_is_built_while_writers_wait(migration: Script) -> None:
+    assert blocking_indexes(sql_of(migration)) == []
+
+
+def test_a_migration_that_failed_midway_can_be_run_again(database: Database) -> None:
+    """To build an index, what was done before is committed: then it fails."""
+    migrate(database.url, "0007")
+    with database.write() as session:
+        session.execute(text("CREATE VIEW ix_notifications_batch AS SELECT 1"))
+    with pytest.raises(Exception, match="ix_notifications_batch"):
+        migrate(database.url)
+    with database.write() as session:
+        session.execute(text("DROP VIEW ix_notifications_batch"))
+    migrate(database.url)
+    assert "batch" in schema(database.engine)["notifications"]
+
+
+INSERT = """
+INSERT INTO notifications (id, producer_id, content, kind, severity, recipients, everyone, created_at, recipient_count,
+    enqueued, enqueue_at, fingerprint)
+VALUES (gen_random_uuid(), 'shop', '{"id":"x"}', 'offer', 'none', '["bob"]', false, now(), 0, 0, now(), '')
+"""
+
+
+def test_what_the_release_before_inserts_is_there(database: Database) -> None:
+    """It names the columns that it knows."""
+    migrate(database.url)
+    with database.write() as session:
+        session.execute(text(INSERT))
+        assert session.scalar(text("SELECT batch FROM notifications")) is None
+
+
+def test_the_migration_that_broke_the_release_before_would_be_refused(database: Database) -> None:
+    migrate(database.url, "0006")
+    before = schema(database.engine)
+    migrate(database.url, "0007")
+    assert contractions(before, schema(database.engine)) == ["notifications.fanout_cursor is gone"]
+
+
+REFUSED = {
+    "DROP TABLE subscriptions": "subscriptions is gone",
+    "ALTER TABLE history RENAME TO epochs": "history is gone",
+    "ALTER TABLE notifications DROP COLUMN seen": "notifications.seen is gone",
+    "ALTER TABLE notifications RENAME COLUMN seen TO seen_count": "notifications.seen is gone",
+    "ALTER TABLE notifications ALTER COLUMN actor SET NOT NULL": "notifications.actor may not be NULL any more",
+    "ALTER TABLE notifications ALTER COLUMN seen DROP DEFAULT": "notifications.seen has lost its default",
+    "ALTER TABLE notifications ALTER COLUMN seen TYPE text": "notifications.seen has another type",
+    "ALTER TABLE notifications ALTER COLUMN kind TYPE varchar(9)": "notifications.kind has another type",
+    "ALTER TABLE notifications ADD COLUMN tenant text NOT NULL": "notifications.tenant demands a value",
+}
+ALLOWED = [
+    "ALTER TABLE notifications ADD COLUMN tenant text",
+    "ALTER TABLE notifications ADD COLUMN tenant text NOT NULL DEFAULT ''",
+    "ALTER TABLE notifications ALTER COLUMN kind TYPE varchar(999)",
+    "CREATE TABLE tenants (id text NOT NULL)",
+]
+
+
+def test_what_breaks_the_release_before_is_found(database: Database) -> None:
+    migrate(database.url)
+    before = schema(database.engine)
+    for statement, found in [*REFUSED.items(), *((one, None) for one in ALLOWED)]:
+        with database.engine.connect() as session, session.begin() as transaction:
+            session.execute(text(statement))
+            after = schema(session)
+            transaction.rollback()
+        assert contractions(before, after) == ([] if found is None else [found]), statement
+
+
+def test_an_index_that_keeps_writers_out_is_found() -> None:
+    built = "CREATE INDEX ix ON notifications (kind);"
+    assert blocking_indexes(built) == ["notifications"]
+    assert blocking_indexes(built.replace("INDEX", "UNIQUE INDEX")) == ["notifications"]
+    assert blocking_indexes(built.replace("INDEX", "INDEX CONCURRENTLY")) == []
+    assert blocking_indexes(f"CREATE TABLE notifications (kind text); {built}") == []
+
+
+@pytest.mark.parametrize(("named", "may"), [("0007", True), ("0008", False), ("0009", False), ("0006b", False)])
+def test_who_contracts_names_an_older_migration(monkeypatch: pytest.MonkeyPatch, named: str, may: bool) -> None:
+    migration = MIGRATIONS["0008"]
+    assert not may_contract(migration)
+    monkeypatch.setattr(migration.module, "CONTRACTS", named, raising=False)
+    assert may_contract(migration) is may

@@ -1,0 +1,85 @@
+"""A migration changes the type of a column while processes have statements prepared that return it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from models.db.connector import PREPARE_AFTER
+from models.db.database import Database, DatabaseUnavailable, Session, fetch, is_away
+from models.retries.errors import blaming
+from tests.support.connections import fill_pool
+
+CONNECTIONS = 3
+WRITES = text("UPDATE counted SET n = n + 1 RETURNING label, n")
+READS = text("SELECT label, n FROM counted")
+STATEMENTS = {"write": WRITES, "read": READS, "glance": READS, "write_at_once": WRITES}
+
+Execute = Callable[[Session, Any], Sequence[Sequence[Any]]]
+
+
+def by_sqlalchemy(session: Session, statement: Any) -> Sequence[Sequence[Any]]:
+    return session.execute(statement).all()
+
+
+def by_the_driver(session: Session, statement: Any) -> Sequence[Sequence[Any]]:
+    return fetch(session, statement, {})
+
+
+@pytest.fixture
+def database(postgres: Database) -> Database:
+    with postgres.write() as session:
+        session.execute(text("CREATE TABLE counted (label varchar(5), n int)"))
+        session.execute(text("INSERT INTO counted VALUES ('a', 0)"))
+    return postgres
+
+
+def prepare(database: Database, way: str, execute: Execute) -> int:
+    """On each connection of the pool. Returns the number of updates so far."""
+    fill_pool(database, CONNECTIONS)
+    for _ in range(CONNECTIONS * (PREPARE_AFTER + 2)):
+        with getattr(database, way)() as session:
+            [(_, n)] = execute(session, STATEMENTS[way])
+    return int(n)
+
+
+def execute_second(database: Database, way: str, execute: Execute) -> Sequence[Sequence[Any]]:
+    with getattr(database, way)() as session:
+        execute(session, text("SELECT 1"))
+        return execute(session, STATEMENTS[way])
+
+
+def widen(url: str) -> None:
+    with psycopg.connect(url) as migration:
+        migration.execute("ALTER TABLE counted ALTER COLUMN label TYPE varchar(9)")
+
+
+@pytest.mark.parametrize("execute", [by_sqlalchemy, by_the_driver])
+@pytest.mark.parametrize("way", STATEMENTS)
+def test_the_first_statement_of_a_transaction_is_executed_once_in_spite_of_an_outdated_plan(
+    database: Database, way: str, execute: Execute
+) -> None:
+    n = prepare(database, way, execute)
+    widen(database.url)
+    for _ in range(CONNECTIONS + 1):
+        n += STATEMENTS[way] is WRITES
+        with getattr(database, way)() as session:
+            assert execute(session, STATEMENTS[way]) == [("a", n)]
+
+
+@pytest.mark.parametrize("execute", [by_sqlalchemy, by_the_driver])
+@pytest.mark.parametrize("way", ["write", "read"])
+def test_a_later_statement_with_an_outdated_plan_means_that_the_database_is_away(
+    database: Database, way: str, execute: Execute
+) -> None:
+    """And every connection of the pool is replaced, so that the next transaction succeeds."""
+    n = prepare(database, way, execute)
+    widen(database.url)
+    with pytest.raises(DatabaseUnavailable) as refusal, blaming():
+        execute_second(database, way, execute)
+    assert is_away(refusal.value)
+    for _ in range(CONNECTIONS + 1):
+        n += way == "write"
+        assert execute_second(database, way, execute) == [("a", n)]

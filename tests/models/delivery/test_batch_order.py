@@ -1,0 +1,255 @@
+"""A batch keeps its order: what waits holds back what comes after it for the same recipients, and nothing else."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, update
+
+from models.db.database import Database
+from models.delivery import batch_order, fanout
+from models.delivery import deliver as delivery
+from models.delivery.batch_order import Order
+from models.inbox.rendering import Rendered
+from models.notifications import accept as notifications
+from models.notifications.accept import NewNotification
+from models.subscriptions import subscribe
+from models.tables import notifications as rows
+from tests.models.conftest import NOW
+
+Items = Callable[..., list[Rendered]]
+Post = Callable[..., list[UUID]]
+
+A_DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def post(database: Database) -> Post:
+    """Accept a batch: each member by its recipients, or by its fields; its title is its place."""
+
+    def post_batch(*members: str | dict[str, Any]) -> list[UUID]:
+        given = [{"recipients": tuple(one)} if isinstance(one, str) else one for one in members]
+        new = [
+            NewNotification(**{"producer_id": "shop", "kind": "offer", "title": str(n), "batch": "a digest", **one})
+            for n, one in enumerate(given)
+        ]
+        with database.write() as session:
+            return notifications.accept(session, new, NOW)
+
+    return post_batch
+
+
+def deliver(database: Database, ids: Sequence[UUID], now: datetime = NOW) -> delivery.Delivery:
+    with database.write() as session:
+        return delivery.deliver(session, ids, now)
+
+
+def ordered(database: Database, ids: Sequence[UUID], now: datetime = NOW) -> Order:
+    with database.read() as session:
+        return batch_order.order_of(session, ids, now)
+
+
+def deliver_ordered(database: Database, ids: Sequence[UUID]) -> delivery.Delivery:
+    with database.write() as session:
+        return delivery.deliver(session, ordered(database, ids).direct, NOW, ordered=True)
+
+
+def following(database: Database, batch: UUID) -> Order:
+    with database.read() as session:
+        return batch_order.next_of(session, [batch], NOW)
+
+
+def fan_out(database: Database, id_: UUID) -> fanout.Chunk:
+    with database.write() as session:
+        return fanout.fan_out(session, id_, 10, NOW)
+
+
+def titles(items_of: Items, recipient: str) -> list[str]:
+    """Oldest first."""
+    return [item["title"] for item in reversed(items_of(recipient))]
+
+
+def test_only_what_came_with_others_in_a_batch_is_of_one(database: Database, post: Post) -> None:
+    pair, alone = post("b", "b"), post("b")
+    singles = [NewNotification("shop", "offer", "t", recipients=("b",)) for _ in range(2)]
+    with database.write() as session:  # as those who post at the same moment are accepted together
+        accepted = notifications.accept(session, singles, NOW)
+    with database.read() as session:
+        batches = {row.id: row.batch for row in session.execute(select(rows.c.id, rows.c.batch))}
+    assert [batches[one] for one in pair] == [pair[0]] * 2
+    assert [batches[one] for one in (*alone, *accepted)] == [None] * 3
+
+
+def test_whatever_order_its_ids_are_given_in_they_arrive_in_the_batchs(
+    database: Database, post: Post, items_of: Items
+) -> None:
+    ids = post(*"bbbbb")
+    assert deliver(database, [ids[n] for n in (3, 1, 4, 0, 2)]).behind == []
+    assert titles(items_of, "b") == list("01234")
+
+
+def test_the_later_part_of_a_batch_waits_for_the_earlier_one(database: Database, post: Post, items_of: Items) -> None:
+    ids = post(*"bbbb")
+    second = deliver(database, ids[2:])
+    assert (list(second.changes), second.behind) == ([], ids[2:])
+    assert ordered(database, ids[2:]) == Order([], [], ids[2:], [ids[2]])
+    first = deliver(database, ids[:2])
+    assert (len(first.changes), first.batches) == (2, [ids[0]])
+    assert following(database, ids[0]).direct == ids[2:]
+    deliver(database, ids[2:])
+    assert titles(items_of, "b") == list("0123")
+
+
+def test_whoever_shares_no_recipient_with_what_waits_does_not_wait(
+    database: Database, post: Post, items_of: Items
+) -> None:
+    [waits, _also_waits, *others] = post("xy", "y", "z", "z")
+    delivered = deliver(database, [_also_waits, *others])
+    assert delivered.behind == [_also_waits, *others]
+    assert ordered(database, delivered.behind) == Order(others, [], [_also_waits], [_also_waits])
+    assert len(deliver_ordered(database, delivered.behind).changes) == 2
+    assert (titles(items_of, "y"), titles(items_of, "z")) == ([], ["2", "3"])
+    deliver(database, [waits])
+    deliver(database, [_also_waits])
+    assert titles(items_of, "y") == ["0", "1"]
+
+
+def test_what_is_held_back_holds_back_in_turn(database: Database, post: Post) -> None:
+    [_waits, *behind, other] = post("x", "xy", "yz", "z", "o")
+    assert ordered(database, [*behind, other]) == Order([other], [], behind, behind[:1])
+
+
+def test_what_goes_with_it_does_not_hold_it_back(database: Database, post: Post, items_of: Items) -> None:
+    [_waits, *ids] = post("x", "y", "y", "yz", "z")
+    assert ordered(database, ids).held == []
+    deliver_ordered(database, ids[::-1])
+    assert (titles(items_of, "y"), titles(items_of, "z")) == (["1", "2", "3"], ["3", "4"])
+
+
+@pytest.mark.parametrize("fate", ["delivered_at", "cancelled_at", "parked_at"])
+def test_what_is_over_or_given_up_holds_back_nothing(database: Database, post: Post, fate: str) -> None:
+    ids = post("b", "b")
+    with database.write() as session:
+        session.execute(update(rows).where(rows.c.id == ids[0]).values({fate: NOW}))
+    assert len(deliver(database, ids[1:]).changes) == 1
+
+
+def test_what_is_scheduled_holds_back_from_its_time_on(database: Database, post: Post) -> None:
+    ids = post({"recipients": ("b",), "deliver_at": NOW + A_DAY}, "b", "b")
+    assert len(deliver(database, ids[1:2]).changes) == 1
+    assert deliver(database, ids[2:], NOW + A_DAY).behind == ids[2:]
+
+
+def test_what_has_expired_holds_back_nothing_from_then_on(database: Database, post: Post) -> None:
+    ids = post({"recipients": ("b",), "expires_at": NOW + A_DAY}, "b")
+    assert deliver(database, ids[1:]).behind == ids[1:]
+    assert len(deliver(database, ids[1:], NOW + A_DAY).changes) == 1
+
+
+def test_other_batches_and_single_notifications_do_not_wait(
+    database: Database, post: Post, accept: Callable[..., UUID]
+) -> None:
+    post("b", "b")
+    other, single = post("b", "b"), accept(recipients=("b",))
+    assert len(deliver(database, [single]).changes) == 1
+    assert len(deliver(database, other).changes) == 2
+
+
+def test_singles_and_batches_together_are_delivered_one_after_the_other(
+    database: Database, post: Post, accept: Callable[..., UUID], items_of: Items
+) -> None:
+    single, ids = accept(recipients=("b",), title="single"), post("b", "b")
+    left = [*ids, single]
+    while left:
+        delivered = deliver(database, left)
+        assert delivered.behind == []
+        left = delivered.left
+    assert titles(items_of, "b") == ["single", "0", "1"]
+
+
+def test_what_does_not_fit_into_a_transaction_keeps_its_order(database: Database, post: Post, items_of: Items) -> None:
+    people = {"recipients": tuple(f"{n:03}" for n in range(400))}
+    left = post(people, people, people, people, people)
+    while left:
+        delivered = deliver(database, left)
+        assert delivered.behind == []
+        left = delivered.left
+    assert titles(items_of, "007") == list("01234")
+
+
+@pytest.fixture
+def subscribers(database: Database) -> None:
+    with database.write() as session:
+        subscribe(session, "boots", ["b", "c"], NOW)
+
+
+TOPIC, HATS, EVERYONE = {"topic": "boots"}, {"topic": "hats"}, {"everyone": True}
+
+
+@pytest.mark.usefixtures("subscribers")
+def test_a_broadcast_holds_back_what_names_its_audience_until_it_is_fanned_out(
+    database: Database, post: Post, items_of: Items
+) -> None:
+    wide, to_b, to_z = post(TOPIC, "b", "z")
+    assert ordered(database, [to_b, to_z]) == Order([to_z], [], [to_b], [to_b])
+    chunk = fan_out(database, wide)
+    assert (chunk.finished, chunk.ended, len(chunk.changes)) == (True, wide, 2)
+    assert following(database, wide).direct == [to_b, to_z]
+    deliver(database, [to_b])
+    assert titles(items_of, "b") == ["0", "1"]
+
+
+@pytest.mark.usefixtures("subscribers")
+@pytest.mark.parametrize(
+    ("first", "second", "waits"),
+    [
+        ("b", TOPIC, True),
+        ("z", TOPIC, False),
+        ("z", EVERYONE, True),
+        (EVERYONE, "z", True),
+        (TOPIC, TOPIC, True),
+        (TOPIC, HATS, True),
+        (TOPIC, EVERYONE, True),
+        (EVERYONE, TOPIC, True),
+    ],
+)
+def test_whether_a_broadcast_waits_for_what_is_before_it(
+    database: Database, post: Post, first: Any, second: Any, waits: bool
+) -> None:
+    ids = post(first, second)
+    assert ordered(database, ids[1:]).held == (ids[1:] if waits else [])
+    if second != "z":
+        chunk = fan_out(database, ids[1])
+        assert (chunk.held is not None, chunk.finished) == (waits, waits or second != EVERYONE)
+    if first not in ("b", "z"):
+        assert fan_out(database, ids[0]).held is None
+    else:
+        deliver(database, ids[:1])
+    assert ordered(database, ids[1:]).held == []
+
+
+@pytest.mark.usefixtures("subscribers")
+def test_a_broadcast_goes_with_nothing(database: Database, post: Post) -> None:
+    """It is not delivered by the statement that delivers what is before it."""
+    ids = post("b", TOPIC, "b", "z", TOPIC)
+    assert following(database, ids[0]) == Order([ids[0], ids[3]], [], [ids[1], ids[2], ids[4]], [ids[1], ids[2]])
+    deliver(database, ids[:1])
+    assert following(database, ids[0]).wide == [ids[1]]
+
+
+@pytest.mark.usefixtures("subscribers")
+def test_of_the_broadcasts_of_a_batch_only_the_first_that_is_held_comes_back(database: Database, post: Post) -> None:
+    ids = post(TOPIC, TOPIC, TOPIC)
+    assert [ordered(database, [one]).first_held for one in ids] == [[], [ids[1]], []]
+
+
+@pytest.mark.usefixtures("subscribers")
+def test_a_fan_out_that_has_begun_is_not_held_by_what_is_retried(database: Database, post: Post) -> None:
+    ids = post("b", TOPIC)
+    with database.write() as session:
+        session.execute(update(rows).where(rows.c.id == ids[0]).values(parked_at=NOW))
+        assert len(fanout.fan_out(session, ids[1], 1, NOW).changes) == 1
+        session.execute(update(rows).where(rows.c.id == ids[0]).values(parked_at=None))
+    assert len(fan_out(database, ids[1]).changes) == 1

@@ -1,0 +1,157 @@
+"""A producer's history: what the filters mean, page by page; and what the numbers of one notification count."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from itertools import chain, combinations_with_replacement, product
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from models.db.database import Database
+from models.delivery import deliver as delivery
+from models.delivery import fanout
+from models.delivery import withdraw as withdrawal
+from models.inbox import marking
+from models.inbox import reading as inbox
+from models.inbox.rendering import Rendered
+from models.notifications import accept
+from models.notifications import published as history
+from models.notifications.accept import NewNotification
+from models.subscriptions import subscribe
+from tests.models.conftest import NOW
+from tests.support import reading
+
+A_MINUTE = timedelta(minutes=1)
+LATER = NOW + 20 * A_MINUTE
+TARGETS: tuple[dict[str, Any], ...] = (
+    {"recipients": ("bob",)},
+    {"recipients": ("alice", "carol")},
+    {"topic": "boots"},  # alice's and bob's
+    {"everyone": True},
+    {"recipients": ("bob", "alice"), "deliver_at": NOW + 60 * A_MINUTE},
+)
+KINDS = ("offer", "order")
+
+
+@pytest.fixture
+def published(database: Database) -> list[Rendered]:
+    """A minute apart, each target in each kind, and a rival's among them. Oldest first, as their producer sees them.
+
+    All is delivered that is due, except the last two, which wait; the first two are cancelled.
+    """
+    with database.write() as session:
+        inbox.open_inboxes(session, ["alice", "bob", "carol"], NOW)
+        subscribe(session, "boots", ["alice", "bob"], NOW)
+    ids = []
+    for minute, (kind, target) in enumerate(product(KINDS, TARGETS)):
+        new = [NewNotification(**{"producer_id": who, "kind": kind, "title": "t", **target}) for who in ("shop", "rio")]
+        with database.write() as session:
+            ids.append(accept.accept(session, new, NOW + minute * A_MINUTE)[0])
+    for id_ in ids[:-2]:
+        deliver(database, id_)
+    for id_ in ids[:2]:
+        withdraw(database, id_)
+    with database.read() as session:
+        found = [history.one(session, "shop", id_, LATER) for id_ in ids]
+    return [one for one in found if one is not None]
+
+
+def deliver(database: Database, id_: UUID) -> None:
+    with database.write() as session:
+        for wide in delivery.deliver(session, [id_], LATER).wide:
+            fanout.fan_out(session, wide, 10, LATER)
+
+
+def withdraw(database: Database, id_: UUID) -> None:
+    with database.write() as session:
+        accept.cancel(session, "shop", id_, LATER)
+        withdrawal.withdraw(session, id_, 10, LATER)
+
+
+def pages(database: Database, **asked: Any) -> Iterator[list[str]]:
+    before, first = None, True
+    while first or before is not None:
+        with database.read() as session:
+            page = history.page(session, "shop", now=LATER, before=before, **{"limit": 2, **asked})
+        yield [one["id"] for one in page.notifications]
+        before, first = page.next_before, False
+
+
+def has_status(status: str, one: Rendered) -> bool:
+    return bool(one["status"] == status)
+
+
+def test_the_pages_of_any_two_filters_show_what_fits_newest_first_each_once(
+    database: Database, published: list[Rendered]
+) -> None:
+    assert len(published) == len(KINDS) * len(TARGETS)
+    not_bobs = {published[n]["id"] for n in (1, 6, 8)}  # for others; and for everyone, but in no inbox yet
+    since, until = (f"2026-11-22T12:0{minute}:00.000000Z" for minute in (2, 7))
+    tests: dict[str, list[tuple[Any, Callable[[Rendered], bool]]]] = {
+        "kind": [("order", lambda one: one["kind"] == "order")],
+        "topic": [("boots", lambda one: one["topic"] == "boots")],
+        "recipient": [("bob", lambda one: one["id"] not in not_bobs)],
+        "status": [(one, partial(has_status, one)) for one in ("accepted", "delivered", "scheduled", "cancelled")],
+        "since": [(NOW + 2 * A_MINUTE, lambda one: one["created_at"] >= since)],
+        "until": [(NOW + 7 * A_MINUTE, lambda one: one["created_at"] < until)],
+    }
+    choices = [(name, *choice) for name, some in tests.items() for choice in some]
+    for one, other in combinations_with_replacement(choices, 2):
+        asked = {one[0]: one[1], other[0]: other[1]}
+        fitting = [it["id"] for it in reversed(published) if (one[2](it) or one[0] == other[0]) and other[2](it)]
+        assert list(chain(*pages(database, **asked))) == fitting, asked
+
+
+def test_a_page_looks_no_further_than_a_bound_and_the_next_one_goes_on_there(
+    database: Database, published: list[Rendered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "LOOKED_AT", 4)
+    offers = [one["id"] for one in reversed(published) if one["kind"] == "offer"]
+    assert list(pages(database, kind="offer", limit=10)) == [[], offers[:3], offers[3:]]
+    assert list(pages(database, kind="offer", limit=2)) == [[], offers[:2], offers[2:4], offers[4:]]
+    assert list(pages(database, kind="nothing")) == [[], [], []]
+
+
+def test_who_deleted_it_or_lost_it_to_a_recall_is_still_whom_it_named(
+    database: Database, published: list[Rendered]
+) -> None:
+    with database.write() as session:
+        for item in reading.page(session, "bob", state="all", limit=100).items:
+            marking.delete_item(session, "bob", item["seq"], now=LATER)
+    named = [one["id"] for n, one in enumerate(published) if "bob" in TARGETS[n % len(TARGETS)].get("recipients", ())]
+    assert list(chain(*pages(database, recipient="bob"))) == named[::-1]
+
+
+def test_one_counts_whom_it_reached_and_who_has_seen_and_read_it(database: Database, published: list[Rendered]) -> None:
+    to_topic, to_all, scheduled = published[2:5]
+    with database.write() as session:
+        marking.mark(session, "alice", "seen", marking.Which(through=100), now=LATER)
+        marking.mark(session, "bob", "read", marking.Which(through=100), now=LATER)
+    assert numbers(database, to_topic) == ("delivered", 2, 2, 2, 1)
+    assert numbers(database, to_all) == ("delivered", 3, 3, 2, 1)
+    assert numbers(database, scheduled) == ("scheduled", 2, 0, 0, 0)
+    assert numbers(database, published[8]) == ("accepted", None, 0, 0, 0)  # nobody knows how many "everyone" will be
+
+
+def test_what_is_accepted_at_one_moment_is_told_in_the_order_in_which_it_was(database: Database) -> None:
+    ids = []
+    for _ in range(30):
+        with database.write() as session:
+            ids += accept.accept(session, [NewNotification("shop", "offer", "t", recipients=("bob",))], NOW)
+    assert ids == sorted(ids)
+    assert list(chain(*pages(database))) == [str(id_) for id_ in reversed(ids)]
+
+
+def test_anothers_is_none(database: Database, published: list[Rendered]) -> None:
+    with database.read() as session:
+        for producer, id_ in (("rio", UUID(published[0]["id"])), ("shop", uuid4())):
+            assert history.one(session, producer, id_, LATER) is None
+
+
+def numbers(database: Database, one: Rendered) -> tuple[object, ...]:
+    with database.read() as session:
+        found = history.one(session, "shop", UUID(one["id"]), LATER)
+    assert found is not None
+    return tuple(found[name] for name in ("status", "recipients", "delivered", "seen", "read"))

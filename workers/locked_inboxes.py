@@ -1,0 +1,56 @@
+"""The way round an inbox that somebody holds: who is to come into it waits for the relay, and nobody else waits."""
+
+import logging
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from models.db.database import Database
+from models.delivery import locked
+
+log = logging.getLogger(__name__)
+
+
+class HeldInboxes:
+    """Those that this process has met and that have not been let go since, so that it waits for each of them once.
+
+    Safe among threads: one that has missed what another learned waits for it itself.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._met: frozenset[str] = frozenset()
+
+    def pass_by(self, ids: Sequence[UUID]) -> list[UUID]:
+        """Those of `ids`, in their order, that need not wait; the others get their next turn by the relay soon."""
+        if not self._met:
+            return list(ids)
+        recipients = self._recipients_of(ids)
+        met = self._met
+        self._met -= met - self._held_of(met)
+        return self._leave(ids, recipients)
+
+    def meet(self, ids: Sequence[UUID]) -> list[UUID]:
+        """The same when a delivery of `ids` has waited in vain for one that was not met before."""
+        recipients = self._recipients_of(ids)
+        self._met |= self._held_of({name for names in recipients.values() for name in names})
+        log.warning("inboxes_held count=%d", len(self._met))
+        return self._leave(ids, recipients)
+
+    def come_back_soon(self, ids: Collection[UUID]) -> None:
+        with self._database.write() as session:
+            locked.come_back_soon(session, ids, datetime.now(UTC))
+
+    def _recipients_of(self, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+        with self._database.glance() as session:
+            return locked.recipients_of(session, ids)
+
+    def _held_of(self, recipients: Collection[str]) -> frozenset[str]:
+        with self._database.write() as session:
+            return locked.held_of(session, recipients)
+
+    def _leave(self, ids: Sequence[UUID], recipients: dict[UUID, list[str]]) -> list[UUID]:
+        waiting = {id_ for id_, names in recipients.items() if not self._met.isdisjoint(names)}
+        if waiting:
+            self.come_back_soon(waiting)
+        return [id_ for id_ in ids if id_ not in waiting]
