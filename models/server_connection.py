@@ -1,10 +1,11 @@
 """The driver's connection to PostgreSQL, and the cursor that both psycopg and SQLAlchemy execute statements by."""
 
+from collections.abc import Iterable
 from typing import Any, Self, cast
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import Params, QueryNoTemplate
+from psycopg.abc import Params, Query, QueryNoTemplate
 from psycopg.pq import TransactionStatus
 from psycopg.sql import SQL, Composed
 
@@ -65,3 +66,8 @@ class ServerCursor(psycopg.Cursor[Any]):
                 raise
         connection.begun_by = None
         return super().execute(query, params, prepare=prepare, binary=binary)
+
+    def executemany(self, query: Query, params_seq: Iterable[Params], *, returning: bool = False) -> None:
+        """Not executed again: some of the rows may have been written. The transaction is not begun anew after it."""
+        cast(ServerConnection, self.connection).begun_by = None
+        super().executemany(query, params_seq, returning=returning)
