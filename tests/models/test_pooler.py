@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
 from sqlalchemy import text
 
-from models.database import Database, DatabaseUnavailable, Locked, fetch
+from models.database import Database, DatabaseUnavailable, DatabaseUnusable, Locked, fetch
 from models.server_connection import ServerConnection
 from ops.postgresql import PostgreSQL
 from ops.services import temporary_folder
@@ -22,6 +23,13 @@ pytestmark = pytest.mark.slow
 LOCK_SECONDS = 0.3
 WAYS = ("write", "read", "glance", "write_at_once")
 IGNORING = "ignore_startup_parameters = options"
+REFUSED_OPTIONS = [
+    ("work_mem=abc", 'invalid value for parameter "work_mem"'),
+    ("default_tablespace=none", 'invalid value for parameter "default_tablespace"'),  # the server adds a detail
+    ("role=nobody", "does not exist"),
+    ("none=1", 'unrecognized configuration parameter "none"'),
+    ("max_connections=5", "cannot be changed without restarting the server"),
+]
 SET = text(
     "SELECT current_setting('TimeZone'), current_setting('DateStyle'), current_setting('plan_cache_mode'),"
     " current_setting('search_path'), current_setting('lock_timeout')"
@@ -143,4 +151,19 @@ def test_no_parameter_is_sent_at_the_start_that_pgbouncer_refuses(server: Postgr
         database = Database(f"{strict.url}?options=-csearch_path%3Dours", lock_seconds=LOCK_SECONDS)
         with database.glance() as session:
             assert fetch(session, text("SHOW search_path"), {}) == [("ours",)]
+        database.dispose()
+
+
+@pytest.mark.parametrize(("option", "said"), REFUSED_OPTIONS)
+def test_options_that_the_server_refuses_are_a_configuration_error_in_one_line(
+    server: PostgreSQL, pgbouncer: PgBouncer, option: str, said: str
+) -> None:
+    for url in (server.url, pgbouncer.url):
+        database = Database(f"{url}?options=-c{quote(option)}")
+        with pytest.raises(DatabaseUnusable, match=said) as refusal:
+            database.refuse_unusable()
+        assert str(refusal.value).startswith("DATABASE_URL has `options` that the server refuses (")
+        assert "\n" not in str(refusal.value)
+        with pytest.raises(DatabaseUnusable), database.write():
+            pass
         database.dispose()
