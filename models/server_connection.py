@@ -22,6 +22,7 @@ class ServerConnection(psycopg.Connection[Any]):
     used_at: float | None = None
     is_ending = False  # the server said so
     begun_by: Begin | None = None  # until the first statement of the transaction
+    _last_begun_by: Begin = SQL("BEGIN")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -32,7 +33,11 @@ class ServerConnection(psycopg.Connection[Any]):
 
     def begin(self, by: Begin) -> None:
         self.execute(by, prepare=False)
-        self.begun_by = by
+        self.begun_by = self._last_begun_by = by
+
+    def begin_again(self) -> None:
+        """Begin a transaction as the last one was begun."""
+        self.begin(self._last_begun_by)
 
     def begin_anew(self, by: Begin | None) -> bool:
         """Forget what is prepared; False if that ends a transaction in which something may have been done."""

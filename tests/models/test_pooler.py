@@ -9,12 +9,14 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from alembic import command
 from sqlalchemy import text
 
 from models.database import Database, DatabaseUnavailable, DatabaseUnusable, Locked, fetch
 from models.server_connection import ServerConnection
 from ops.postgresql import PostgreSQL
 from ops.services import temporary_folder
+from tests.models.conftest import migrate
 from tests.support import wait_for
 from tests.support.pgbouncer import PgBouncer
 
@@ -167,3 +169,25 @@ def test_options_that_the_server_refuses_are_a_configuration_error_in_one_line(
         with pytest.raises(DatabaseUnusable), database.write():
             pass
         database.dispose()
+
+
+MADE = "SELECT relname, relkind FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'i')"
+
+
+def test_migrations_through_a_pooler_stay_in_the_schema_that_the_url_names(
+    server: PostgreSQL, pgbouncer: PgBouncer
+) -> None:
+    """Also where they leave the transaction that brings the search_path along."""
+    made = []
+    with psycopg.connect(server.url, autocommit=True) as admin:
+        for schema, url in (("direct", server.url), ("pooled", pgbouncer.url)):
+            admin.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}".encode())
+            named = f"{url}?options=-csearch_path%3D{schema}"
+            migrate(named)
+            migrate(named, "0007", command.downgrade)
+            migrate(named)
+            made.append(set(admin.execute(MADE, [schema]).fetchall()))
+        elsewhere = admin.execute(MADE, ["public"]).fetchall()
+    assert {("alembic_version", "r"), ("ix_inbox_items_topic", "i"), ("ix_notifications_batch", "i")} <= made[0]
+    assert made[1] == made[0]
+    assert not made[0] & set(elsewhere)
