@@ -10,8 +10,9 @@ POSTGRESQL_SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
 PORT_MAX = 65_535
 CHOICES = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
-    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "target_session_attrs": ("any", "read-write", "primary"),
 }
+OF_STANDBYS = ("read-only", "standby", "prefer-standby")  # values of target_session_attrs
 STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 WORD = re.compile(r"(?:\\.|[^\s\\])+", re.DOTALL)  # PostgreSQL splits `options` at spaces; a backslash escapes one
 SETTING = re.compile(r"(?:-c|--)([A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
@@ -58,8 +59,10 @@ def parse_postgresql(url: str) -> PostgresqlUrl:
         raise _unusable("it names neither a host nor a database; set postgresql://user:password@host:5432/name")
     _check_hosts(parameters)
     for name, allowed in CHOICES.items():
-        if parameters.get(name, allowed[0]) not in allowed:
-            raise _unusable(f"its {name} is unknown; set one of {', '.join(allowed)}")
+        value = parameters.get(name, allowed[0])
+        if value not in allowed:
+            problem = "asks for a standby, and Belfry writes" if value in OF_STANDBYS else "is unknown"
+            raise _unusable(f"its {name} {problem}; set one of {', '.join(allowed)}")
     rest, settings = _split_options(parameters.pop("options", ""))
     return PostgresqlUrl(parameters | ({"options": rest} if rest else {}), settings)
 

@@ -1,9 +1,11 @@
-"""Indexes on tables that are in use: PostgreSQL builds them without keeping writers out."""
+"""Indexes on tables that are in use: PostgreSQL builds and drops them without keeping writers out."""
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
+
+from migrations.transactions import outside_transaction
 
 
 def add_index(name: str, table: str, columns: Sequence[str], where: str) -> None:
@@ -14,10 +16,26 @@ def add_index(name: str, table: str, columns: Sequence[str], where: str) -> None
     if _is_sqlite():
         op.create_index(name, table, columns, sqlite_where=sa.text(where))
         return
-    op.execute("COMMIT")
-    op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # an attempt that failed leaves an invalid index
-    op.create_index(name, table, columns, postgresql_where=sa.text(where), postgresql_concurrently=True)
-    op.execute("BEGIN")
+    with outside_transaction() as schema:
+        _drop(name, schema)  # an attempt that failed leaves an invalid index
+        op.create_index(
+            name, table, columns, schema=schema, postgresql_where=sa.text(where), postgresql_concurrently=True
+        )
+
+
+def drop_index(name: str) -> None:
+    """Drop an index, if it is there; concurrently on PostgreSQL, where the same holds as for `add_index`."""
+    if _is_sqlite():
+        op.execute(f"DROP INDEX IF EXISTS {name}")
+        return
+    with outside_transaction() as schema:
+        _drop(name, schema)
+
+
+def _drop(name: str, schema: str | None) -> None:
+    quote = op.get_context().dialect.identifier_preparer.quote_schema
+    place = f"{quote(schema)}." if schema else ""
+    op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {place}{name}")
 
 
 def _is_sqlite() -> bool:

@@ -7,6 +7,8 @@ from alembic import op
 from psycopg.errors import LockNotAvailable
 from sqlalchemy.exc import OperationalError
 
+from migrations.transactions import begin
+
 LOCK_SECONDS = 1  # everyone who wants the table meanwhile waits as well
 PAUSE_SECONDS = 1.0  # in which they go on
 ATTEMPTS = 60
@@ -29,8 +31,8 @@ def alter_in_use(table: str, statement: str) -> None:
 
 
 def _try(statement: str) -> bool:
-    """False if the lock is not to be had. Leaves a transaction open either way, as Alembic expects."""
-    op.execute("BEGIN")
+    """False if the lock is not to be had. Leaves a transaction open if it is, as Alembic expects."""
+    begin()
     op.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
     try:
         op.execute(statement)
@@ -40,5 +42,5 @@ def _try(statement: str) -> bool:
             raise
         return False
     op.execute("COMMIT")
-    op.execute("BEGIN")
+    begin()
     return True

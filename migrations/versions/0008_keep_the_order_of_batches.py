@@ -6,7 +6,8 @@ It only adds; the version before runs on this schema.
 import sqlalchemy as sa
 from alembic import op
 
-from migrations.indexes import add_index
+from migrations.indexes import add_index, drop_index
+from migrations.locks import alter_in_use
 
 revision = "0008"
 down_revision = "0007"
@@ -36,12 +37,16 @@ def upgrade() -> None:
     if op.get_context().dialect.name == "sqlite":
         op.add_column("notifications", sa.Column("batch", sa.Uuid()))
     else:
-        op.execute("ALTER TABLE notifications ADD COLUMN IF NOT EXISTS batch UUID")
+        alter_in_use("notifications", "ALTER TABLE notifications ADD COLUMN IF NOT EXISTS batch UUID")
     add_index("ix_notifications_batch", "notifications", ["batch", "id"], "batch IS NOT NULL")
 
 
 def downgrade() -> None:
-    op.drop_index("ix_notifications_batch", "notifications")
-    with op.batch_alter_table("notifications") as table:
-        table.drop_column("batch")
-    op.drop_table("maintenance")
+    drop_index("ix_notifications_batch")
+    if op.get_context().dialect.name == "sqlite":
+        with op.batch_alter_table("notifications") as table:
+            table.drop_column("batch")
+        op.drop_table("maintenance")
+    else:
+        alter_in_use("notifications", "ALTER TABLE notifications DROP COLUMN IF EXISTS batch")
+        alter_in_use("maintenance", "DROP TABLE IF EXISTS maintenance")

@@ -12,7 +12,7 @@ answer 500 ("cached plan must not change result type") until they are restarted.
 import sqlalchemy as sa
 from alembic import op
 
-from migrations.indexes import add_index
+from migrations.indexes import add_index, drop_index
 from migrations.locks import alter_in_use
 
 revision = "0009"
@@ -49,9 +49,7 @@ def _set_length(length: int) -> None:
         if _found(LENGTH, table=table) == length:
             continue
         if table == "inbox_items":
-            op.execute("COMMIT")
-            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}")
-            op.execute("BEGIN")
+            drop_index(INDEX)
         alter_in_use(table, f'ALTER TABLE {table} ALTER COLUMN topic TYPE VARCHAR({length}) COLLATE "C"')
     if not _found(HAS_INDEX, index=INDEX):
         add_index(INDEX, "inbox_items", INDEXED, "topic IS NOT NULL")

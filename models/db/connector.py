@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import Any, NoReturn
 
 import psycopg
+from psycopg import errors
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Literal
 
@@ -50,6 +51,9 @@ OTHER_ENCODING = (
     "CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0, and set its URL"
 )
 BAD_OPTIONS = "DATABASE_URL has `options` that the server refuses ({reason}); set others"
+# Unknown settings (42704) and those that need more rights (42501), bad values (22023), and what is set when the server
+# starts (55P02).
+REFUSALS = (psycopg.ProgrammingError, psycopg.DataError, errors.CantChangeRuntimeParam)
 TAKES_NO_WRITES = "the server takes no writes: it is a standby, or set to read-only"
 
 
@@ -103,16 +107,16 @@ class Connector:
         if read_only == "on":
             raise ReadOnly(TAKES_NO_WRITES)
         connection.through_pooler = self._always_pooler or server_pid != connection.info.backend_pid
+        self._apply_settings(connection)
         if not connection.through_pooler:
-            self._prepare(connection)
+            connection.prepare_threshold = PREPARE_AFTER
 
-    def _prepare(self, connection: ServerConnection) -> None:
-        """It is ours alone: what is set and prepared once stays."""
+    def _apply_settings(self, connection: ServerConnection) -> None:
+        """For as long as the connection lasts; through a pooler for this statement alone, to learn of a refusal."""
         try:
-            connection.execute(self._set_session)
-        except psycopg.ProgrammingError as error:
+            connection.execute(self.set_local if connection.through_pooler else self._set_session)
+        except REFUSALS as error:
             raise DatabaseUnusable(BAD_OPTIONS.format(reason=error.diag.message_primary)) from error
-        connection.prepare_threshold = PREPARE_AFTER
 
     def _fail(self, failure: DatabaseUnavailable, cause: BaseException | None) -> NoReturn:
         self._failure = failure

@@ -1,10 +1,11 @@
 """The driver's connection to PostgreSQL, and the cursor that both psycopg and SQLAlchemy execute statements by."""
 
+from collections.abc import Iterable
 from typing import Any, Self, cast
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import Params, QueryNoTemplate
+from psycopg.abc import Params, Query, QueryNoTemplate
 from psycopg.pq import TransactionStatus
 from psycopg.sql import SQL, Composed
 
@@ -21,6 +22,7 @@ class ServerConnection(psycopg.Connection[Any]):
     used_at: float | None = None
     is_ending = False  # the server said so
     begun_by: Begin | None = None  # until the first statement of the transaction
+    _last_begun_by: Begin = SQL("BEGIN")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -31,7 +33,11 @@ class ServerConnection(psycopg.Connection[Any]):
 
     def begin(self, by: Begin) -> None:
         self.execute(by, prepare=False)
-        self.begun_by = by
+        self.begun_by = self._last_begun_by = by
+
+    def begin_again(self) -> None:
+        """Begin a transaction as the last one was begun."""
+        self.begin(self._last_begun_by)
 
     def begin_anew(self, by: Begin | None) -> bool:
         """Forget what is prepared; False if that ends a transaction in which something may have been done."""
@@ -65,3 +71,8 @@ class ServerCursor(psycopg.Cursor[Any]):
                 raise
         connection.begun_by = None
         return super().execute(query, params, prepare=prepare, binary=binary)
+
+    def executemany(self, query: Query, params_seq: Iterable[Params], *, returning: bool = False) -> None:
+        """Not executed again: some of the rows may have been written. The transaction is not begun anew after it."""
+        cast(ServerConnection, self.connection).begun_by = None
+        super().executemany(query, params_seq, returning=returning)

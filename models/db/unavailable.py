@@ -53,7 +53,7 @@ def is_away(error: Exception) -> bool:
 def translate(error: Exception) -> DatabaseUnavailable | None:
     """The error as ours; None if the statement is to blame."""
     origin = error.orig if isinstance(error, DBAPIError) else error
-    name = type(error).__name__
+    name = _described(origin)
     if isinstance(origin, errors.LockNotAvailable):
         return Locked(name)
     if isinstance(origin, errors.ReadOnlySqlTransaction):
@@ -62,6 +62,12 @@ def translate(error: Exception) -> DatabaseUnavailable | None:
     operational |= isinstance(origin, (psycopg.OperationalError, psycopg.InterfaceError, *_AWAY))
     operational |= is_outdated_plan(origin)
     return DatabaseUnavailable(name) if operational else None
+
+
+def _described(origin: BaseException | None) -> str:
+    """The driver's class and the SQLSTATE; the message may repeat what was asked."""
+    state = origin.sqlstate if isinstance(origin, psycopg.Error) else None
+    return f"{type(origin).__name__}, SQLSTATE {state}" if state else type(origin).__name__
 
 
 def is_outdated_plan(error: BaseException | None) -> bool:

@@ -80,6 +80,9 @@ REFUSED = [
     ("postgresql://u@h/db?hidden=a@b", "cannot be read"),
     ("postgresql://u:hidden@h/db?sslmode=on", "its sslmode is unknown; set one of disable"),
     ("postgresql://u:hidden@h/db?target_session_attrs=master", "its target_session_attrs is unknown"),
+    ("postgresql://u:hidden@h/db?target_session_attrs=standby", "Belfry writes; set one of any, read-write, primary"),
+    ("postgresql://u:hidden@h/db?target_session_attrs=read-only", "Belfry writes; set one of"),
+    ("postgresql://u:hidden@h/db?target_session_attrs=prefer-standby", "Belfry writes; set one of"),
     ("postgresql://u:hidden@h1,h2,h3/db?port=1,2", "hosts and ports differ in number"),
     ("postgresql://", "names neither a host nor a database"),
 ]

@@ -4,10 +4,15 @@ The schema is compared before and after each migration, on PostgreSQL. See migra
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from io import StringIO
 
+import psycopg
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
@@ -15,15 +20,20 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, String, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedColumn
 
+from migrations import locks
 from models.db.database import Database
 from tests.conftest import demand_service
 from tests.models.conftest import migrate
+from tests.support import wait_for
 from tests.support.fresh import fresh_database
 
 RULE_SINCE = "0008"
 
 BUILDS_AN_INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)[^;]* ON (\w+)")
 CREATES_A_TABLE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
+
+WRITE = "LOCK TABLE {table} IN ROW EXCLUSIVE MODE"  # as INSERT, UPDATE and DELETE do
+WAITING = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 Schema = dict[str, dict[str, ReflectedColumn]]
 
@@ -113,6 +123,39 @@ def test_the_release_before_works_on_the_schema(database: Database, migration: S
 @pytest.mark.parametrize("migration", NEW, ids=lambda one: one.revision)
 def test_no_index_is_built_while_writers_wait(migration: Script) -> None:
     assert blocking_indexes(sql_of(migration)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("migration", NEW, ids=lambda one: one.revision)
+def test_nobody_waits_behind_a_migration_that_waits_for_a_table(
+    database: Database, migration: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer keeps one table after the other in use; meanwhile others write to it."""
+    monkeypatch.setattr(locks, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(locks, "ATTEMPTS", 1)
+    migrate(database.url, migration.revision)
+    for table in schema(database.engine):
+        for revision, go in ((migration.down_revision, command.downgrade), (migration.revision, command.upgrade)):
+            if table in schema(database.engine):
+                migrate_while_in_use(database.url, table, partial(migrate, database.url, str(revision), go))
+            migrate(database.url, str(revision), go)
+
+
+def migrate_while_in_use(url: str, table: str, go: Callable[[], None]) -> None:
+    with ThreadPoolExecutor() as pool, psycopg.connect(url) as writer, psycopg.connect(url) as other:
+        writer.execute(WRITE.format(table=table).encode())
+        migrating = pool.submit(go)
+        with closing(writer):  # so that the migration ends, whatever comes
+            wait_for(lambda: migrating.done() or waits_for_a_lock(url), what="the migration")
+            other.execute("SET lock_timeout = '3s'")
+            other.execute(WRITE.format(table=table).encode())
+            other.rollback()
+    assert "cannot be locked" in str(migrating.exception() or "cannot be locked")
+
+
+def waits_for_a_lock(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        return bool(connection.execute(WAITING).fetchall())
 
 
 def test_a_migration_that_failed_midway_can_be_run_again(database: Database) -> None:

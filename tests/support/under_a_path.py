@@ -21,6 +21,7 @@ http {{
     access_log off;
     server {{
         listen 127.0.0.1:{port};
+        proxy_http_version 1.1;  # the default since nginx 1.30; by HTTP/1.0 the API would know that a proxy is between
         {lines}
     }}
 }}

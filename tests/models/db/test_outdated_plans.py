@@ -83,3 +83,22 @@ def test_a_later_statement_with_an_outdated_plan_means_that_the_database_is_away
     for _ in range(CONNECTIONS + 1):
         n += way == "write"
         assert execute_second(database, way, execute) == [("a", n)]
+
+
+@pytest.mark.parametrize("execute", [by_sqlalchemy, by_the_driver])
+def test_rows_written_by_executemany_are_not_lost_when_a_later_plan_is_outdated(
+    database: Database, execute: Execute
+) -> None:
+    """The transaction is not begun anew without them: it is committed whole, or not at all."""
+    prepare(database, "write", execute)
+    widen(database.url)
+    with pytest.raises(DatabaseUnavailable):
+        insert_and_update(database, execute)
+    with database.glance() as session:
+        assert len(execute(session, text("SELECT label FROM counted"))) == 1
+
+
+def insert_and_update(database: Database, execute: Execute) -> None:
+    with database.write() as session:
+        session.execute(text("INSERT INTO counted VALUES (:label, 0)"), [{"label": "b"}, {"label": "c"}])
+        execute(session, WRITES)

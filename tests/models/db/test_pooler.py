@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
+from alembic import command
 from sqlalchemy import text
 
 from dev.postgresql import PostgreSQL
 from dev.services import temporary_folder
-from models.db.database import Database, DatabaseUnavailable, Locked, fetch
+from models.db.database import Database, DatabaseUnavailable, DatabaseUnusable, Locked, fetch
 from models.db.server_connection import ServerConnection
+from tests.models.conftest import migrate
 from tests.support import wait_for
 from tests.support.pgbouncer import PgBouncer
 
@@ -22,6 +25,13 @@ pytestmark = pytest.mark.slow
 LOCK_SECONDS = 0.3
 WAYS = ("write", "read", "glance", "write_at_once")
 IGNORING = "ignore_startup_parameters = options"
+REFUSED_OPTIONS = [
+    ("work_mem=abc", 'invalid value for parameter "work_mem"'),
+    ("default_tablespace=none", 'invalid value for parameter "default_tablespace"'),  # the server adds a detail
+    ("role=nobody", "does not exist"),
+    ("none=1", 'unrecognized configuration parameter "none"'),
+    ("max_connections=5", "cannot be changed without restarting the server"),
+]
 SET = text(
     "SELECT current_setting('TimeZone'), current_setting('DateStyle'), current_setting('plan_cache_mode'),"
     " current_setting('search_path'), current_setting('lock_timeout')"
@@ -144,3 +154,40 @@ def test_no_parameter_is_sent_at_the_start_that_pgbouncer_refuses(server: Postgr
         with database.glance() as session:
             assert fetch(session, text("SHOW search_path"), {}) == [("ours",)]
         database.dispose()
+
+
+@pytest.mark.parametrize(("option", "said"), REFUSED_OPTIONS)
+def test_options_that_the_server_refuses_are_a_configuration_error_in_one_line(
+    server: PostgreSQL, pgbouncer: PgBouncer, option: str, said: str
+) -> None:
+    for url in (server.url, pgbouncer.url):
+        database = Database(f"{url}?options=-c{quote(option)}")
+        with pytest.raises(DatabaseUnusable, match=said) as refusal:
+            database.refuse_unusable()
+        assert str(refusal.value).startswith("DATABASE_URL has `options` that the server refuses (")
+        assert "\n" not in str(refusal.value)
+        with pytest.raises(DatabaseUnusable), database.write():
+            pass
+        database.dispose()
+
+
+MADE = "SELECT relname, relkind FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'i')"
+
+
+def test_migrations_through_a_pooler_stay_in_the_schema_that_the_url_names(
+    server: PostgreSQL, pgbouncer: PgBouncer
+) -> None:
+    """Also where they leave the transaction that brings the search_path along."""
+    made = []
+    with psycopg.connect(server.url, autocommit=True) as admin:
+        for schema, url in (("direct", server.url), ("pooled", pgbouncer.url)):
+            admin.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}".encode())
+            named = f"{url}?options=-csearch_path%3D{schema}"
+            migrate(named)
+            migrate(named, "0007", command.downgrade)
+            migrate(named)
+            made.append(set(admin.execute(MADE, [schema]).fetchall()))
+        elsewhere = admin.execute(MADE, ["public"]).fetchall()
+    assert {("alembic_version", "r"), ("ix_inbox_items_topic", "i"), ("ix_notifications_batch", "i")} <= made[0]
+    assert made[1] == made[0]
+    assert not made[0] & set(elsewhere)

@@ -1,6 +1,6 @@
 """A server that takes no writes is a database that is away, and no connection to it is used again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -165,12 +165,22 @@ AWAY = {
 OWN_FAULT = {"22001": "string_data_right_truncation", "23505": "unique_violation", "42P01": "undefined_table"}
 
 
+RAISE = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$"
+
+
+def run_by_sqlalchemy(session: Session, statement: str) -> None:
+    session.exec_driver_sql(statement)
+
+
+def run_by_the_driver(session: Session, statement: str) -> None:
+    session.connection.driver_connection.execute(statement)  # type: ignore[union-attr]
+
+
 @contextmanager
 def raising(database: Database, sqlstate: str) -> Iterator[Session]:
     """A server that raises this in the middle of a statement."""
     with database.write() as session:
-        raise_it = f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$"
-        session.connection.driver_connection.execute(raise_it)  # type: ignore[union-attr]
+        run_by_the_driver(session, RAISE.format(sqlstate=sqlstate))
         yield session
 
 
@@ -179,6 +189,16 @@ def test_what_is_no_fault_of_a_statement_means_away(primary: PostgreSQL, databas
     with pytest.raises(DatabaseUnavailable) as refusal, blaming(), raising(database, sqlstate):
         pass
     assert is_away(refusal.value)
+
+
+@pytest.mark.parametrize("run", [run_by_sqlalchemy, run_by_the_driver])
+def test_the_log_says_which_error_of_the_server_it_was(
+    primary: PostgreSQL, database: Database, caplog: pytest.LogCaptureFixture, run: Callable[[Session, str], object]
+) -> None:
+    with pytest.raises(DatabaseUnavailable), database.write() as session:
+        run(session, RAISE.format(sqlstate="53100"))
+    [line] = [record.getMessage() for record in caplog.records if record.name == "models.db.unavailable"]
+    assert line == "database_unavailable reason=DatabaseUnavailable: DiskFull, SQLSTATE 53100"
 
 
 def test_a_lock_that_somebody_holds_is_no_fault_of_the_database(primary: PostgreSQL, database: Database) -> None:
