@@ -16,7 +16,7 @@ from api.framework.problems import places
 from api.framework.rate_limits import RateLimits
 from api.monitoring.stalls import StallMonitor
 from api.pipeline.enqueue import Enqueuer
-from auth.tokens import make_verifier
+from auth.tokens import verifier_for
 from lib import failpoints
 from lib.listening import CannotListen, listen
 from models.db.database import Database, DatabaseUnusable
@@ -69,14 +69,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 def make_app(settings: Settings) -> Flask:
     failpoints.arm(settings.failpoint)
-    verifier = make_verifier(
-        secret=settings.jwt_secret,
-        previous_secret=settings.jwt_secret_previous,
-        jwks_url=settings.jwt_jwks_url,
-        audience=settings.jwt_audience,
-        issuer=settings.jwt_issuer,
-        leeway_seconds=settings.jwt_leeway_seconds,
-    )
+    verifier = verifier_for(settings)
     rates = RateLimits(
         user=settings.rate_limit_user,
         producer=settings.rate_limit_producer,

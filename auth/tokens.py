@@ -16,7 +16,7 @@ import jwt
 
 from auth.jwks import KeysUnavailable, PublishedKeys, UnknownKey
 
-__all__ = ["Claims", "InvalidToken", "KeysUnavailable", "TokenVerifier", "issue", "make_verifier"]
+__all__ = ["Claims", "InvalidToken", "KeysUnavailable", "TokenVerifier", "issue", "make_verifier", "verifier_for"]
 
 SUB_MAX = 255
 TOKEN_MAX = 8192  # a larger one is refused unread; proxies refuse such headers too
@@ -136,6 +136,35 @@ def make_verifier(
     if jwks_url and not secret:
         return TokenVerifier(PublishedKeys(jwks_url), audience, issuer, leeway_seconds)
     raise ValueError("a verifier needs exactly one of a secret and a JWKS address")
+
+
+class TokenSettings(Protocol):
+    """The settings that say which tokens are good."""
+
+    @property
+    def jwt_secret(self) -> str | None: ...
+    @property
+    def jwt_secret_previous(self) -> str | None: ...
+    @property
+    def jwt_jwks_url(self) -> str | None: ...
+    @property
+    def jwt_audience(self) -> str | None: ...
+    @property
+    def jwt_issuer(self) -> str | None: ...
+    @property
+    def jwt_leeway_seconds(self) -> int: ...
+
+
+def verifier_for(settings: TokenSettings) -> TokenVerifier:
+    """The one that the API and the push server both verify with."""
+    return make_verifier(
+        secret=settings.jwt_secret,
+        previous_secret=settings.jwt_secret_previous,
+        jwks_url=settings.jwt_jwks_url,
+        audience=settings.jwt_audience,
+        issuer=settings.jwt_issuer,
+        leeway_seconds=settings.jwt_leeway_seconds,
+    )
 
 
 def issue(

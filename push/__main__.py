@@ -20,7 +20,7 @@ from types import TracebackType
 
 import gevent
 
-from auth.tokens import make_verifier
+from auth.tokens import verifier_for
 from lib.listening import CannotListen, listen
 from models.db.database import Database, DatabaseUnusable
 from models.revocations import all_revocations
@@ -65,14 +65,7 @@ def _server(settings: Settings) -> PushServer:
     return PushServer(
         sock=listen(settings.bind_host, settings.push_port, BACKLOG, "PUSH_PORT"),
         broker_url=settings.broker_url,
-        verifier=make_verifier(
-            secret=settings.jwt_secret,
-            previous_secret=settings.jwt_secret_previous,
-            jwks_url=settings.jwt_jwks_url,
-            audience=settings.jwt_audience,
-            issuer=settings.jwt_issuer,
-            leeway_seconds=settings.jwt_leeway_seconds,
-        ),
+        verifier=verifier_for(settings),
         origins=settings.cors_origins,
         limits=_limits(settings),
         load_revocations=_reader(settings),
