@@ -3,8 +3,8 @@
 from api.framework.endpoint import Answer, Call, endpoint
 from api.framework.problems import IDEMPOTENCY_KEY_REUSED
 from api.schemas.fields import Id
+from api.schemas.publishing_responses import FollowAccepted
 from api.schemas.requests import Follow
-from api.schemas.responses import FollowAccepted
 from auth.scopes import INBOX
 from models.limits import FOLLOWED_PREFIX
 from models.notifications.accept import NewNotification, accept

@@ -10,8 +10,8 @@ from api.framework.endpoint import CACHING, Answer, Call, endpoint
 from api.framework.headers import ETAG, LINK, link_to_next
 from api.framework.problems import INVALID_CURSOR, NOT_FOUND, RESYNC_REQUIRED, Problem
 from api.schemas.fields import Seq
+from api.schemas.inbox_responses import Changes, InboxPage, Item, Marked, Summary
 from api.schemas.requests import ChangesQuery, InboxQuery, ItemPatch, Mark
-from api.schemas.responses import Changes, InboxPage, Item, Marked, Summary
 from auth.scopes import INBOX
 from models.inbox import marking, reading
 from models.inbox.rendering import Json

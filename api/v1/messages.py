@@ -2,8 +2,8 @@
 
 from api.framework.endpoint import Answer, Call, endpoint
 from api.framework.problems import IDEMPOTENCY_KEY_REUSED
+from api.schemas.publishing_responses import Accepted
 from api.schemas.requests import Message
-from api.schemas.responses import Accepted
 from auth.scopes import INBOX
 from models.notifications.accept import NewNotification
 

@@ -11,8 +11,8 @@ from api.framework.endpoint import Answer, Call, endpoint
 from api.framework.headers import LINK, LOCATION, link_to_next
 from api.framework.problems import DELIVERY_UNDER_WAY, IDEMPOTENCY_KEY_REUSED, INVALID_CURSOR, NOT_FOUND, Problem
 from api.schemas.fields import NotificationId
+from api.schemas.publishing_responses import NotificationAccepted, NotificationsAccepted, PublishedInFull, PublishedPage
 from api.schemas.requests import Batch, HistoryQuery, Notification
-from api.schemas.responses import NotificationAccepted, NotificationsAccepted, PublishedInFull, PublishedPage
 from auth.scopes import NOTIFY
 from models.notifications import accept, cancel, published
 from models.notifications.accept import NewNotification

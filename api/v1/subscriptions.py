@@ -2,7 +2,7 @@
 
 from api.framework.endpoint import Answer, Call, endpoint
 from api.schemas.fields import Topic
-from api.schemas.responses import Topics
+from api.schemas.inbox_responses import Topics
 from auth.scopes import INBOX
 from models import subscriptions
 

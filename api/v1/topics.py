@@ -2,8 +2,8 @@
 
 from api.framework.endpoint import Answer, Call, endpoint
 from api.schemas.fields import Topic
+from api.schemas.publishing_responses import SubscribersChanged
 from api.schemas.requests import Subscribers
-from api.schemas.responses import SubscribersChanged
 from auth.scopes import NOTIFY
 from models.subscriptions import subscribe, unsubscribe
 
