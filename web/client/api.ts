@@ -1,6 +1,7 @@
 /** Belfry's HTTP API for one person. Every call rejects with a `BelfryError`. */
 
 import { addressOf } from "./addresses.ts";
+import { isChange, isItem } from "./change.ts";
 import { BelfryError } from "./errors.ts";
 import type { Tokens } from "./tokens.ts";
 import type { Changes, Counts, Item, Page, View } from "./types.ts";
@@ -25,13 +26,14 @@ export class Api {
 
   async page(view: View, cursor: string | null): Promise<Page> {
     const follows = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    return demand<Page>(await known(this.call("GET", `/v1/inbox?limit=${PAGE}${STATES[view]}${follows}`)), "items");
+    const page = await known(this.call("GET", `/v1/inbox?limit=${PAGE}${STATES[view]}${follows}`));
+    return demand<Page>(page, "items", isItem);
   }
 
   /** Null when the changes since that version are not kept any more. */
   async changes(since: number): Promise<Changes | null> {
     const answer = await unless(410, known(this.call("GET", `/v1/inbox/changes?since=${since}`)));
-    return answer === null ? null : demand<Changes>(answer, "changes");
+    return answer === null ? null : demand<Changes>(answer, "changes", isChange);
   }
 
   /** Null when nothing changed since the last call. */
@@ -153,9 +155,14 @@ function problem(status: number, answer: unknown): BelfryError {
 }
 
 /** An answer that lacks what every version of the contract has is of some other. */
-function demand<Shape extends Counts>(answer: unknown, list?: string): Shape {
+function demand<Shape extends Counts>(
+  answer: unknown,
+  list?: string,
+  isEntry: (entry: unknown) => boolean = () => true,
+): Shape {
   const said = (answer ?? {}) as Record<string, unknown>;
   const fits = Number.isInteger(said.version) && typeof said.epoch === "string" && Number.isInteger(said.unread);
-  if (fits && (!list || Array.isArray(said[list]))) return said as unknown as Shape;
+  const entries = list ? said[list] : [];
+  if (fits && Array.isArray(entries) && entries.every(isEntry)) return said as unknown as Shape;
   throw new BelfryError("incompatible", "The server's answer is not understood.");
 }

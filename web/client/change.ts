@@ -1,6 +1,6 @@
 /** What a change does to an item: the same as the server did to it. */
 
-import type { Item, StateChange, StateName, View } from "./types.ts";
+import type { Arrival, Change, Item, StateChange, StateName, View } from "./types.ts";
 
 type Time = "seen_at" | "read_at" | "archived_at";
 
@@ -19,6 +19,18 @@ const REMOVES: ReadonlySet<string> = new Set<StateName>(["deleted", "recalled", 
 /** Whether this client knows that kind of change; a newer server may have more of them. */
 export function isKnown(name: string): boolean {
   return name === "added" || REMOVES.has(name) || Object.hasOwn(SETS, name) || Object.hasOwn(CLEARS, name);
+}
+
+/** Whether it has what the rule needs of an item. */
+export function isItem(answer: unknown): answer is Item {
+  const { seq, version } = (answer ?? {}) as Partial<Item>;
+  return Number.isInteger(seq) && Number.isInteger(version);
+}
+
+/** Whether it has what the rule needs of a change, be it of a kind that is known here or not. */
+export function isChange(answer: unknown): answer is Change {
+  const { version, change, item } = (answer ?? {}) as Partial<Arrival>;
+  return Number.isInteger(version) && typeof change === "string" && (change !== "added" || isItem(item));
 }
 
 export function concerns(change: StateChange, item: Item): boolean {

@@ -1,6 +1,7 @@
 /** Brings what is held up to date: one request is under way at a time, however many ask for it. */
 
 import type { Api } from "./api.ts";
+import { isChange } from "./change.ts";
 import { BelfryError } from "./errors.ts";
 import type { Pending } from "./pending.ts";
 import type { Replica } from "./replica.ts";
@@ -43,7 +44,7 @@ export class Follower {
   /** Take what the socket said. */
   hear(told: Announcement): void {
     if (this.#following) this.#askedAgain = true; // what is being fetched may have been read before this happened
-    const outcome = this.#replica.hear(told);
+    const outcome = isChange(told) ? this.#replica.hear(told) : "gap";
     if (outcome === "applied") this.#applied([told]);
     else if (outcome !== "known") void this.catchUp(outcome === "anew");
   }

@@ -227,4 +227,37 @@ describe("what cannot work", () => {
     const other = open({ push: null });
     await eventually(() => expect(other.state.problem?.code).toBe("not_belfry"));
   });
+
+  it.each([
+    ["/v1/inbox", { items: [null], next_cursor: null }],
+    ["/v1/inbox", { items: [{ title: "without a number" }], next_cursor: null }],
+    ["/v1/inbox/changes", { changes: [null], more: false }],
+    ["/v1/inbox/changes", { changes: [{ version: 1, change: "added", item: null }], more: false }],
+  ])("an answer of %s is not understood that has %o, and the next good one is", async (path, malformed) => {
+    const inbox = open({ push: null });
+    await eventually(() => expect(inbox.state.status).toBe("polling"));
+    server.add("one");
+    vi.stubGlobal("fetch", async (address: string, init?: RequestInit) =>
+      new URL(address).pathname === path
+        ? new Response(JSON.stringify({ ...server.counts, ...malformed }))
+        : server.fetch(address, init),
+    );
+    const asking = path === "/v1/inbox" ? open({ push: null }) : inbox;
+    asking.refresh();
+    const message = "The server's answer is not understood.";
+    await eventually(() => expect(asking.state.problem).toMatchObject({ code: "incompatible", message }));
+    vi.stubGlobal("fetch", server.fetch);
+    asking.refresh();
+    await eventually(() => expect(titles(asking)).toEqual(["one"]));
+  });
+
+  it.each([null, "a text", { change: "added", item: null, version: 1, epoch: "epoch-1", unread: 1, unseen: 1 }])(
+    "what the socket says is not understood (%o): the changes are fetched",
+    async (told) => {
+      const inbox = await openOnline();
+      server.add("one", { lost: true });
+      server.say("notification", told);
+      await eventually(() => expect(titles(inbox)).toEqual(["one"]));
+    },
+  );
 });
