@@ -7,6 +7,7 @@ and whatever else happens it asks the API for the changes since its own.
 import asyncio
 import contextlib
 import json
+import math
 import random
 import threading
 import time
@@ -21,6 +22,7 @@ from client.inbox import RECONNECT_WITHIN_SECONDS, SYNC_AGAIN_SECONDS
 from tests.faults.load import TOKEN_SECONDS
 from tests.support.stack import token_for
 
+SIGMAS = 6  # never reached by chance, whichever of the seconds was the busiest
 AT_ONCE = 50  # who connect for the first time
 ASKING = 2_000  # who have a request under way: more than there will be, so that it is they who ask so often, not we
 
@@ -162,3 +164,15 @@ class Many:
 
     def _do(self, step: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(step, self._loop).result()
+
+
+def most_by_chance(clients: int, down_seconds: float) -> float:
+    """How many ask within a second at most, if each comes back at a random moment after a server was down so long.
+
+    The moments of the first attempts are uniform over `RECONNECT_WITHIN_SECONDS`. Who tried while the server was down
+    tries again, uniform over as many seconds, while others try for the first time. That is the mean; the number within
+    a second is binomial, so its variance is at most its mean.
+    """
+    within = RECONNECT_WITHIN_SECONDS
+    mean = clients / within * (1 + min(down_seconds / within, 1))
+    return mean + SIGMAS * math.sqrt(mean)

@@ -11,11 +11,10 @@ from urllib.parse import quote
 from websocket import create_connection
 
 from bench.attack import attack
-from client.inbox import RECONNECT_WITHIN_SECONDS
 from dev.processes import wait_for
 from tests.faults.house import House
 from tests.faults.load import Crowd, produce
-from tests.faults.many import Many
+from tests.faults.many import Many, most_by_chance
 from tests.faults.registry import Broken, fault
 from tests.support.stack import token_for
 
@@ -76,13 +75,14 @@ def many_clients_reconnecting(house: House, crowd: Crowd) -> Iterator[None]:
         killed = time.monotonic()
         produce(house, "POST", "/v1/notifications", {"topic": topic, "kind": "offer", "title": "To all of you"})
         push.start()
+        down_seconds = time.monotonic() - killed
         yield
         try:
             wait_for(lambda: many.have(1), crowd.pace.converged_within, "all to be back, with what they missed")
         except TimeoutError as late:
             raise Broken(str(late)) from None
         busiest = many.busiest_second(killed)
-    if busiest > 2 * len(names) / RECONNECT_WITHIN_SECONDS:
+    if busiest > most_by_chance(len(names), down_seconds):
         raise Broken(f"{len(names)} clients that came back asked the API {busiest} times within a second")
 
 
