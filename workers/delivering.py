@@ -9,7 +9,8 @@ from uuid import UUID
 from lib import failpoints
 from lib.group_commit import GroupCommit
 from models.db.database import DatabaseUnavailable, Locked, is_away
-from models.delivery import batch_order, deliver
+from models.delivery import batch_order, broadcasts
+from models.delivery import deliver as delivery
 from models.retries.errors import Unfit, blaming
 from workers import attempts
 from workers.celery import app, database
@@ -86,10 +87,12 @@ def _enqueue_next(batches: Collection[UUID]) -> None:
         return
     with database.read() as session:
         free = batch_order.next_of(session, batches, datetime.now(UTC))
-    if free.direct:
-        app.send_task(DELIVER, [[str(one) for one in free.direct]], {"again": True})
+    for again in (False, True):
+        direct = [str(one) for one in free.direct if (one in free.again) is again]
+        if direct:
+            app.send_task(DELIVER, [direct], {"again": again})
     for one in free.wide:
-        app.send_task(FAN_OUT, [str(one)], {"again": True})
+        app.send_task(FAN_OUT, [str(one)], {"again": one in free.again})
 
 
 def _deliver_together(batches: Sequence[list[UUID]]) -> list[None]:
@@ -112,7 +115,7 @@ def _deliver(ids: list[UUID]) -> set[UUID]:
     while left:
         try:
             with blaming(), database.write_at_once() as session:
-                delivered = deliver.deliver(session, left, datetime.now(UTC), ordered=ordered)
+                delivered = delivery.deliver(session, left, datetime.now(UTC), ordered=ordered)
         except Locked:
             free = held_inboxes.meet(left)
             if len(free) == len(left):  # it was no inbox, or was let go meanwhile
@@ -132,12 +135,20 @@ def _deliver(ids: list[UUID]) -> set[UUID]:
     return waiting
 
 
-def _announce(delivered: deliver.Delivery) -> None:
+def _announce(delivered: delivery.Delivery) -> None:
     failpoints.reached(failpoints.DELIVERED)
     tell(delivered.changes)
     failpoints.reached(failpoints.ANNOUNCED)
-    for notification_id in delivered.wide:
+    for notification_id in _first(delivered.wide):
         app.send_task(FAN_OUT, [str(notification_id)])
+
+
+def _first(wide: list[UUID]) -> list[UUID]:
+    """Of these broadcasts the first of each batch: each one that ends has the next enqueued."""
+    if len(wide) <= 1:
+        return wide
+    with database.read() as session:
+        return broadcasts.leading(session, wide, datetime.now(UTC)).first
 
 
 def _free(behind: list[UUID]) -> list[UUID]:

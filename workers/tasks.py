@@ -9,7 +9,7 @@ from uuid import UUID
 from celery import Task
 
 from models.db.database import Locked, Session
-from models.delivery import fanout
+from models.delivery import broadcasts, fanout, locked
 from models.delivery import withdraw as withdrawal
 from models.delivery.fanout import Chunk
 from models.inbox import reading
@@ -107,19 +107,20 @@ def relay() -> None:
     for _ in range(0, RELAY_AT_MOST, RELAY_BATCH):
         with database.write() as session:
             due = accept.due(session, now, RELAY_BATCH)
-        _relay(due)
+            leading = broadcasts.leading(session, [one for one in due.deliver if one in due.wide], now)
+            locked.come_back_soon(session, leading.second, now)
+        _relay(due, leading.first)
         if len(due.deliver) + len(due.withdraw) < RELAY_BATCH:
             return
 
 
-def _relay(due: Due) -> None:
+def _relay(due: Due, wide: Sequence[UUID]) -> None:
     for again in (False, True):
         narrow = [one for one in due.deliver if one not in due.wide and (one in due.again) is again]
         for some in _cut(narrow, due.batches):
             deliver.delay([str(one) for one in some], again=again)
-    for one in due.deliver:
-        if one in due.wide:
-            fan_out.delay(str(one), again=one in due.again)
+    for one in wide:
+        fan_out.delay(str(one), again=one in due.again)
     together = [str(one) for one in due.withdraw if one not in due.wide and one not in due.again]
     for start in range(0, len(together), RELAY_TOGETHER):
         withdraw_named.delay(together[start : start + RELAY_TOGETHER])

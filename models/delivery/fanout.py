@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, Row, case, delete, func, select, update
 from models.db.database import Session
 from models.db.insert import insert_into
 from models.db.literals import exactly
-from models.delivery import postgres
-from models.delivery.batch_order import Order, order_of
+from models.delivery import broadcasts, postgres
+from models.delivery.batch_order import Order, hold_on
 from models.delivery.items import write_items
 from models.inbox.rendering import Change
 from models.limits import ID_MAX
@@ -56,8 +56,8 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
         return Chunk([], finished=True)
     part, abreast = _free_part(session, row), 1
     if part is None:
-        if row.batch is not None and (order := order_of(session, [row.id], now)).held:
-            return Chunk([], finished=True, held=order)
+        if held := hold_on(session, row, now):
+            return Chunk([], finished=True, held=held)
         abreast = _begin(session, row, size, now)
         part = _free_part(session, row) if abreast else None
     if part is None:
@@ -149,6 +149,8 @@ def _end(session: Session, row: Row[Any], now: datetime) -> bool:
         delivered = {"delivered_at": now, "enqueue_at": _unless_cancelled(row.expires_at)}
         session.execute(update(notifications).where(notifications.c.id == row.id).values(delivered))
         forget_parts(session, row.id)
+        if row.batch is not None:
+            broadcasts.advance(session, row.batch, now)
         return True
     return False
 
