@@ -58,14 +58,25 @@ class _Audience:
         else:
             self.topics.add(row.topic)
 
-    def shares(self, row: Row[Any], subscribed: set[tuple[str, str]]) -> bool:
+    def shares(self, row: Row[Any], subscribed: "_Subscribed") -> bool:
         """Whether it concerns somebody whom this notification concerns; of two broadcasts it is taken for granted."""
         if row.recipients is None:
-            named = self.names if row.everyone else {one for one in self.names if (row.topic, one) in subscribed}
-            return bool(named or self.topics or self.everyone)
+            if self.topics or self.everyone or row.everyone:
+                return bool(self.topics or self.everyone or self.names)
+            return not self.names.isdisjoint(subscribed.recipients_of.get(row.topic, ()))
         if self.everyone or not self.names.isdisjoint(row.recipients):
             return True
-        return any((topic, one) in subscribed for topic in self.topics for one in row.recipients)
+        if not self.topics:
+            return False
+        return any(not self.topics.isdisjoint(subscribed.topics_of.get(one, ())) for one in row.recipients)
+
+
+@dataclass
+class _Subscribed:
+    """Which topics the recipients of some notifications are subscribed to, and the other way round."""
+
+    topics_of: dict[str, set[str]] = field(default_factory=dict)
+    recipients_of: dict[str, set[str]] = field(default_factory=dict)
 
 
 def order_of(session: Session, ids: Collection[UUID], now: datetime) -> Order:
@@ -167,13 +178,15 @@ def _held(session: Session, rows: Sequence[Row[Any]], wanted: set[UUID]) -> tupl
     return held, [id_ for id_ in first.values() if id_ in wanted]
 
 
-def _subscribed(session: Session, rows: Sequence[Row[Any]]) -> set[tuple[str, str]]:
+def _subscribed(session: Session, rows: Sequence[Row[Any]]) -> _Subscribed:
     """Which topics of these the recipients that these name are subscribed to."""
     topics = {row.topic for row in rows if row.recipients is None and row.topic is not None}
     names = sorted({name for row in rows if topics for name in row.recipients or ()})
-    found = set[tuple[str, str]]()
+    found = _Subscribed()
     for start in range(0, len(names), ASKED_AT_ONCE):
         some = subscriptions.c.topic.in_(topics), subscriptions.c.recipient_id.in_(names[start : start + ASKED_AT_ONCE])
         chosen = select(subscriptions.c.topic, subscriptions.c.recipient_id).where(*some)
-        found |= {(topic, recipient) for topic, recipient in session.execute(chosen)}
+        for topic, recipient in session.execute(chosen):
+            found.topics_of.setdefault(recipient, set()).add(topic)
+            found.recipients_of.setdefault(topic, set()).add(recipient)
     return found

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -319,3 +320,24 @@ def test_a_fan_out_that_has_begun_is_not_held_by_what_is_retried(database: Datab
         assert len(fanout.fan_out(session, ids[1], 1, NOW).changes) == 1
         session.execute(update(rows).where(rows.c.id == ids[0]).values(parked_at=None))
     assert len(fan_out(database, ids[1]).changes) == 1
+
+
+class Counting(dict[str, set[str]]):
+    """Counts how often something is looked up."""
+
+    count = 0
+
+    def get(self, *args: Any) -> Any:
+        self.count += 1
+        return super().get(*args)
+
+
+@pytest.mark.parametrize(("before", "looks"), [(TOPIC, 1_000), (EVERYONE, 0), ("xy", 0)])
+def test_recipients_are_compared_with_all_topics_by_one_look_each(before: Any, looks: int) -> None:
+    audience, subscribed = batch_order._Audience(), batch_order._Subscribed(topics_of=Counting())
+    for n in range(1 if before == "xy" else 1_000):
+        named = {"recipients": before} if before == "xy" else {"recipients": None, **before, "topic": f"topic {n}"}
+        audience.add(cast("Any", SimpleNamespace(**{"everyone": False, **named})))
+    direct = cast("Any", SimpleNamespace(recipients=[f"person {n}" for n in range(1_000)]))
+    assert audience.shares(direct, subscribed) is (before == EVERYONE)
+    assert cast("Counting", subscribed.topics_of).count == looks
