@@ -174,6 +174,6 @@ def _one_chunk(
             attempts.forgive([notification_id])
         raise
     if chunk.held:
-        delivering.held_inboxes.come_back_soon(chunk.held.first_held)
         attempts.forgive(chunk.held.held if counted else [])
+        delivering.held_inboxes.come_back_soon(chunk.held.first_held)
     return chunk

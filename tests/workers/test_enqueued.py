@@ -120,3 +120,26 @@ while queue:
 assert titles("bob") == list("0123")
 """,
     )
+
+
+def test_an_attempt_that_had_to_wait_is_taken_back_whatever_fails_after_it(sqlite_url: str) -> None:
+    run(
+        sqlite_url,
+        """
+from models.db.database import DatabaseUnavailable
+
+def fail(_):
+    raise DatabaseUnavailable("busy")
+
+delivering.held_inboxes.come_back_soon = fail
+ids = accept(BOB, TOPIC)
+try:
+    tasks.fan_out.run(str(ids[1]), again=True)
+except DatabaseUnavailable:
+    pass
+else:
+    raise AssertionError("nothing had to wait")
+with database.read() as session:
+    assert session.scalars(select(rows.c.attempts)).all() == [0, 0]
+""",
+    )
