@@ -14,7 +14,7 @@ from workers.celery import database
 log = logging.getLogger(__name__)
 
 
-def begin(ids: list[UUID]) -> list[list[UUID]]:
+def begin(ids: list[UUID]) -> parking.Begun:
     with database.write() as session:
         return parking.begin(session, ids, datetime.now(UTC))
 

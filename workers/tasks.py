@@ -36,14 +36,8 @@ def deliver(self: Task, ids: list[str], again: bool = False) -> None:
 
     `again` says of these three tasks that it was enqueued before: then each attempt is counted before it is made.
     """
-    wanted = [UUID(one) for one in ids]
-    if not (again or _came_back(self)):
-        delivering.attempt(wanted, counted=False)
-        return
-    for portion in attempts.begin(delivering.held_inboxes.pass_by(wanted)):
-        delivering.attempt(portion, counted=True)
-    if _came_back(self):  # who had them may have delivered them, and died before it went on
-        delivering.go_on_after(wanted)
+    came_back = _came_back(self)
+    delivering.deliver([UUID(one) for one in ids], counted=again or came_back, came_back=came_back)
 
 
 @app.task(name=FAN_OUT, bind=True)
@@ -158,21 +152,21 @@ def _one_chunk(
     step: Callable[[Session, UUID, int, datetime], Chunk], notification_id: UUID, size: int, *, counted: bool
 ) -> Chunk:
     """It says whether no other is wanted now. A task takes one, so that single notifications never wait behind many."""
-    if counted and not attempts.begin([notification_id]):
-        return Chunk([], finished=True)
-    try:
-        with blaming(), database.write() as session:
-            chunk = step(session, notification_id, size, datetime.now(UTC))
-    except Unfit as error:
-        delivering.fail(notification_id, error, counted=counted)
-        return Chunk([], finished=True)
-    except Locked:
-        delivering.leave_locked([notification_id], counted=counted)
-        return Chunk([], finished=True)
-    except Exception:
-        if counted:
-            attempts.forgive([notification_id])
-        raise
+    with delivering.following() as batches:
+        if counted and not delivering.begin([notification_id], batches).ids:
+            return Chunk([], finished=True)
+        try:
+            with blaming(), database.write() as session:
+                chunk = step(session, notification_id, size, datetime.now(UTC))
+        except Unfit as error:
+            delivering.fail(notification_id, error, batches, counted=counted)
+            return Chunk([], finished=True)
+        except Locked:
+            delivering.leave_locked([notification_id], counted=counted)
+            return Chunk([], finished=True)
+        except Exception:
+            attempts.forgive([notification_id] if counted else [])
+            raise
     if chunk.held:
         attempts.forgive(chunk.held.held if counted else [])
         delivering.held_inboxes.come_back_soon(chunk.held.first_held)

@@ -81,9 +81,11 @@ class _Subscribed:
 
 def order_of(session: Session, ids: Collection[UUID], now: datetime) -> Order:
     """Which of these may go now; others of their batches stay where they are."""
-    rows = _waiting(session, batches_of(session, ids), now)
+    columns = notifications.c.id, notifications.c.batch, notifications.c.recipients.is_(None).label("wide")
+    given = session.execute(select(*columns).where(notifications.c.id.in_(ids))).all()
+    rows = _waiting(session, {row.batch for row in given if row.batch is not None}, now)
     held, first_held = _held(session, rows, set(ids))
-    wide = {row.id for row in rows if row.recipients is None}
+    wide = {row.id for row in given if row.wide}
     free = sorted(set(ids) - set(held))
     return Order([one for one in free if one not in wide], [one for one in free if one in wide], held, first_held)
 

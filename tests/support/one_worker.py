@@ -7,6 +7,7 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
@@ -69,3 +70,22 @@ def titles(recipient: str) -> list[str]:
     query = select(content).join(inbox_items, items.notification_id == rows.c.id).where(items.recipient_id == recipient)
     with database.read() as session:
         return [json.loads(one)["title"] for one in session.scalars(query.order_by(items.seq))]
+
+
+def calls(module: ModuleType, name: str) -> list[tuple[Any, ...]]:
+    """A list that grows by the arguments of each call of this function from now on."""
+    counted: list[tuple[Any, ...]] = []
+    function = getattr(module, name)
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        counted.append(args)
+        return function(*args, **kwargs)
+
+    setattr(module, name, counting)
+    return counted
+
+
+def column(name: str) -> Sequence[Any]:
+    """Of all notifications, in the order of ids."""
+    with database.read() as session:
+        return session.scalars(select(rows.c[name]).order_by(rows.c.id)).all()

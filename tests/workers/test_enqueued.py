@@ -139,7 +139,96 @@ except DatabaseUnavailable:
     pass
 else:
     raise AssertionError("nothing had to wait")
-with database.read() as session:
-    assert session.scalars(select(rows.c.attempts)).all() == [0, 0]
+assert column("attempts") == [0, 0]
+""",
+    )
+
+
+def test_after_the_death_of_a_worker_a_batch_is_read_once_and_not_for_each_of_it(sqlite_url: str) -> None:
+    run(
+        sqlite_url,
+        """
+ids = accept(*[{"recipients": ("carol",)}], *[BOB] * MANY, {"recipients": ("carol", "bob")}, BOB)
+change(ids[1:], attempts=1, enqueued=1)
+found, following = calls(delivering.batch_order, "order_of"), calls(delivering.batch_order, "next_of")
+tasks.deliver.run([str(one) for one in ids[1:]], again=True)
+assert titles("bob") == [str(n + 1) for n in range(MANY)]
+assert column("attempts") == [0] * (MANY + 1) + [1, 1]
+assert (len(found), len(following)) == (1, 1)
+assert enqueued() == [("deliver", [str(ids[0])])]
+run_next()
+assert {one for _, held in enqueued() for one in held} == {str(one) for one in ids[-2:]}
+""",
+    )
+
+
+def test_one_that_fails_alone_holds_back_those_behind_it(sqlite_url: str) -> None:
+    run(
+        sqlite_url,
+        """
+ids = accept(BOB, {"recipients": ("bob", "bob")}, {"recipients": ("carol",)}, BOB)
+change(ids, attempts=1, enqueued=1)
+tasks.deliver.run([str(one) for one in ids], again=True)
+assert (titles("bob"), titles("carol")) == (["0"], ["2"])
+assert column("attempts") == [0, 2, 0, 1]
+""",
+    )
+
+
+def test_a_broadcast_that_failed_among_direct_ones_is_left_to_a_fan_out(sqlite_url: str) -> None:
+    run(
+        sqlite_url,
+        """
+ids = [accept(TOPIC)[0], *accept(BOB, TOPIC)]
+change(ids, attempts=1, enqueued=1)
+tasks.deliver.run([str(one) for one in ids], again=True)
+assert titles("bob") == ["0"]
+assert {args for args in enqueued()} == {("fan_out", str(ids[0])), ("fan_out", str(ids[2]))}
+while queue:
+    run_next()
+assert titles("bob") == ["0", "0", "1"]
+""",
+    )
+
+
+@pytest.mark.parametrize("attempts", ["0", "1"])
+def test_attempts_that_an_outage_prevented_are_taken_back(sqlite_url: str, attempts: str) -> None:
+    run(
+        sqlite_url,
+        """
+from models.db.database import DatabaseUnavailable
+from models.retries.errors import Unfit
+
+ids = accept(*[BOB] * 8)
+change(ids, attempts=ATTEMPTS, enqueued=ATTEMPTS)
+outcomes = [Unfit("one of them"), DatabaseUnavailable("busy")]
+
+def fail(*_, **__):
+    raise outcomes.pop(0)
+
+delivering.delivery.deliver = fail
+if ATTEMPTS:
+    outcomes = outcomes[1:]
+try:
+    tasks.deliver.run([str(one) for one in ids], again=True)
+except DatabaseUnavailable:
+    pass
+else:
+    raise AssertionError("no outage")
+assert column("attempts") == [ATTEMPTS] * 8
+""".replace("ATTEMPTS", attempts),
+    )
+
+
+def test_what_is_parked_instead_of_a_further_attempt_holds_back_nothing(sqlite_url: str) -> None:
+    run(
+        sqlite_url,
+        """
+ids = accept(BOB, BOB)
+change(ids[:1], attempts=6, enqueued=6)
+tasks.deliver.run([str(ids[0])], again=True)
+assert enqueued() == [("deliver", [str(ids[1])])]
+run_next()
+assert titles("bob") == ["1"]
 """,
     )
