@@ -48,10 +48,7 @@ def fan_out(self: Task, notification_id: str, again: bool = False) -> None:
     for _ in range(0 if chunk.finished else fanout.PARTS if is_resumed else chunk.abreast):
         fan_out.delay(notification_id)  # other threads, or other workers, write the next while these are announced
     tell(chunk.changes)
-    if chunk.ended:
-        delivering.go_on([chunk.ended])
-    elif chunk.finished and _came_back(self):
-        delivering.go_on_after([UUID(notification_id)])
+    _go_on_after(self, chunk, notification_id)
 
 
 @app.task(name=WITHDRAW, bind=True)
@@ -61,6 +58,7 @@ def withdraw(self: Task, notification_id: str, again: bool = False) -> None:
     if not chunk.finished:
         withdraw.delay(notification_id)
     tell(chunk.changes)
+    _go_on_after(self, chunk, notification_id)
 
 
 @app.task(name=WITHDRAW_NAMED, bind=True)
@@ -70,15 +68,17 @@ def withdraw_named(self: Task, ids: list[str]) -> None:
     if _came_back(self):
         _withdraw_each(left, again=True)
         return
-    while left:
-        try:
-            with blaming(), database.write() as session:
-                withdrawn = withdrawal.withdraw_named(session, left, datetime.now(UTC))
-        except (Unfit, Locked):
-            _withdraw_each(left, again=False)
-            return
-        tell(withdrawn.changes)
-        left = withdrawn.left
+    with delivering.following() as batches:
+        while left:
+            try:
+                with blaming(), database.write() as session:
+                    withdrawn = withdrawal.withdraw_named(session, left, datetime.now(UTC))
+            except (Unfit, Locked):
+                _withdraw_each(left, again=False)
+                return
+            batches.update(withdrawn.batches)
+            tell(withdrawn.changes)
+            left = withdrawn.left
 
 
 def _withdraw_each(ids: Sequence[UUID], *, again: bool) -> None:
@@ -141,6 +141,14 @@ def _cut(ids: Sequence[UUID], batches: Mapping[UUID, UUID]) -> Iterator[list[UUI
 def forget() -> None:
     """Forget what is older than its retention, a batch at a time; then count who saw and read what many have."""
     maintenance.run_steps()
+
+
+def _go_on_after(task: Task, chunk: Chunk, notification_id: str) -> None:
+    """Enqueue what waited for it. Who had a message that came back may have ended it, and died before it did so."""
+    if chunk.ended:
+        delivering.go_on([chunk.ended])
+    elif chunk.finished and _came_back(task):
+        delivering.go_on_after([UUID(notification_id)])
 
 
 def _came_back(task: Task) -> bool:

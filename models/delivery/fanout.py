@@ -36,7 +36,8 @@ class Chunk:
     """One step through many inboxes: what changed in them, and whether it was the last.
 
     Where it was the first, as many as are `abreast` may be made from now on side by side. `held` is set where nothing
-    was done, as something before it in its batch waits; `ended` names the batch of a fan-out whose last chunk this was.
+    was done, as something before it in its batch waits; `ended` names the batch of a fan-out whose last chunk this was,
+    or of an undelivered notification whose withdrawal this began.
     """
 
     changes: Sequence[Change]

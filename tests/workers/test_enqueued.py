@@ -232,3 +232,57 @@ run_next()
 assert titles("bob") == ["1"]
 """,
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "withdraw"),
+    [
+        ("BOB", "cancelled_at", "withdraw.run(str(ids[0]))"),
+        ("TOPIC", "expires_at", "withdraw.run(str(ids[0]))"),
+        ("BOB", "expires_at", "withdraw_named.run([str(ids[0])])"),
+    ],
+)
+def test_what_ends_undelivered_lets_those_behind_it_go_at_once(
+    sqlite_url: str, first: str, end: str, withdraw: str
+) -> None:
+    run(
+        sqlite_url,
+        f"""
+ids = accept({first}, TOPIC, BOB, {{"recipients": ("carol",)}})
+change(ids[:1], {end}=datetime.now(UTC))
+for _ in range(2):
+    tasks.{withdraw}
+assert enqueued() == [("fan_out", str(ids[1]))]
+while queue:
+    run_next()
+assert titles("bob") == ["1", "2"]
+""",
+    )
+
+
+def test_a_withdrawal_that_came_back_lets_those_behind_it_go(sqlite_url: str) -> None:
+    run(
+        sqlite_url,
+        """
+ids = accept(BOB, BOB)
+change(ids[:1], cancelled_at=datetime.now(UTC), withdrawn_at=datetime.now(UTC))
+tasks.withdraw.push_request(delivery_info={"redelivered": True})
+tasks.withdraw.run(str(ids[0]))
+assert enqueued() == [("deliver", [str(ids[1])])]
+""",
+    )
+
+
+def test_what_was_delivered_and_is_withdrawn_has_nothing_enqueued(sqlite_url: str) -> None:
+    run(
+        sqlite_url,
+        """
+ids = accept(BOB, BOB)
+deliver(ids[:1])
+queue.clear()
+change(ids[:1], cancelled_at=datetime.now(UTC))
+tasks.withdraw.run(str(ids[0]))
+assert not queue
+assert not titles("bob")
+""",
+    )
