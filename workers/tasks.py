@@ -97,6 +97,7 @@ def announce(recipient_id: str, versions: list[int]) -> None:
 @app.task(name=RELAY)
 def relay() -> None:
     """Enqueue what was accepted and is not delivered, what has become due, and what has expired."""
+    attempts.settle()
     now = datetime.now(UTC)
     for _ in range(0, RELAY_AT_MOST, RELAY_BATCH):
         with database.write() as session:
