@@ -1,34 +1,71 @@
-"""What is kept of an attempt: that it began, why it failed, or that it was nobody's fault."""
+"""What is kept of an attempt: that it began, why it failed, or that it was nobody's fault.
+
+A database that is busy or down when an attempt ends does not make it an attempt that its worker died of: the end is
+recorded by this process as soon as the database takes it.
+"""
 
 import logging
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
-from models.db.database import DatabaseUnavailable
+from models.db.database import DatabaseUnavailable, Session
 from models.retries import parked as parking
 from models.retries.errors import Unfit
 from workers.celery import database
 
+OWED_MAX = 10_000  # records that wait for the database; beyond that the oldest are dropped
+
 log = logging.getLogger(__name__)
 
+Record = Callable[[Session], object]
 
-def begin(ids: list[UUID]) -> list[list[UUID]]:
+_owed: deque[Record] = deque(maxlen=OWED_MAX)
+
+
+def begin(ids: list[UUID]) -> parking.Begun:
+    settle()
     with database.write() as session:
         return parking.begin(session, ids, datetime.now(UTC))
 
 
 def fail(notification_id: UUID, error: Unfit, *, counted: bool) -> bool:
-    """True when that was the last attempt, and it is parked."""
-    with database.write() as session:
+    """True when that was the last attempt, and it is parked. If the database is down, it is recorded later."""
+    parked = False
+
+    def record(session: Session) -> None:
+        nonlocal parked
         parked = parking.fail(session, notification_id, error, datetime.now(UTC), counted=counted)
+
+    _record(record)
     log.error("%s id=%s error=%s", "parked" if parked else "attempt_failed", notification_id, error)
     return parked
 
 
 def forgive(ids: Collection[UUID]) -> None:
-    """Where the database is gone as well the count stays: then the attempt ended like one that took it along."""
-    if ids:
-        with suppress(DatabaseUnavailable), database.write() as session:
-            parking.forgive(session, list(ids))
+    """If the database is down, the attempts are taken back later: they must not be counted as a worker's death."""
+    taken_back = list(ids)
+    if taken_back:
+        _record(lambda session: parking.forgive(session, taken_back))
+
+
+def settle() -> None:
+    """Record what could not be recorded while the database was down or busy."""
+    while _owed:
+        with suppress(IndexError):  # another thread was faster
+            record = _owed.popleft()
+            if not _record(record):
+                return
+
+
+def _record(record: Record) -> bool:
+    """Answers whether it is recorded; if not, it is kept for `settle`."""
+    try:
+        with database.write() as session:
+            record(session)
+    except DatabaseUnavailable:
+        _owed.append(record)
+        return False
+    return True

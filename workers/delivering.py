@@ -9,8 +9,11 @@ from uuid import UUID
 from lib import failpoints
 from lib.group_commit import GroupCommit
 from models.db.database import DatabaseUnavailable, Locked, is_away
-from models.delivery import batch_order, deliver
+from models.delivery import batch_order, broadcasts
+from models.delivery import deliver as delivery
+from models.delivery.batch_order import Order
 from models.retries.errors import Unfit, blaming
+from models.retries.parked import Begun
 from workers import attempts
 from workers.celery import app, database
 from workers.locked_inboxes import HeldInboxes
@@ -22,31 +25,100 @@ THREADS_MAX = 1_000  # of a worker: each waits for one delivery at the most
 log = logging.getLogger(__name__)
 
 
-def attempt(ids: list[UUID], *, counted: bool) -> None:
-    """Deliver them; what is wrong with one of them does not hold up the others."""
-    try:
+def deliver(ids: list[UUID], *, counted: bool, came_back: bool = False) -> None:
+    """Deliver them; what is wrong with one of them does not hold up the others. Then enqueue what they held back.
+
+    `came_back`: who had them may have delivered them, and died before it enqueued what they held back.
+    """
+    with following() as batches:
+        batches.update(_batches_of(ids if came_back else []))
         if counted:
-            attempts.forgive(_deliver(ids))  # not with others: should it kill the worker, they would be blamed as well
+            _attempt_again(ids, batches)
         else:
-            deliveries.do(ids)
-    except Unfit as error:
-        if len(ids) == 1:
-            fail(ids[0], error, counted=counted)
-            return
-        for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
-            attempt(half, counted=counted)
-    except Locked:
-        leave_locked(ids, counted=counted)
+            _attempt(ids, batches, counted=False)
+
+
+@contextmanager
+def following() -> Iterator[set[UUID]]:
+    """Enqueue what may go on in these batches when the block ends: once, as each batch is read for it."""
+    batches = set[UUID]()
+    try:
+        yield batches
+    finally:
+        go_on(batches)
+
+
+def begin(ids: list[UUID], batches: set[UUID]) -> Begun:
+    """Count attempts. To `batches` are added those of notifications that had used all attempts and are parked."""
+    begun = attempts.begin(ids)
+    batches |= _batches_of(begun.parked)
+    return begun
+
+
+def fail(notification_id: UUID, error: Unfit, batches: set[UUID], *, counted: bool) -> None:
+    """Keep why an attempt failed. What is parked by it holds back nothing any more: its batch is added to `batches`."""
+    if attempts.fail(notification_id, error, counted=counted):
+        batches |= _batches_of([notification_id])
+
+
+def _attempt_again(ids: list[UUID], batches: set[UUID]) -> None:
+    """Deliver what was tried before, as each attempt is counted beforehand."""
+    begun = begin(held_inboxes.pass_by(ids), batches)
+    _attempt_all([begun.together] if begun.together else [], batches, counted=True, later=begun.alone)
+    _attempt_each(begun.alone, batches)
+
+
+def _attempt_each(ids: list[UUID], batches: set[UUID]) -> None:
+    """Deliver each alone. What is held back is found once for all of them, and again after one that did not arrive."""
+    left = ids
+    try:
+        while left:
+            found = _free(left)
+            attempts.forgive(set(left) - set(found.direct))
+            for one in found.wide:
+                app.send_task(FAN_OUT, [str(one)], {"again": True})
+            left = found.direct
+            arrived = True
+            while left and arrived:
+                one, left = left[0], left[1:]
+                arrived = _attempt([one], batches, counted=True, ordered=True)
     except Exception:
-        if counted:
-            attempts.forgive(ids)
+        attempts.forgive(left)
         raise
 
 
-def fail(notification_id: UUID, error: Unfit, *, counted: bool) -> None:
-    """Keep why an attempt failed. What is parked by it holds back nothing of its batch any more."""
-    if attempts.fail(notification_id, error, counted=counted):
-        go_on_after([notification_id])
+def _attempt_all(portions: list[list[UUID]], batches: set[UUID], *, counted: bool, later: Sequence[UUID] = ()) -> None:
+    """Deliver one portion after the other. Where that ends early, the attempts that were not made are taken back."""
+    left = [*[one for portion in portions for one in portion], *later]
+    for portion in portions:
+        left = left[len(portion) :]
+        try:
+            _attempt(portion, batches, counted=counted)
+        except Exception:
+            attempts.forgive(left if counted else [])
+            raise
+
+
+def _attempt(ids: list[UUID], batches: set[UUID], *, counted: bool, ordered: bool = False) -> bool:
+    """Answers whether all of them arrived, as far as that is known."""
+    try:
+        if not counted:
+            batches |= deliveries.do(ids)
+            return True
+        waiting = _deliver(ids, batches, ordered=ordered)
+        attempts.forgive(waiting)  # not with others: should it kill the worker, they would be blamed as well
+        return not waiting
+    except Unfit as error:
+        if len(ids) == 1:
+            fail(ids[0], error, batches, counted=counted)
+        else:
+            _attempt_all([ids[: len(ids) // 2], ids[len(ids) // 2 :]], batches, counted=counted)
+    except Locked:
+        leave_locked(ids, counted=counted)
+    except Exception:
+        attempts.forgive(ids if counted else [])
+        raise
+    return False
 
 
 def leave_locked(ids: Collection[UUID], *, counted: bool) -> None:
@@ -60,10 +132,15 @@ def leave_locked(ids: Collection[UUID], *, counted: bool) -> None:
 
 def go_on_after(ids: Collection[UUID]) -> None:
     """Enqueue what these may have held back."""
-    with _best_effort():
-        with database.glance() as session:
-            batches = batch_order.batches_of(session, ids)
-        _enqueue_next(batches)
+    go_on(_batches_of(ids))
+
+
+def _batches_of(ids: Collection[UUID]) -> set[UUID]:
+    batches = set[UUID]()
+    if ids:
+        with _best_effort(), database.glance() as session:
+            batches.update(batch_order.batches_of(session, ids))
+    return batches
 
 
 def go_on(batches: Collection[UUID]) -> None:
@@ -86,15 +163,23 @@ def _enqueue_next(batches: Collection[UUID]) -> None:
         return
     with database.read() as session:
         free = batch_order.next_of(session, batches, datetime.now(UTC))
-    if free.direct:
-        app.send_task(DELIVER, [[str(one) for one in free.direct]], {"again": True})
+    for again in (False, True):
+        direct = [str(one) for one in free.direct if (one in free.again) is again]
+        if direct:
+            app.send_task(DELIVER, [direct], {"again": again})
     for one in free.wide:
-        app.send_task(FAN_OUT, [str(one)], {"again": True})
+        app.send_task(FAN_OUT, [str(one)], {"again": one in free.again})
 
 
-def _deliver_together(batches: Sequence[list[UUID]]) -> list[None]:
-    _deliver([one for batch in batches for one in batch])
-    return [None for _ in batches]
+def _deliver_together(groups: Sequence[list[UUID]]) -> list[set[UUID]]:
+    """The batches in which something arrived are answered once, to the first of those who share this."""
+    batches = set[UUID]()
+    try:
+        _deliver([one for group in groups for one in group], batches)
+    except Exception:
+        go_on(batches)
+        raise
+    return [batches, *(set[UUID]() for _ in groups[1:])]
 
 
 # What is to be delivered while a delivery is under way shares the next; each task ends when its own are committed.
@@ -102,17 +187,16 @@ deliveries = GroupCommit(_deliver_together, max_size=CONCURRENCY, max_waiting=TH
 held_inboxes = HeldInboxes(database)
 
 
-def _deliver(ids: list[UUID]) -> set[UUID]:
+def _deliver(ids: list[UUID], batches: set[UUID], *, ordered: bool = False) -> set[UUID]:
     """Answers which of them wait: for an inbox that somebody holds, for what is before them in their batch, or for a
-    fan-out.
+    fan-out. To `batches` are added those in which something arrived.
     """
     left = held_inboxes.pass_by(ids)
-    waiting, behind, batches = set(ids) - set(left), list[UUID](), set[UUID]()
-    ordered = False
+    waiting, behind = set(ids) - set(left), list[UUID]()
     while left:
         try:
             with blaming(), database.write_at_once() as session:
-                delivered = deliver.deliver(session, left, datetime.now(UTC), ordered=ordered)
+                delivered = delivery.deliver(session, left, datetime.now(UTC), ordered=ordered)
         except Locked:
             free = held_inboxes.meet(left)
             if len(free) == len(left):  # it was no inbox, or was let go meanwhile
@@ -125,25 +209,32 @@ def _deliver(ids: list[UUID]) -> set[UUID]:
         waiting |= set(delivered.wide)
         batches |= set(delivered.batches)
         if behind and not left:
-            free = _free(behind)
+            free = _free(behind).direct
             waiting |= set(behind) - set(free)
             left, behind, ordered = free, [], True
-    go_on(batches)
     return waiting
 
 
-def _announce(delivered: deliver.Delivery) -> None:
+def _announce(delivered: delivery.Delivery) -> None:
     failpoints.reached(failpoints.DELIVERED)
     tell(delivered.changes)
     failpoints.reached(failpoints.ANNOUNCED)
-    for notification_id in delivered.wide:
+    for notification_id in _first(delivered.wide):
         app.send_task(FAN_OUT, [str(notification_id)])
 
 
-def _free(behind: list[UUID]) -> list[UUID]:
+def _first(wide: list[UUID]) -> list[UUID]:
+    """Of these broadcasts the first of each batch: each one that ends has the next enqueued."""
+    if len(wide) <= 1:
+        return wide
+    with database.read() as session:
+        return broadcasts.leading(session, wide, datetime.now(UTC)).first
+
+
+def _free(behind: list[UUID]) -> Order:
     """Which of these nothing holds back; of the others the first comes back soon."""
     with database.read() as session:
         found = batch_order.order_of(session, behind, datetime.now(UTC))
     if found.first_held:
         held_inboxes.come_back_soon(found.first_held)
-    return found.direct
+    return found

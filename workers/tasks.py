@@ -9,7 +9,7 @@ from uuid import UUID
 from celery import Task
 
 from models.db.database import Locked, Session
-from models.delivery import fanout
+from models.delivery import broadcasts, fanout, locked
 from models.delivery import withdraw as withdrawal
 from models.delivery.fanout import Chunk
 from models.inbox import reading
@@ -36,14 +36,8 @@ def deliver(self: Task, ids: list[str], again: bool = False) -> None:
 
     `again` says of these three tasks that it was enqueued before: then each attempt is counted before it is made.
     """
-    wanted = [UUID(one) for one in ids]
-    if not (again or _came_back(self)):
-        delivering.attempt(wanted, counted=False)
-        return
-    for portion in attempts.begin(delivering.held_inboxes.pass_by(wanted)):
-        delivering.attempt(portion, counted=True)
-    if _came_back(self):  # who had them may have delivered them, and died before it went on
-        delivering.go_on_after(wanted)
+    came_back = _came_back(self)
+    delivering.deliver([UUID(one) for one in ids], counted=again or came_back, came_back=came_back)
 
 
 @app.task(name=FAN_OUT, bind=True)
@@ -54,10 +48,7 @@ def fan_out(self: Task, notification_id: str, again: bool = False) -> None:
     for _ in range(0 if chunk.finished else fanout.PARTS if is_resumed else chunk.abreast):
         fan_out.delay(notification_id)  # other threads, or other workers, write the next while these are announced
     tell(chunk.changes)
-    if chunk.ended:
-        delivering.go_on([chunk.ended])
-    elif chunk.finished and _came_back(self):
-        delivering.go_on_after([UUID(notification_id)])
+    _go_on_after(self, chunk, notification_id)
 
 
 @app.task(name=WITHDRAW, bind=True)
@@ -67,6 +58,7 @@ def withdraw(self: Task, notification_id: str, again: bool = False) -> None:
     if not chunk.finished:
         withdraw.delay(notification_id)
     tell(chunk.changes)
+    _go_on_after(self, chunk, notification_id)
 
 
 @app.task(name=WITHDRAW_NAMED, bind=True)
@@ -76,15 +68,17 @@ def withdraw_named(self: Task, ids: list[str]) -> None:
     if _came_back(self):
         _withdraw_each(left, again=True)
         return
-    while left:
-        try:
-            with blaming(), database.write() as session:
-                withdrawn = withdrawal.withdraw_named(session, left, datetime.now(UTC))
-        except (Unfit, Locked):
-            _withdraw_each(left, again=False)
-            return
-        tell(withdrawn.changes)
-        left = withdrawn.left
+    with delivering.following() as batches:
+        while left:
+            try:
+                with blaming(), database.write() as session:
+                    withdrawn = withdrawal.withdraw_named(session, left, datetime.now(UTC))
+            except (Unfit, Locked):
+                _withdraw_each(left, again=False)
+                return
+            batches.update(withdrawn.batches)
+            tell(withdrawn.changes)
+            left = withdrawn.left
 
 
 def _withdraw_each(ids: Sequence[UUID], *, again: bool) -> None:
@@ -103,23 +97,25 @@ def announce(recipient_id: str, versions: list[int]) -> None:
 @app.task(name=RELAY)
 def relay() -> None:
     """Enqueue what was accepted and is not delivered, what has become due, and what has expired."""
+    attempts.settle()
     now = datetime.now(UTC)
     for _ in range(0, RELAY_AT_MOST, RELAY_BATCH):
         with database.write() as session:
             due = accept.due(session, now, RELAY_BATCH)
-        _relay(due)
+            leading = broadcasts.leading(session, [one for one in due.deliver if one in due.wide], now)
+            locked.come_back_soon(session, leading.second, now)
+        _relay(due, leading.first)
         if len(due.deliver) + len(due.withdraw) < RELAY_BATCH:
             return
 
 
-def _relay(due: Due) -> None:
+def _relay(due: Due, wide: Sequence[UUID]) -> None:
     for again in (False, True):
         narrow = [one for one in due.deliver if one not in due.wide and (one in due.again) is again]
         for some in _cut(narrow, due.batches):
             deliver.delay([str(one) for one in some], again=again)
-    for one in due.deliver:
-        if one in due.wide:
-            fan_out.delay(str(one), again=one in due.again)
+    for one in wide:
+        fan_out.delay(str(one), again=one in due.again)
     together = [str(one) for one in due.withdraw if one not in due.wide and one not in due.again]
     for start in range(0, len(together), RELAY_TOGETHER):
         withdraw_named.delay(together[start : start + RELAY_TOGETHER])
@@ -148,6 +144,14 @@ def forget() -> None:
     maintenance.run_steps()
 
 
+def _go_on_after(task: Task, chunk: Chunk, notification_id: str) -> None:
+    """Enqueue what waited for it. Who had a message that came back may have ended it, and died before it did so."""
+    if chunk.ended:
+        delivering.go_on([chunk.ended])
+    elif chunk.finished and _came_back(task):
+        delivering.go_on_after([UUID(notification_id)])
+
+
 def _came_back(task: Task) -> bool:
     """Whether a worker that had this message died or went away: the message may be what it died of."""
     return bool((task.request.delivery_info or {}).get("redelivered"))
@@ -157,22 +161,22 @@ def _one_chunk(
     step: Callable[[Session, UUID, int, datetime], Chunk], notification_id: UUID, size: int, *, counted: bool
 ) -> Chunk:
     """It says whether no other is wanted now. A task takes one, so that single notifications never wait behind many."""
-    if counted and not attempts.begin([notification_id]):
-        return Chunk([], finished=True)
-    try:
-        with blaming(), database.write() as session:
-            chunk = step(session, notification_id, size, datetime.now(UTC))
-    except Unfit as error:
-        delivering.fail(notification_id, error, counted=counted)
-        return Chunk([], finished=True)
-    except Locked:
-        delivering.leave_locked([notification_id], counted=counted)
-        return Chunk([], finished=True)
-    except Exception:
-        if counted:
-            attempts.forgive([notification_id])
-        raise
+    with delivering.following() as batches:
+        if counted and not delivering.begin([notification_id], batches).ids:
+            return Chunk([], finished=True)
+        try:
+            with blaming(), database.write() as session:
+                chunk = step(session, notification_id, size, datetime.now(UTC))
+        except Unfit as error:
+            delivering.fail(notification_id, error, batches, counted=counted)
+            return Chunk([], finished=True)
+        except Locked:
+            delivering.leave_locked([notification_id], counted=counted)
+            return Chunk([], finished=True)
+        except Exception:
+            attempts.forgive([notification_id] if counted else [])
+            raise
     if chunk.held:
-        delivering.held_inboxes.come_back_soon(chunk.held.first_held)
         attempts.forgive(chunk.held.held if counted else [])
+        delivering.held_inboxes.come_back_soon(chunk.held.first_held)
     return chunk

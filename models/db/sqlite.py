@@ -1,6 +1,7 @@
 """SQLite (WAL): its one write lock is taken in BEGIN."""
 
 import sqlite3
+import threading
 import time
 from contextlib import ExitStack
 from typing import Any
@@ -23,7 +24,8 @@ class Sqlite:
     def __init__(self, url: str) -> None:
         self.engine = create_engine(url, connect_args={"timeout": SQLITE_LOOK_EVERY_SECONDS})
         event.listen(self.engine, "connect", _prepare)
-        event.listen(self.engine, "begin", _begin)
+        event.listen(self.engine, "begin", self._begin)
+        self._waiting = threading.Lock()
 
     def open(self, engine: Engine) -> tuple[Connection, ExitStack]:
         """A connection, in a transaction if one is wanted; the stack ends both."""
@@ -35,6 +37,20 @@ class Sqlite:
 
     def renew(self) -> None:
         """There is no server that could close a connection."""
+
+    def _begin(self, session: Connection) -> None:
+        """A writer takes the lock at once: one that reads first and writes later can fail with no retry possible.
+
+        SQLite gives the lock to whoever asks at the right moment. So one thread of a process asks at a time: a process
+        with many threads would leave little to the others.
+        """
+        begin, deadline = _begin_of(session), time.monotonic() + SQLITE_PATIENCE_SECONDS
+        is_next = begin == BEGINS["write"] and self._waiting.acquire(timeout=SQLITE_PATIENCE_SECONDS)
+        try:
+            _try_until(session, begin, deadline)
+        finally:
+            if is_next:
+                self._waiting.release()
 
 
 def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
@@ -48,10 +64,7 @@ def _begin_of(session: Connection) -> str | None:
     return BEGINS.get(session.get_execution_options().get("belfry_begin", "write"))
 
 
-def _begin(session: Connection) -> None:
-    """A writer takes the lock at once: one that reads first and writes later can fail with no retry possible."""
-    deadline = time.monotonic() + SQLITE_PATIENCE_SECONDS
-    begin = _begin_of(session)
+def _try_until(session: Connection, begin: str | None, deadline: float) -> None:
     while begin:
         try:
             session.exec_driver_sql(begin)

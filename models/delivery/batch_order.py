@@ -15,13 +15,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Subquery, func, select
 
 from models.db.database import Session
 from models.db.literals import exactly
 from models.tables import notifications, subscriptions
 
-SHOWN = ("id", "batch", "recipients", "topic", "everyone")
+SHOWN = ("id", "batch", "recipients", "topic", "everyone", "attempts")
 TIMES = ("delivered_at", "cancelled_at", "parked_at", "deliver_at", "expires_at")
 ASKED_AT_ONCE = 1_000  # recipients in one query
 
@@ -32,12 +32,14 @@ class Order:
 
     The `direct` ones may go together, in one statement or one after the other in the order of ids. `first_held` are, of
     those held back, the first direct one of each batch, and the broadcast that is the first of its batch to be held.
+    `again`: those that may go and had an attempt before.
     """
 
     direct: list[UUID]
     wide: list[UUID]
     held: list[UUID]
     first_held: list[UUID]
+    again: frozenset[UUID] = field(default=frozenset(), compare=False)
 
 
 @dataclass
@@ -56,33 +58,78 @@ class _Audience:
         else:
             self.topics.add(row.topic)
 
-    def shares(self, row: Row[Any], subscribed: set[tuple[str, str]]) -> bool:
+    def shares(self, row: Row[Any], subscribed: "_Subscribed") -> bool:
         """Whether it concerns somebody whom this notification concerns; of two broadcasts it is taken for granted."""
         if row.recipients is None:
-            named = self.names if row.everyone else {one for one in self.names if (row.topic, one) in subscribed}
-            return bool(named or self.topics or self.everyone)
+            if self.topics or self.everyone or row.everyone:
+                return bool(self.topics or self.everyone or self.names)
+            return not self.names.isdisjoint(subscribed.recipients_of.get(row.topic, ()))
         if self.everyone or not self.names.isdisjoint(row.recipients):
             return True
-        return any((topic, one) in subscribed for topic in self.topics for one in row.recipients)
+        if not self.topics:
+            return False
+        return any(not self.topics.isdisjoint(subscribed.topics_of.get(one, ())) for one in row.recipients)
+
+
+@dataclass
+class _Subscribed:
+    """Which topics the recipients of some notifications are subscribed to, and the other way round."""
+
+    topics_of: dict[str, set[str]] = field(default_factory=dict)
+    recipients_of: dict[str, set[str]] = field(default_factory=dict)
 
 
 def order_of(session: Session, ids: Collection[UUID], now: datetime) -> Order:
     """Which of these may go now; others of their batches stay where they are."""
-    rows = _waiting(session, batches_of(session, ids), now)
+    columns = notifications.c.id, notifications.c.batch, notifications.c.recipients.is_(None).label("wide")
+    given = session.execute(select(*columns).where(notifications.c.id.in_(ids))).all()
+    rows = _waiting(session, {row.batch for row in given if row.batch is not None}, now)
     held, first_held = _held(session, rows, set(ids))
-    wide = {row.id for row in rows if row.recipients is None}
+    wide = {row.id for row in given if row.wide}
     free = sorted(set(ids) - set(held))
     return Order([one for one in free if one not in wide], [one for one in free if one in wide], held, first_held)
 
 
 def next_of(session: Session, batches: Collection[UUID], now: datetime) -> Order:
-    """Which of these batches may go now."""
-    rows = _waiting(session, batches, now)
+    """Which of these batches may go now. Where only broadcasts wait, those that are held back are not listed."""
+    first = first_broadcasts(session, batches, now)
+    mixed = _with_direct(session, batches, now)
+    rows = _waiting(session, mixed, now)
     held, first_held = _held(session, rows, {row.id for row in rows})
     stays = set(held)
     free = [row for row in rows if row.id not in stays]
     direct = [row.id for row in free if row.recipients is not None]
-    return Order(direct, [row.id for row in free if row.recipients is None], held, first_held)
+    free += [row for batch, (row, *_) in first.items() if batch not in mixed]
+    wide = [row.id for row in free if row.recipients is None]
+    return Order(direct, wide, held, first_held, frozenset(row.id for row in free if row.attempts))
+
+
+def hold_on(session: Session, broadcast: Row[Any], now: datetime) -> Order | None:
+    """What holds this broadcast back; None if nothing does.
+
+    Only the first broadcast of a batch is compared with what else waits in it: the others wait for that one.
+    """
+    if broadcast.batch is None:
+        return None
+    rows = waiting_in([broadcast.batch], now)
+    before = select(rows.c.id).where(rows.c.id < broadcast.id)
+    queries = before.exists(), before.where(rows.c.recipients.is_(None)).exists()
+    any_before, broadcast_before = session.execute(select(*queries)).one()
+    if broadcast_before:
+        return Order([], [], [broadcast.id], [])
+    order = order_of(session, [broadcast.id], now) if any_before else None
+    return order if order and order.held else None
+
+
+def first_broadcasts(session: Session, batches: Collection[UUID], now: datetime) -> dict[UUID, list[Row[Any]]]:
+    """The first two broadcasts that wait in each of these batches."""
+    rows = waiting_in(batches, now)
+    place = func.row_number().over(partition_by=rows.c.batch, order_by=rows.c.id).label("place")
+    placed = select(*(rows.c[name] for name in SHOWN), place).where(rows.c.recipients.is_(None)).subquery()
+    first = defaultdict[UUID, list[Row[Any]]](list)
+    for row in session.execute(select(placed).where(placed.c.place <= exactly(2)).order_by(placed.c.id)):
+        first[row.batch].append(row)
+    return dict(first)
 
 
 def batches_of(session: Session, ids: Collection[UUID]) -> list[UUID]:
@@ -90,16 +137,28 @@ def batches_of(session: Session, ids: Collection[UUID]) -> list[UUID]:
     return list(session.scalars(in_one.distinct()))
 
 
-def _waiting(session: Session, batches: Collection[UUID], now: datetime) -> Sequence[Row[Any]]:
-    """What waits of these batches, in the order of ids; read by their own index, see `models.delivery.postgres`."""
+def waiting_in(batches: Collection[UUID], now: datetime) -> Subquery:
+    """What waits of these batches; read by their own index, see `models.delivery.postgres`."""
     columns = (notifications.c[name] for name in (*SHOWN, *TIMES))
     theirs = select(*columns).where(notifications.c.batch.in_(batches)).offset(exactly(0)).subquery().c
     open_ = [theirs[name].is_(None) for name in ("delivered_at", "cancelled_at", "parked_at")]
     is_due = theirs.deliver_at.is_(None) | (theirs.deliver_at <= now)
     lives = theirs.expires_at.is_(None) | (theirs.expires_at > now)
-    return session.execute(
-        select(*(theirs[name] for name in SHOWN)).where(*open_, is_due, lives).order_by(theirs.id)
-    ).all()
+    return select(*(theirs[name] for name in SHOWN)).where(*open_, is_due, lives).subquery()
+
+
+def _waiting(session: Session, batches: Collection[UUID], now: datetime) -> Sequence[Row[Any]]:
+    """In the order of ids."""
+    if not batches:
+        return []
+    rows = waiting_in(batches, now)
+    return session.execute(select(rows).order_by(rows.c.id)).all()
+
+
+def _with_direct(session: Session, batches: Collection[UUID], now: datetime) -> set[UUID]:
+    """Those of the batches in which a direct notification waits."""
+    rows = waiting_in(batches, now)
+    return set(session.scalars(select(rows.c.batch).where(rows.c.recipients.is_not(None)).distinct()))
 
 
 def _held(session: Session, rows: Sequence[Row[Any]], wanted: set[UUID]) -> tuple[list[UUID], list[UUID]]:
@@ -121,13 +180,15 @@ def _held(session: Session, rows: Sequence[Row[Any]], wanted: set[UUID]) -> tupl
     return held, [id_ for id_ in first.values() if id_ in wanted]
 
 
-def _subscribed(session: Session, rows: Sequence[Row[Any]]) -> set[tuple[str, str]]:
+def _subscribed(session: Session, rows: Sequence[Row[Any]]) -> _Subscribed:
     """Which topics of these the recipients that these name are subscribed to."""
     topics = {row.topic for row in rows if row.recipients is None and row.topic is not None}
     names = sorted({name for row in rows if topics for name in row.recipients or ()})
-    found = set[tuple[str, str]]()
+    found = _Subscribed()
     for start in range(0, len(names), ASKED_AT_ONCE):
         some = subscriptions.c.topic.in_(topics), subscriptions.c.recipient_id.in_(names[start : start + ASKED_AT_ONCE])
         chosen = select(subscriptions.c.topic, subscriptions.c.recipient_id).where(*some)
-        found |= {(topic, recipient) for topic, recipient in session.execute(chosen)}
+        for topic, recipient in session.execute(chosen):
+            found.topics_of.setdefault(recipient, set()).add(topic)
+            found.recipients_of.setdefault(topic, set()).add(recipient)
     return found

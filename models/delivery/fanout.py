@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, Row, case, delete, func, select, update
 from models.db.database import Session
 from models.db.insert import insert_into
 from models.db.literals import exactly
-from models.delivery import postgres
-from models.delivery.batch_order import Order, order_of
+from models.delivery import broadcasts, postgres
+from models.delivery.batch_order import Order, hold_on
 from models.delivery.items import write_items
 from models.inbox.rendering import Change
 from models.limits import ID_MAX
@@ -36,7 +36,8 @@ class Chunk:
     """One step through many inboxes: what changed in them, and whether it was the last.
 
     Where it was the first, as many as are `abreast` may be made from now on side by side. `held` is set where nothing
-    was done, as something before it in its batch waits; `ended` names the batch of a fan-out whose last chunk this was.
+    was done, as something before it in its batch waits; `ended` names the batch of a fan-out whose last chunk this was,
+    or of an undelivered notification whose withdrawal this began.
     """
 
     changes: Sequence[Change]
@@ -56,8 +57,8 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
         return Chunk([], finished=True)
     part, abreast = _free_part(session, row), 1
     if part is None:
-        if row.batch is not None and (order := order_of(session, [row.id], now)).held:
-            return Chunk([], finished=True, held=order)
+        if held := hold_on(session, row, now):
+            return Chunk([], finished=True, held=held)
         abreast = _begin(session, row, size, now)
         part = _free_part(session, row) if abreast else None
     if part is None:
@@ -149,6 +150,8 @@ def _end(session: Session, row: Row[Any], now: datetime) -> bool:
         delivered = {"delivered_at": now, "enqueue_at": _unless_cancelled(row.expires_at)}
         session.execute(update(notifications).where(notifications.c.id == row.id).values(delivered))
         forget_parts(session, row.id)
+        if row.batch is not None:
+            broadcasts.advance(session, row.batch, now)
         return True
     return False
 

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
 from typing import Any
@@ -25,10 +25,14 @@ from models.tables import inbox_changes, inbox_items, notifications
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """What left the inboxes, and which notifications want another transaction."""
+    """What left the inboxes, and which notifications want another transaction.
+
+    `batches`: those of what was never delivered, which holds back nothing of them any more.
+    """
 
     changes: list[Change]
     left: list[UUID]
+    batches: list[UUID] = field(default_factory=list)
 
 
 def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
@@ -40,7 +44,9 @@ def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) 
     row = session.execute(_waiting(notifications.c.id == notification_id, now)).one_or_none()
     if row is None:
         return Chunk([], finished=True)
-    counted = _counted_before(row) or receipts.count(session, row.id, max(now, _ended_at(row)))
+    counted = _counted_before(row)
+    is_first = counted is None
+    counted = counted or receipts.count(session, row.id, max(now, _ended_at(row)))
     of_it = inbox_items.c.notification_id == notification_id
     holders = _holders(session, of_it, size)
     changes = _remember(session, _remove_items(session, of_it, holders), {notification_id: _why(row)}, now)
@@ -50,7 +56,7 @@ def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) 
     progress = _done(now) if finished else {"enqueue_at": now + FANOUT_PATIENCE, **NEW_START}
     values = progress | vars(counted)
     session.execute(update(notifications).where(notifications.c.id == notification_id).values(values))
-    return Chunk(changes, finished)
+    return Chunk(changes, finished, ended=row.batch if row.delivered_at is None and is_first else None)
 
 
 def withdraw_named(session: Session, ids: Sequence[UUID], now: datetime) -> Withdrawn:
@@ -67,7 +73,8 @@ def withdraw_named(session: Session, ids: Sequence[UUID], now: datetime) -> With
     changes = _remember(session, removed, {row.id: _why(row) for row in portion}, now)
     if portion:
         _finish(session, portion, removed, now)
-    return Withdrawn(changes, [row.id for row in left])
+    batches = {row.batch for row in portion if row.batch is not None and row.delivered_at is None}
+    return Withdrawn(changes, [row.id for row in left], sorted(batches))
 
 
 def _waiting(which: ColumnElement[bool], now: datetime) -> Select[Any]:

@@ -50,22 +50,38 @@ class Parked:
     reached: int  # inboxes
 
 
-def begin(session: Session, ids: Sequence[UUID], now: datetime) -> list[list[UUID]]:
+@dataclass(frozen=True)
+class Begun:
+    """Attempts that are counted: those to be made together, and those of notifications that failed before, each alone.
+
+    `parked`: these had used all their attempts.
+    """
+
+    together: list[UUID]
+    alone: list[UUID]
+    parked: list[UUID]
+
+    @property
+    def ids(self) -> list[UUID]:
+        return self.together + self.alone
+
+
+def begin(session: Session, ids: Sequence[UUID], now: datetime) -> Begun:
     """Count an attempt before it is made: what kills its worker can count none afterwards. Commit, then try.
 
-    Answers those to be tried together; who failed before is alone. Left out are those that another worker has in hand
-    or that had their attempt since the relay's last turn; who has used all of them is parked.
+    Left out are those that another worker has in hand or that had their attempt since the relay's last turn; who has
+    used all of them is parked.
     """
     columns = notifications.c.id, notifications.c.attempts
     turn = notifications.c.attempts <= notifications.c.enqueued
     waiting = select(*columns).where(notifications.c.id.in_(ids), has_a_step(now), turn).order_by(notifications.c.id)
     attempts = {row.id: row.attempts for row in session.execute(waiting.with_for_update(skip_locked=True))}
-    _park(session, [id_ for id_, used in attempts.items() if used >= ATTEMPTS], now)
+    parked = [id_ for id_, used in attempts.items() if used >= ATTEMPTS]
+    _park(session, parked, now)
     tried = [id_ for id_ in dict.fromkeys(ids) if attempts.get(id_, ATTEMPTS) < ATTEMPTS]
     _count(session, tried, 1, DIED)
-    first = [id_ for id_ in tried if attempts[id_] == 0]
-    alone = [[id_] for id_ in tried if attempts[id_] > 0]
-    return [first, *alone] if first else alone
+    together = [id_ for id_ in tried if attempts[id_] == 0]
+    return Begun(together, [id_ for id_ in tried if attempts[id_] > 0], parked)
 
 
 def forgive(session: Session, ids: Sequence[UUID]) -> None:

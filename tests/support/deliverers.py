@@ -27,7 +27,7 @@ from models.notifications.accept import NewNotification
 from models.subscriptions import subscribe
 from models.tables import inbox_items
 from models.tables import notifications as rows
-from workers import attempts, delivering, tasks
+from workers import delivering, tasks
 from workers.celery import app, database
 from workers.queues import DELIVER
 
@@ -54,14 +54,9 @@ def work() -> None:
             continue
         with suppress(DatabaseUnavailable):  # then the task fails, and the relay sees to it
             if name == DELIVER:
-                deliver([UUID(one) for one in args[0]], **kwargs)
+                tasks.deliver.run(args[0], **kwargs)
             else:
                 tasks.fan_out.run(args[0], **kwargs)
-
-
-def deliver(ids: list[UUID], again: bool = False) -> None:
-    for portion in attempts.begin(ids) if again else [ids]:
-        delivering.attempt(portion, counted=again)
 
 
 def relay() -> None:

@@ -14,6 +14,7 @@ import pytest
 from models.db.database import Database, Session
 from models.delivery import deliver as delivery
 from models.delivery import fanout
+from models.delivery import withdraw as withdrawal
 from models.inbox.rendering import Change
 from models.inbox.versions import hold
 from tests.api.running import Api, Caller, answered
@@ -124,3 +125,12 @@ def test_where_that_takes_too_long_it_is_said_and_the_request_can_be_repeated(
         assert int(answer.headers["Retry-After"]) > 0
         assert answered(shop.get(f"/v1/notifications/{id_}"), 200)["status"] == "cancelled"
     assert shop.delete(f"/v1/notifications/{id_}").status_code == 204
+
+
+def test_a_repeated_cancel_does_not_wait_for_the_withdrawal(database: Database, shop: Caller) -> None:
+    id_ = publish(shop, "topic")
+    write(database, write_a_chunk, id_)
+    assert shop.delete(f"/v1/notifications/{id_}").status_code == 204
+    with database.write() as session:
+        assert withdrawal.withdraw(session, id_, 10, datetime.now(UTC)).changes
+        assert shop.delete(f"/v1/notifications/{id_}").status_code == 204

@@ -1,20 +1,22 @@
 """A batch keeps its order: what waits holds back what comes after it for the same recipients, and nothing else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from models.db.database import Database
-from models.delivery import batch_order, fanout
+from models.delivery import batch_order, broadcasts, fanout
 from models.delivery import deliver as delivery
 from models.delivery.batch_order import Order
 from models.inbox.rendering import Rendered
 from models.notifications import accept as notifications
-from models.notifications.accept import NewNotification
+from models.notifications.accept import RELAY_AFTER, NewNotification
 from models.subscriptions import subscribe
 from models.tables import notifications as rows
 from tests.models.conftest import NOW
@@ -64,6 +66,19 @@ def following(database: Database, batch: UUID) -> Order:
 def fan_out(database: Database, id_: UUID) -> fanout.Chunk:
     with database.write() as session:
         return fanout.fan_out(session, id_, 10, NOW)
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """What is executed in the block."""
+    executed = list[str]()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        executed.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    yield executed
+    event.remove(database.engine, "before_cursor_execute", note)
 
 
 def titles(items_of: Items, recipient: str) -> list[str]:
@@ -246,6 +261,58 @@ def test_of_the_broadcasts_of_a_batch_only_the_first_that_is_held_comes_back(dat
 
 
 @pytest.mark.usefixtures("subscribers")
+def test_a_broadcast_behind_another_waits_without_a_look_at_any_audience(database: Database, post: Post) -> None:
+    ids = post("b", TOPIC, TOPIC)
+    with statements(database) as executed:
+        assert fan_out(database, ids[2]).held == Order([], [], ids[2:], [])
+    assert not [one for one in executed if "subscriptions" in one]
+    assert fan_out(database, ids[1]).held == Order([], [], [ids[1]], [ids[1]])
+
+
+@pytest.mark.usefixtures("subscribers")
+def test_of_broadcasts_alone_only_the_first_is_read_to_go_on(database: Database, post: Post) -> None:
+    ids = post(*[TOPIC] * 20)
+    with statements(database) as executed:
+        assert following(database, ids[0]).wide == ids[:1]
+    assert not [one for one in executed if "subscriptions" in one]
+
+
+@pytest.mark.usefixtures("subscribers")
+def test_when_a_broadcast_ends_the_next_two_have_a_turn_soon(database: Database, post: Post) -> None:
+    """In case nothing is enqueued after it."""
+    ids = post(*[TOPIC] * 6)
+    later = NOW + A_DAY
+    with database.write() as session:
+        session.execute(update(rows).values(enqueue_at=later))
+        session.execute(update(rows).where(rows.c.id == ids[2]).values(attempts=1))  # it has failed: its backoff stays
+        session.execute(update(rows).where(rows.c.id == ids[3]).values(parked_at=NOW))
+    for _ in range(2):
+        assert fan_out(database, ids[0]).finished
+    with database.read() as session:
+        turns = {row.id: row.enqueue_at for row in session.execute(select(rows.c.id, rows.c.enqueue_at))}
+    soon = NOW + RELAY_AFTER
+    assert [turns[one] for one in ids[1:]] == [soon, later, later, later, later]
+
+
+@pytest.mark.usefixtures("subscribers")
+@pytest.mark.parametrize(
+    "fate",
+    [
+        *({name: NOW} for name in ("delivered_at", "cancelled_at", "parked_at", "expires_at")),
+        {"deliver_at": NOW + A_DAY},
+    ],
+    ids=lambda fate: next(iter(fate)),
+)
+def test_the_first_broadcast_is_the_first_that_waits(database: Database, post: Post, fate: dict[str, datetime]) -> None:
+    ids, others = post(*[TOPIC] * 4), post("b", TOPIC, TOPIC)
+    with database.write() as session:
+        session.execute(update(rows).where(rows.c.id == ids[0]).values(fate))
+        leading = broadcasts.leading(session, [*ids, *others[1:]], NOW)
+    assert (leading.first, leading.second) == ([ids[1], others[1]], [ids[2], others[2]])
+    assert fan_out(database, ids[1]).held is None
+
+
+@pytest.mark.usefixtures("subscribers")
 def test_a_fan_out_that_has_begun_is_not_held_by_what_is_retried(database: Database, post: Post) -> None:
     ids = post("b", TOPIC)
     with database.write() as session:
@@ -253,3 +320,24 @@ def test_a_fan_out_that_has_begun_is_not_held_by_what_is_retried(database: Datab
         assert len(fanout.fan_out(session, ids[1], 1, NOW).changes) == 1
         session.execute(update(rows).where(rows.c.id == ids[0]).values(parked_at=None))
     assert len(fan_out(database, ids[1]).changes) == 1
+
+
+class Counting(dict[str, set[str]]):
+    """Counts how often something is looked up."""
+
+    count = 0
+
+    def get(self, *args: Any) -> Any:
+        self.count += 1
+        return super().get(*args)
+
+
+@pytest.mark.parametrize(("before", "looks"), [(TOPIC, 1_000), (EVERYONE, 0), ("xy", 0)])
+def test_recipients_are_compared_with_all_topics_by_one_look_each(before: Any, looks: int) -> None:
+    audience, subscribed = batch_order._Audience(), batch_order._Subscribed(topics_of=Counting())
+    for n in range(1 if before == "xy" else 1_000):
+        named = {"recipients": before} if before == "xy" else {"recipients": None, **before, "topic": f"topic {n}"}
+        audience.add(cast("Any", SimpleNamespace(**{"everyone": False, **named})))
+    direct = cast("Any", SimpleNamespace(recipients=[f"person {n}" for n in range(1_000)]))
+    assert audience.shares(direct, subscribed) is (before == EVERYONE)
+    assert cast("Counting", subscribed.topics_of).count == looks

@@ -42,8 +42,10 @@ def turn(database: Database, now: datetime) -> Due:
 
 
 def begin(database: Database, *ids: UUID, now: datetime = NOW) -> list[list[UUID]]:
+    """Those that are to be tried together, and each that is to be tried alone."""
     with database.write() as session:
-        return parking.begin(session, ids, now)
+        begun = parking.begin(session, ids, now)
+    return [some for some in (begun.together, *([one] for one in begun.alone)) if some]
 
 
 def fail(database: Database, id_: UUID, now: datetime = NOW, *, counted: bool = False) -> bool:

@@ -1,0 +1,91 @@
+"""One worker whose queue is a list, on the SQLite database of the environment: a test sees each task that it enqueues.
+
+Import this in a process of its own, because it replaces how tasks are enqueued.
+"""
+
+import json
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from models.inbox import reading
+from models.notifications import accept as notifications
+from models.notifications.accept import NewNotification
+from models.subscriptions import subscribe
+from models.tables import inbox_items
+from models.tables import notifications as rows
+from workers import delivering, tasks
+from workers.celery import app, database
+
+Enqueued = tuple[str, list[Any], dict[str, bool]]
+
+queue: deque[Enqueued] = deque()
+
+
+def send_task(name: str, args: Sequence[Any], kwargs: dict[str, bool] | None = None) -> None:
+    queue.append((name, list(args), kwargs or {}))
+
+
+def _delay(task: Any) -> None:
+    task.delay = lambda *args, **kwargs: send_task(task.name, args, kwargs)
+
+
+app.send_task = send_task
+for one in (tasks.deliver, tasks.fan_out, tasks.withdraw, tasks.withdraw_named):
+    _delay(one)
+for module in (delivering, tasks):
+    vars(module)["tell"] = lambda _: None  # nobody listens
+with database.write() as session:
+    reading.open_inboxes(session, ["bob", "carol"], datetime.now(UTC))
+    subscribe(session, "boots", ["bob", "carol"], datetime.now(UTC))
+
+
+def accept(*audiences: dict[str, Any]) -> list[UUID]:
+    """Accept a batch; each member by its audience and other fields."""
+    new = [NewNotification("shop", "offer", str(n), batch="a digest", **one) for n, one in enumerate(audiences)]
+    with database.write() as session:
+        return notifications.accept(session, new, datetime.now(UTC))
+
+
+def change(ids: Sequence[UUID], **values: Any) -> None:
+    with database.write() as session:
+        session.execute(update(rows).where(rows.c.id.in_(ids)).values(**values))
+
+
+def run_next() -> Enqueued:
+    """Run the task that was enqueued first."""
+    name, args, kwargs = queue.popleft()
+    app.tasks[name].run(*args, **kwargs)
+    return name, args, kwargs
+
+
+def titles(recipient: str) -> list[str]:
+    """Of the items in this inbox, oldest first."""
+    items, content = inbox_items.c, rows.c.content
+    query = select(content).join(inbox_items, items.notification_id == rows.c.id).where(items.recipient_id == recipient)
+    with database.read() as session:
+        return [json.loads(one)["title"] for one in session.scalars(query.order_by(items.seq))]
+
+
+def calls(module: ModuleType, name: str) -> list[tuple[Any, ...]]:
+    """A list that grows by the arguments of each call of this function from now on."""
+    counted: list[tuple[Any, ...]] = []
+    function = getattr(module, name)
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        counted.append(args)
+        return function(*args, **kwargs)
+
+    setattr(module, name, counting)
+    return counted
+
+
+def column(name: str) -> Sequence[Any]:
+    """Of all notifications, in the order of ids."""
+    with database.read() as session:
+        return session.scalars(select(rows.c[name]).order_by(rows.c.id)).all()
