@@ -117,7 +117,7 @@ def _greeting(stack: Stack, folder: Path) -> str:
     alice, bob = (_token(stack, name) for name in ("alice", "bob"))
     people = (f"{name}={_token(stack, name, 'notify')}" for name in ("alice", "bob", "carol"))
     page = f"{stack.api_url}/#{'&'.join(people)}"
-    places = {"api": stack.api_url, "push": stack.push_url, "telemetry.logs": folder / "log", "folder": folder}
+    places = {"api": stack.api_url, "push": stack.push_url, "logs": folder / "log", "folder": folder}
     return GREETING.format(page=page, alice=alice, bob=bob, **places)
 
 
