@@ -1,6 +1,5 @@
-"""The README's lines work as pasted; only the ports and the place of Python differ."""
+"""What the pages tell readers to paste works as it is; only the ports and the place of Python differ."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +10,10 @@ import pytest
 from dev.install import find_node
 from dev.processes import Process, wait_for
 from dev.stack import ROOT, Stack
+from tests.support.documents import CLIENTS, README, snippet
 from tests.support.needs import do_without
 from tests.support.people import Person
 from tests.support.stack import embedded_stack, token_for
-
-README = (ROOT / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +21,6 @@ def stack() -> Iterator[Stack]:
     """A system of its own, as new as the reader's: the README's numbers are those of a first try."""
     with embedded_stack() as running:
         yield running
-
-
-def snippet(language: str, stack: Stack) -> str:
-    """The README's one block in this language, pointed at the test's ports."""
-    [block] = re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    here = block.replace("http://127.0.0.1:8000", stack.api_url).replace("http://127.0.0.1:8001", stack.push_url)
-    return str(here.replace(".venv/bin/python", sys.executable))
 
 
 def lines_of_code(text: str) -> int:
@@ -41,7 +32,7 @@ def environment(stack: Stack, owner: str) -> dict[str, str]:
 
 
 def test_the_curl_lines_work_as_pasted(stack: Stack) -> None:
-    script = 'set -eu\ncurl() { command curl --fail-with-body "$@"; echo; }\n' + snippet("sh", stack)
+    script = 'set -eu\ncurl() { command curl --fail-with-body "$@"; echo; }\n' + snippet(README, "sh", stack)
     # Between publishing and reading a reader takes a breath; a script waits until bob has his items.
     before, reading = script.split("# the inbox of bob", 1)
     bash = ["bash", "-c", before]
@@ -49,7 +40,8 @@ def test_the_curl_lines_work_as_pasted(stack: Stack) -> None:
     assert first.returncode == 0, first.stdout + first.stderr
     bob = Person("bob", stack)
     bob.expect_stored(4)
-    tokens = "\n".join(line for line in before.splitlines() if "api.tokens" in line or "curl()" in line)
+    set_up = ("curl()", "API=", "ALICE=", "BOB=", "SHOP=")
+    tokens = "\n".join(line for line in before.splitlines() if line.startswith(set_up))
     bash = ["bash", "-c", f"set -eu\n{tokens}\n# {reading}"]
     then = subprocess.run(bash, cwd=ROOT, env=stack.environ, capture_output=True, text=True, check=False, timeout=60)
     assert then.returncode == 0, then.stdout + then.stderr
@@ -58,9 +50,19 @@ def test_the_curl_lines_work_as_pasted(stack: Stack) -> None:
     assert len(Person("carol", stack).items()) == 2
 
 
+def test_a_backend_publishes_with_the_lines_of_the_readme(stack: Stack, tmp_path: Path) -> None:
+    command = run("python", snippet(README, "python", stack), tmp_path / "publish.py")
+    environ = {**stack.environ, "SHOP": token_for("shop", "notify")}
+    first, retry = (
+        subprocess.run(command, env=environ, capture_output=True, text=True, check=True, timeout=60).stdout for _ in "ab"
+    )
+    assert first == retry  # the same id: a retry publishes nothing twice
+    wait_for(lambda: "Order 42 is on its way" in [one["title"] for one in Person("bob", stack).items()], 20, "the item")
+
+
 @pytest.mark.parametrize(("language", "name"), [("python", "client.py"), ("js", "client.mjs")])
 def test_a_client_of_fifteen_lines_works_as_pasted(stack: Stack, tmp_path: Path, language: str, name: str) -> None:
-    code = snippet(language, stack)
+    code = snippet(CLIENTS, language, stack)
     assert lines_of_code(code) <= 15
     owner = f"reader of {language}"
     alice = Person("alice", stack)

@@ -1,4 +1,4 @@
-"""The README's lines for HTML, React and Vue, as pasted; and what a page loads for them."""
+"""What the pages give for HTML, React and Vue works as pasted; and what a page loads for it."""
 
 import subprocess
 from collections.abc import Callable
@@ -11,19 +11,20 @@ from bench.first_load import PAGE, load
 from dev.install import find_node
 from dev.stack import ROOT, Stack
 from tests.browser.own_page import answer_with
+from tests.support.documents import CLIENTS, README, snippet
 from tests.support.needs import do_without
 from tests.support.people import Person
 from tests.support.stack import token_for
-from tests.test_readme import snippet
 
 OpenBrowser = Callable[..., BrowserContext]
 
 
-def test_the_line_for_plain_html_works_as_pasted(
-    open_browser: OpenBrowser, stack: Stack, shop: Person, bob: str
+@pytest.mark.parametrize("document", [README, CLIENTS])
+def test_the_lines_for_plain_html_work_as_pasted(
+    open_browser: OpenBrowser, stack: Stack, shop: Person, bob: str, document: str
 ) -> None:
     shop.notify(recipients=[bob], title="one")
-    body = snippet("html", stack).replace("eyJ…", token_for(bob))
+    body = snippet(document, "html", stack).replace("eyJ…", token_for(bob))
     page = answer_with(open_browser().new_page(), stack, body)
     page.expect_badge(1)
 
@@ -34,7 +35,7 @@ def test_the_component_for_a_framework_works_as_pasted(
 ) -> None:
     shop.notify(recipients=[bob], title="one")
     source = tmp_path / f"Inbox.{language}"
-    source.write_text(snippet(language, stack))
+    source.write_text(snippet(CLIENTS, language, stack))
     page = open_browser().new_page()
     page.add_init_script(f"window.TOKEN = '{token_for(bob)}'")
     script = bundle(language, source)

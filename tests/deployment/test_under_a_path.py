@@ -94,7 +94,7 @@ def test_the_python_client_follows_an_inbox(site: Site, slash: str) -> None:
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_a_stock_client_takes_the_path_as_the_readme_says(site: Site, transport: str) -> None:
+def test_a_stock_client_takes_the_path_as_an_option(site: Site, transport: str) -> None:
     heard: list[str] = []
     client = socketio.Client(handle_sigint=False)
     client.on("notification", lambda change: heard.append(change["item"]["title"]))

@@ -1,6 +1,5 @@
-"""The whole system below two paths of a site: nginx has the lines that the README gives."""
+"""The whole system below two paths of a site: nginx has the lines of docs/operations.md."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from dev.nginx import Nginx
 from dev.processes import free_port
 from dev.redis import EmbeddedRedis
 from dev.services import temporary_folder
-from dev.stack import ROOT, Stack
+from dev.stack import Stack
+from tests.support.documents import OPERATIONS, block
 from tests.support.needs import do_without
 from tests.support.stack import start_stack
 
@@ -59,9 +59,9 @@ def under_a_path() -> Iterator[Site]:
 
 
 def _lines(stack: Stack) -> str:
-    """Those of the README, with the ports of this stack."""
-    [lines] = re.findall(r"```nginx\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """Those of the page, with the ports of this stack."""
+    lines = block(OPERATIONS, "nginx")
     for theirs, ours in (("127.0.0.1:8000", stack.api_url), ("127.0.0.1:8001", stack.push_url)):
         assert theirs in lines
         lines = lines.replace(f"http://{theirs}", ours)
-    return str(lines)
+    return lines

@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import re
 import subprocess
 from pathlib import Path
 
@@ -11,11 +10,12 @@ import pytest
 
 from dev.install import find_node
 from dev.stack import ROOT
+from tests.support.documents import CLIENTS, block
 from tests.support.needs import do_without
 
 WEB = ROOT / "web"
 CLIENT_MAX_BYTES = 25_000  # gzipped, with socket.io-client
-AROUND_README = """
+AROUND_PASTED = """
 declare const api: string, push: string, getToken: () => Promise<string>;
 declare function draw(items: readonly { title: string }[], unread: number, status: string): void;
 """
@@ -61,8 +61,7 @@ def test_a_strict_typescript_consumer_is_told_what_fits_and_what_does_not(
     (tmp_path / "node_modules" / "belfry-web").symlink_to(WEB)  # as `npm install ../belfry/web` does
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "consumer.ts").write_text((Path(__file__).parent / "javascript" / "consumer.ts").read_text())
-    [pasted] = re.findall(r"^```ts\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    (tmp_path / "readme.ts").write_text(AROUND_README + pasted)
+    (tmp_path / "pasted.ts").write_text(AROUND_PASTED + block(CLIENTS, "ts"))
     tsc = WEB / "node_modules" / "typescript" / "bin" / "tsc"
     options = [
         "--noEmit",
@@ -78,6 +77,6 @@ def test_a_strict_typescript_consumer_is_told_what_fits_and_what_does_not(
     ]
     command = [str(node.program), str(tsc), *options, "--module", module, "--moduleResolution", resolution]
     done = subprocess.run(
-        [*command, "consumer.ts", "readme.ts"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        [*command, "consumer.ts", "pasted.ts"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
