@@ -1,1 +1,1 @@
-"""Measuring Belfry from outside: load that shares no code with it, against processes as they run in production."""
+"""Benchmarks. The load generator shares no code with Belfry; the processes run as in production."""

@@ -1,4 +1,4 @@
-"""`make bench`, `make bench-quick`: what Belfry costs and how fast it is, measured from outside.
+"""`make bench`, `make bench-quick`: throughput, latency, losses and CPU of the whole product.
 
 python -m bench [--quick] [--runs N]                     every workload
 python -m bench WORKLOAD [--quick] [--runs N] [OPTIONS]  one of them; see python -m bench WORKLOAD --help
@@ -20,16 +20,16 @@ from bench.house import Ground, House, end_when_told, new_house, prepared_ground
 from bench.options import add_arguments, given, whole_number
 from bench.report import RESULTS, Figure, Run, as_json, remember, say, table
 
-RUNS = 2  # a pair: where they differ much, something else was at work
-AT_MOST_SECONDS = 3600  # then something is stuck
-FILES = 16_384  # each client is one
+RUNS = 2  # two runs: if they differ much, the machine was busy
+AT_MOST_SECONDS = 3600  # seconds; longer means that something hangs
+FILES = 16_384  # one for each client
 GENERAL = {"quick": False, "on_running": False, "runs": None, "results": RESULTS}
 NAMED_SERVICES = ("BELFRY_POSTGRES_URL", "BELFRY_RABBITMQ_FOLDER")
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What measures it, and how much of it in full and quickly."""
+    """The function that measures it, and its options in full and in quick form."""
 
     measure: Callable[[House, Any], Awaitable[list[Figure]]]
     full: Any
@@ -51,7 +51,7 @@ def main(words: Sequence[str]) -> int:
         return 2
     end_when_told(AT_MOST_SECONDS)
     _allow_many_files()
-    gc.disable()  # nothing here makes cycles to speak of, and a collection would look like latency
+    gc.disable()  # few cycles are made, and a collection would count as latency
     chosen = [arguments.workload] if arguments.workload else list(WORKLOADS)
     with prepared_ground(private=not arguments.on_running) as ground:
         for name in chosen:

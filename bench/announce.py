@@ -1,7 +1,7 @@
-"""Announces on request, in a process apart: what the worker does after its commits, without the worker's work.
+"""A process that announces on request: what a worker does after its commits, without the worker's other work.
 
-Each line of standard input is an order, `{"kind": "broadcast", "times": 10}` or `{"kind": "own", "people": 5000,
-"version": 1}`; each line of standard output says when it was begun, in seconds of `perf_counter`. The broker is that of
+Each line of standard input is a request, `{"kind": "broadcast", "times": 10}` or `{"kind": "own", "people": 5000,
+"version": 1}`; each line of standard output is the start of one, in seconds of `perf_counter`. The broker is that of
 BROKER_URL.
 """
 
@@ -18,12 +18,12 @@ from bench.posts import content
 from push.broker.announcer import Announcer
 from push.broker.wire import Announcement
 
-TOGETHER = 50  # announcements that a worker hands over at once: those of one delivery
+TOGETHER = 50  # announcements in one call: those of one delivery
 EPOCH = str(uuid4())
 
 
 def name_of(place: int) -> str:
-    """Who is announced to."""
+    """The id of the nth recipient."""
     return f"user{place}"
 
 
@@ -49,7 +49,7 @@ def _own(order: dict[str, Any]) -> Iterator[list[Announcement]]:
 
 
 def _payload(version: int, n: int) -> dict[str, Any]:
-    """As the socket contract has it."""
+    """A payload as the socket contract defines it."""
     told = {"seq": version, "version": version, "id": str(uuid4()), "actor": None, "severity": "none", "topic": None}
     moments = {"created_at": datetime.now(UTC).isoformat(), "seen_at": None, "read_at": None, "archived_at": None}
     item = {**told, **content(n), **moments, "expires_at": None}

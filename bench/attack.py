@@ -1,4 +1,4 @@
-"""Hostile packets for a push server, the same for the same seed, and a client that sends them."""
+"""Hostile packets for a push server, determined by a seed, and a client that sends them."""
 
 import contextlib
 import json
@@ -22,12 +22,12 @@ PACKETS = [
 ]  # fmt: skip
 NESTED = ["42" + "[" * 5_000, '42["x",' + '{"a":' * 3_000, "4" + "9" * 4_000, "42" + "9" * 4_000 + "[]"]
 SPLINTERS = [b"[", b"{", b'"', b"-1", b"\xff", b"\x00", b"9" * 30, b",/"]
-TIMEOUT = 10  # seconds for a server that lives
+TIMEOUT = 10  # seconds for an answer of a server that works
 PATIENCE = 0.02
 
 
 def frame(opcode: int, payload: bytes, *, first: int = 0x80, masked: bool = True) -> bytes:
-    """A client's frame; `first` holds its flags."""
+    """A client's WebSocket frame; `first` holds its flags and opcode."""
     length = len(payload)
     if length < 126:
         size, extra = length, b""
@@ -37,11 +37,11 @@ def frame(opcode: int, payload: bytes, *, first: int = 0x80, masked: bool = True
         size, extra = 127, struct.pack("!Q", length)
     if not masked:
         return bytes([first | opcode, size]) + extra + payload
-    return bytes([first | opcode, size | 0x80]) + extra + b"\0\0\0\0" + payload  # a mask of zeros is one
+    return bytes([first | opcode, size | 0x80]) + extra + b"\0\0\0\0" + payload  # a mask of zeros is valid
 
 
 def packets(seed: int) -> Iterator[bytes]:
-    """Without end."""
+    """An endless series of packets."""
     chance = random.Random(seed)
     kinds = (_packet, _packet, _mutated, _mutated, _binary, _noise, _broken_frame, _fragments, _control, _nested)
     while True:
@@ -97,7 +97,9 @@ def _nested(chance: random.Random) -> bytes:
 
 
 def attack(port: int, seed: int, count: int, tokens: Iterator[str]) -> int:
-    """Send so many packets, a few over each connection; returns over how many. The server must take each new one."""
+    """Send this many packets, a few over each connection. Returns the number of connections.
+
+    The server must accept every new connection."""
     chance, source = random.Random(seed), packets(seed)
     connections = 0
     while count > 0:
@@ -113,7 +115,7 @@ def attack(port: int, seed: int, count: int, tokens: Iterator[str]) -> int:
 
 
 def connect(port: int, token: str | None) -> socket.socket:
-    """A WebSocket; with a token, that of a connected client."""
+    """Open a WebSocket; with a token, also connect to the namespace."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
     connection.sendall(HANDSHAKE.format(port=port).encode())
     answer = connection.recv(4096)
@@ -125,7 +127,7 @@ def connect(port: int, token: str | None) -> socket.socket:
 
 
 def _wait_until_taken(connection: socket.socket) -> None:
-    """Until the server hangs up, answers, or says nothing for a moment: it waits for the rest of a frame."""
+    """Return when the server closes, answers, or is silent for a moment because it waits for the rest of a frame."""
     answer = b""
     while b"done?" not in answer and select.select([connection], [], [], PATIENCE)[0]:
         data = connection.recv(65_536)

@@ -1,8 +1,8 @@
-"""`python -m bench.bare PORT`: the least that Flask can answer, under the API's own server; all else is held to it."""
+"""`python -m bench.bare PORT`: a minimal Flask answer under the API's own server, the calibration of every figure."""
 
 from gevent import monkey
 
-monkey.patch_all()  # as the API does
+monkey.patch_all()  # as the API does, before anything else is imported
 
 import sys  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""A Socket.IO client of the benches, spoken by hand over one socket, that shares no code with what it measures."""
+"""A minimal Socket.IO client over one raw socket. It shares no code with the product."""
 
 import json
 import os
@@ -13,7 +13,7 @@ TIMEOUT = 30
 
 
 class Client:
-    """One WebSocket, spoken by hand."""
+    """One WebSocket connection."""
 
     def __init__(self, port: int, token: str) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
@@ -38,7 +38,7 @@ class Client:
         self.socket.sendall(b"\x81" + size + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(data)))
 
     def texts(self) -> list[str]:
-        """What has come whole, after one read."""
+        """The complete messages after one read."""
         self._receive()
         found = []
         while (text := self._take()) is not None:

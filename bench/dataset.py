@@ -1,7 +1,7 @@
-"""Many inboxes, made by the database itself: millions of items in about a minute, in any mixture of states.
+"""Fills a database with millions of inbox items in about a minute, in any mixture of states, by SQL alone.
 
-The rows are what deliveries and readers would have left behind, and the counts are right. Indices and constraints of
-the large tables are put away while they are filled and made again as they were, whatever they are.
+The rows are those that deliveries and readers would have left, with correct counts. Indexes and constraints of the
+large tables are dropped during the fill and created again from their definitions.
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ import psycopg
 from psycopg import sql
 
 HEAVY = "heavy"
-HEAVY_CHANGES = 1_000  # the heavy inbox's latest versions; in the others the latest one is a change, too
+HEAVY_CHANGES = 1_000  # the latest versions of the heavy inbox; the latest version of each other is a change, too
 FULL_ITEMS = 1_000
 PRODUCER = "shop"
-END = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)  # when the last of it happened; notifications are a second apart
+END = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)  # the time of the last notification; they are a second apart
 FILLED = ("notifications", "inbox_items")
 
-# UUIDv7: the moment of notification n in milliseconds, and its number.
+# UUIDv7: the time of notification n in milliseconds, and its number.
 _MOMENT = "extract(epoch FROM %(end)s::timestamptz)::bigint * 1000 - (%(notifications)s - {n}) * 1000"
 _ID = f"(lpad(to_hex({_MOMENT}), 12, '0') || '70008' || lpad(to_hex({{n}}), 15, '0'))::uuid"
 
@@ -89,9 +89,9 @@ WHERE inboxes.recipient_id = counted.recipient_id
 
 @dataclass(frozen=True)
 class Mixture:
-    """How many of each; `heavy_state` is SQL that gives the state of the heavy recipient's item `seq`.
+    """How many rows of each sort; `heavy_state` is an SQL expression for the state of the heavy recipient's item `seq`.
 
-    The first notification has gone to everyone; the last two items of the others are unseen.
+    The first notification was sent to everyone; the last two items of the other recipients are unseen.
     """
 
     heavy_items: int
@@ -117,11 +117,11 @@ class Mixture:
 
 
 def fill(url: str, mixture: Mixture) -> None:
-    """Fill a migrated, empty PostgreSQL database. Its user must be a superuser."""
+    """Fill a migrated, empty PostgreSQL database. The user must be a superuser."""
     with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as connection:
         connection.execute("SET synchronous_commit = off")
         connection.execute("SET maintenance_work_mem = '512MB'")
-        connection.execute("SET session_replication_role = replica")  # foreign keys are right by construction
+        connection.execute("SET session_replication_role = replica")  # foreign keys are correct by construction
         with _without_indices(connection):
             heavy_items = _HEAVY_ITEMS.format(state=mixture.heavy_state)
             items = (_ITEMS.format(items=one) for one in (heavy_items, _OTHER_ITEMS, _FULL_ITEMS))
@@ -133,7 +133,7 @@ def fill(url: str, mixture: Mixture) -> None:
 
 @contextmanager
 def _without_indices(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """The large tables without the indices that would slow their filling; the keys that others refer to stay."""
+    """Drop the indexes of the large tables for the fill; keep the keys that others refer to."""
     found = connection.execute(
         "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
         " WHERE conrelid = ANY(%s::regclass[]) AND contype IN ('p', 'u')"

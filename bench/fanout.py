@@ -1,4 +1,4 @@
-"""fanout: one notification for many, of whom some are online; and how single ones fare meanwhile."""
+"""fanout: one notification for many recipients, some of them online, while single notifications are posted."""
 
 import asyncio
 import json
@@ -20,16 +20,16 @@ from bench.report import Figure, latencies, say
 
 Database = psycopg.AsyncConnection[tuple[Any, ...]]
 
-WIDE = 1_000_000_000  # the numbers of what is for many; those of single notifications are smaller
+WIDE = 1_000_000_000  # numbers of broadcasts begin here; those of single notifications are smaller
 WARM_UP = 300  # recipients
 SINGLES = 50  # people who receive single notifications
 ALONE = 0.5  # seconds of single notifications before
 POLL = 0.02
-POLL_SHARE = 0.01  # of the time that it has taken: exact enough, and cheap when it takes long
-PATIENCE = 60.0  # seconds in which a fan-out must move
+POLL_SHARE = 0.01  # of the elapsed time: exact enough, and cheap when it takes long
+PATIENCE = 60.0  # seconds in which a fan-out must make progress
 SAY_EVERY = 5.0
 
-# Names without order, as ids of applications are; `Audience.some` makes the same.
+# Ids in no order, like those of applications; `Audience.some` computes the same ones.
 _NAMES = "SELECT md5(%(topic)s || '-' || n) AS name FROM generate_series(1, %(count)s) n ORDER BY 1"
 _INBOXES = f"""
 INSERT INTO inboxes (recipient_id, version, unread, unseen, changes_since, opened_at)
@@ -54,7 +54,7 @@ QUICK = Options(sizes=(1_000, 10_000), online=200)
 
 @dataclass(frozen=True)
 class Audience:
-    """Recipients of their own, who subscribe to a topic; `everyone` is these and all others."""
+    """The subscribers of one topic; with `everyone`, all recipients."""
 
     topic: str
     own: int
@@ -74,7 +74,7 @@ class Audience:
 
 
 def audiences_of(sizes: Iterable[int]) -> list[Audience]:
-    """The first is to warm up, the last is everyone."""
+    """The audiences in order: the first warms up, the last is everyone."""
     *smaller, most = sorted(set(sizes))
     topics = [Audience("warm-up", WARM_UP), *(Audience(f"topic-{size}", size) for size in smaller)]
     others = sum(one.own for one in topics)
@@ -95,7 +95,7 @@ async def measure(house: House, options: Options) -> list[Figure]:
 
 
 class FanOut:
-    """One notification for an audience, of whom some are online, while others receive single ones."""
+    """One notification for an audience of which some are online, while other people receive single notifications."""
 
     def __init__(
         self, house: House, options: Options, singles: Crowd, posts: Posts, audience: Audience, number: int
@@ -143,14 +143,14 @@ class FanOut:
         return str(json.loads(answer.body)["id"])
 
     async def _waits(self, posted: Posting, began: float, ended: float) -> list[float]:
-        """Post to socket, in seconds, of the single notifications that were posted between these moments."""
+        """Seconds from post to socket of the single notifications that were posted between these times."""
         await self._singles.expect([(n, self._posts.recipient(n)) for n in posted.accepted])
         arrived = {n: at for one in self._singles.people.values() for n, at in one.arrived.items()}
         meanwhile = {n: one.at for n, one in posted.accepted.items() if began <= one.at <= ended}
         return [arrived[n] - at for n, at in meanwhile.items() if n in arrived]
 
     async def _expected(self, database: Database) -> int:
-        everyone = "SELECT count(*) FROM inboxes"  # the single ones' recipients among them
+        everyone = "SELECT count(*) FROM inboxes"  # the recipients of single notifications among them
         return await _number(database, everyone) if self._audience.everyone else self._audience.own
 
 
@@ -170,7 +170,7 @@ async def _connected(url: str) -> Database:
 
 
 async def _until_committed(database: Database, notification_id: str) -> float:
-    """When the last item was. Ends the bench when nothing moves."""
+    """The time at which the last item was committed. Ends the benchmark if nothing moves."""
     state = "SELECT recipient_count, delivered_at IS NOT NULL FROM notifications WHERE id = %s"
     began = moved = said = perf_counter()
     reached = -1

@@ -1,6 +1,6 @@
-"""`python -m bench.first_load`: what a page's first load transfers, and how long it takes until the inbox shows.
+"""`python -m bench.first_load`: bytes that a page's first load transfers, and the time until the inbox shows.
 
-A real Chromium, each time with an empty cache, against a system on SQLite that runs for this alone; a minute.
+Chromium, with an empty cache for each load, against a system on SQLite that it starts. Takes a minute.
 """
 
 import sys
@@ -20,13 +20,13 @@ from tests.support.stack import embedded_stack, token_for
 LOADS = 9
 ITEMS = 200
 PATIENCE = 60_000  # milliseconds
-A_PHONE = {"latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 750e3 / 8}  # bits a second: a slow 4G
+A_PHONE = {"latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 750e3 / 8}  # bits a second: slow 4G
 NETWORKS: dict[str, dict[str, float] | None] = {"loopback": None, "a slow 4G, emulated": A_PHONE}
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A shop</title>
 <script type="module" src="/static/belfry-inbox.js"></script></head><body>
 <belfry-inbox api="{api}" push="{push}" token="{token}" inline></belfry-inbox></body></html>"""
 
-# Notes the moment, since the navigation began, at which the first item stands on the screen.
+# Records when the first item is on the screen, counted from the navigation.
 NOTE = """(() => {
   const look = () => {
     const shown = [...document.querySelectorAll("belfry-inbox")].some((one) => one.shadowRoot?.querySelector(".row"));
@@ -41,7 +41,7 @@ LOADED = """() => [...performance.getEntriesByType("navigation"), ...performance
 
 @dataclass(frozen=True)
 class Load:
-    """Bytes by path, headers included, and milliseconds."""
+    """Bytes transferred by path, headers included, and milliseconds until the first item showed."""
 
     transferred: dict[str, int]
     shown_ms: float
@@ -75,7 +75,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def fill(stack: Stack, people: tuple[str, ...]) -> None:
-    """As many items as a busy inbox holds, with texts of a usual length."""
+    """Publish as many items as a busy inbox holds, with texts of a usual length."""
     told = [
         {
             "recipients": list(people),
@@ -91,8 +91,8 @@ def fill(stack: Stack, people: tuple[str, ...]) -> None:
 
 
 def load(browser: Browser, address: str, pace: dict[str, float] | None, answered: str | None = None) -> Load:
-    """One load of the page by a browser that never saw it; `answered` is the page, if it is not the server's."""
-    context = browser.new_context(bypass_csp=True)  # or the page may not be asked
+    """Load the page in a fresh browser context; `answered` is the page's HTML if the server does not serve it."""
+    context = browser.new_context(bypass_csp=True)  # otherwise the page cannot be queried
     page = context.new_page()
     page.add_init_script(NOTE)
     if answered:

@@ -1,4 +1,4 @@
-"""hold: what open connections cost, and how fast one push server hands out announcements."""
+"""hold: the cost of open connections, and the rate at which one push server emits announcements."""
 
 import asyncio
 import json
@@ -18,11 +18,11 @@ from bench.report import Figure, say
 from bench.socketio_client import Client
 from dev.stack import ROOT
 
-FIRST = 10  # clients that are there before it is measured what the others add
+FIRST = 10  # clients that connect before the measurement of the others begins
 SETTLE = 1.0
 IDLE_SECONDS = 5.0
 BROADCASTS_TOGETHER = 10
-PATIENCE = 60.0  # seconds for a round; what is missing then was dropped
+PATIENCE = 60.0  # seconds for a round; what is missing then counts as dropped
 POLL = 0.02
 
 
@@ -36,7 +36,7 @@ QUICK = Options(clients=1_000, rounds=2)
 
 
 class Ears:
-    """Clients that count what they hear all together."""
+    """Clients with one shared count of the events that they receive."""
 
     def __init__(self, house: House) -> None:
         self.clients: list[Client] = []
@@ -70,7 +70,7 @@ class Ears:
 
 
 class Announcing:
-    """The process that announces: takes an order, answers when it began."""
+    """The announcing process: takes a request, answers the time at which it began."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -150,7 +150,7 @@ async def _own(house: House, ears: Ears, announcer: Announcing, rounds: int) -> 
 async def _rounds(
     house: House, ears: Ears, announcer: Announcing, orders: list[dict[str, Any]], each: int, what: str
 ) -> list[Figure]:
-    """The first one warms up; a round begins when all have heard the last."""
+    """The first round warms up. A round begins when all clients have received the last one."""
     await _round(ears, announcer, orders[0], each)
     costs = Costs(house)
     done = [await _round(ears, announcer, order, each) for order in orders[1:]]
@@ -163,7 +163,7 @@ async def _rounds(
 
 
 async def _round(ears: Ears, announcer: Announcing, order: dict[str, Any], each: int) -> tuple[int, float]:
-    """How many deliveries, in how many seconds."""
+    """The number of deliveries, and their seconds."""
     before = ears.heard
     began = await announcer.order(**order)
     await ears.until_heard(before + each)

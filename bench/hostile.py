@@ -1,7 +1,8 @@
 """`[SEED=…] python -m bench.hostile`: a push server under hostile packets, and with a client that does not read.
 
-100,000 fuzzed packets, then 100,000 notifications for somebody who never reads them, while another user's notifications
-are timed. Prints what happened, and exits with 1 when a bound did not hold. Takes two to three minutes.
+It sends 100,000 fuzzed packets, then 100,000 notifications for a client that never reads, while another user's
+notifications are timed. It prints each finding beside its bound, and exits 1 if a bound does not hold. Takes two to
+three minutes.
 """
 
 import contextlib
@@ -32,7 +33,7 @@ from push.broker.wire import Announcement
 
 PACKETS = 100_000
 NOTIFICATIONS = 100_000
-BATCH = 50  # announced at once
+BATCH = 50  # announcements in one call
 WARM_UP = 5_000
 GROWTH_MAX_KIB = 10 * 1024
 LOG_MAX_BYTES = 4 * 1024 * 1024
@@ -40,7 +41,7 @@ LOG_MAX_BYTES = 4 * 1024 * 1024
 
 @dataclass
 class Watcher:
-    """Bob's screen: how long each of his notifications took, and whether all came whole and in order."""
+    """Bob's client: the latency of each of his notifications, and whether all arrived complete and in order."""
 
     client: Client
     seconds: list[float] = field(default_factory=list)
@@ -50,7 +51,7 @@ class Watcher:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
-        with contextlib.suppress(ConnectionError):  # the server's end
+        with contextlib.suppress(ConnectionError):  # of the server
             while True:
                 self._take_what_came()
 
@@ -68,7 +69,7 @@ class Watcher:
 
 
 class Bounds:
-    """What was found, and whether it was within its bound."""
+    """The findings, and whether each is within its bound."""
 
     def __init__(self) -> None:
         self.broken = False
@@ -81,14 +82,14 @@ class Bounds:
 
 
 def notify(broker_url: str, other: str, count: int, watcher: Watcher) -> None:
-    """So many notifications for another user, and one for bob with each batch."""
+    """Announce this many notifications for another user, and one for bob with each batch."""
     announcer = Announcer(broker_url)
     before = len(watcher.versions)
     batches = count // BATCH
     for number in range(batches):
         flood = [added(other, number * BATCH + each) for each in range(BATCH)]
         announcer.announce([*flood, added("bob", number)])
-        while number - (len(watcher.versions) - before) > 2:  # the server's pace, whatever this machine's is
+        while number - (len(watcher.versions) - before) > 2:  # at the server's rate, on any machine
             time.sleep(0.001)
     wait_for(lambda: len(watcher.versions) - before == batches, 60, "bob's last notification")
     announcer.close()
@@ -141,10 +142,10 @@ def out_of_order(versions: list[int]) -> int:
 
 @contextmanager
 def push_server(folder: Path) -> Iterator[tuple[Process, int, str, str]]:
-    """A push server over a Redis of its own: its process, port, secret, and the broker's URL."""
+    """Start a push server on a private Redis: its process, port, secret, and the broker's URL."""
     port, secret = free_port(), secrets.token_hex(32)
     database = Database(f"sqlite:///{folder}/belfry.db")
-    revocations.create(database.engine)  # all that a push server asks of a database
+    revocations.create(database.engine)  # the only table that a push server reads
     database.dispose()
     with EmbeddedRedis(folder / "redis.log") as redis:
         environ = {
@@ -161,7 +162,7 @@ def push_server(folder: Path) -> Iterator[tuple[Process, int, str, str]]:
 
 
 class does_not_read:  # noqa: N801  (it is used as a phrase)
-    """A client that connects, and never reads again; the system's own buffer for it is small."""
+    """A client that connects and never reads again; the kernel's buffer for it is small."""
 
     def __init__(self, port: int, token: str) -> None:
         self._client = Client(port, token)

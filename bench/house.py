@@ -1,7 +1,7 @@
-"""What is measured: the product by the commands of `Procfile`, on a PostgreSQL and a RabbitMQ, and what it is held to.
+"""The system under test: the processes of `Procfile` on PostgreSQL and RabbitMQ, and the calibration beside it.
 
-A ground has the services and a bare Flask application; each measurement builds a house of its own on it: an empty
-database, an empty virtual host, new processes.
+A `Ground` is the services and a bare Flask application. Each measurement starts a `House` on it: an empty database, an
+empty virtual host, new processes.
 """
 
 import os
@@ -38,7 +38,7 @@ GENERATOR = "generator"
 
 @dataclass(frozen=True)
 class Ground:
-    """Services that run, by URL and by the process that began them, and a bare Flask application beside them."""
+    """Running services, by URL and by their first process, and a bare Flask application."""
 
     folder: Path
     postgresql_url: str
@@ -48,20 +48,20 @@ class Ground:
     bare_port: int
 
     async def calibrate(self) -> float:
-        """The CPU-milliseconds of one bare Flask answer, now."""
+        """Measure the CPU-milliseconds of one bare Flask answer."""
         before = cpu_ms({"bare": self.bare.pid})["bare"]
         answers = await drive(self.bare_port, repeat(get("/")), CALIBRATION_CONNECTIONS, CALIBRATION_SECONDS)
         return (cpu_ms({"bare": self.bare.pid})["bare"] - before) / len(answers)
 
 
 def token(user: str, scope: str = "inbox") -> str:
-    """What lets a user read an inbox, or (by the scope `notify`) a producer publish."""
+    """A token for a user, or with the scope `notify` for a producer."""
     claims = {"sub": user, "scope": scope, "exp": int(time.time() + TOKEN_SECONDS)}
     return jwt.encode(claims, SECRET, algorithm="HS256")
 
 
 def end_when_told(at_most_seconds: int) -> None:
-    """Leave by `SystemExit`, so that what was started is stopped: on a signal, or after so long."""
+    """Raise `SystemExit` on a signal or after this many seconds, so that everything that was started is stopped."""
     for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(each, _stop)
     signal.alarm(at_most_seconds)
@@ -69,7 +69,7 @@ def end_when_told(at_most_seconds: int) -> None:
 
 @contextmanager
 def prepared_ground(*, private: bool = True) -> Iterator[Ground]:
-    """Private services, or those that the variables of `make services` name: quicker, and shared with their users."""
+    """Start private services, or use those that the variables of `make services` name: faster, but shared."""
     with temporary_folder() as folder:
         if private:
             with running(folder, fsync=True) as services:
@@ -84,7 +84,7 @@ def prepared_ground(*, private: bool = True) -> Iterator[Ground]:
 
 
 class House:
-    """A running product that nobody has used yet."""
+    """A running system with an empty database."""
 
     def __init__(self, ground: Ground, stack: Stack, database_url: str, broker_url: str) -> None:
         self.ground = ground
@@ -101,7 +101,7 @@ class House:
         return int(self.stack.environ["PUSH_PORT"])
 
     def cpu(self) -> dict[str, float]:
-        """CPU-milliseconds until now, by process; those of the load generator among them."""
+        """CPU-milliseconds so far, by process, the load generator included."""
         processes = {name: process.pid for name, process in self.stack.processes.items()}
         return {**cpu_ms({**processes, **self.ground.pids}), GENERATOR: time.process_time() * 1000}
 
@@ -116,16 +116,16 @@ def new_house(ground: Ground) -> Iterator[House]:
 
 
 class Costs:
-    """The CPU that a house has used since this was made; of processes that started `anew` since, all that they used."""
+    """The CPU that a house used since this object was made. Processes that were restarted (`anew`) count in full."""
 
     def __init__(self, house: House, anew: Sequence[str] = ()) -> None:
         self._house = house
         self._before = {name: 0 if name in anew else used for name, used in house.cpu().items()}
 
     def each(self, count: int, of: str, concerned: Sequence[str] = ()) -> list[Figure]:
-        """Shared among so many of something: all processes together, each (or those `concerned`), the load generator.
+        """CPU for each of this many operations: the sum, each process (or those `concerned`), the load generator.
 
-        The generator is not in the sum.
+        The sum leaves out the load generator.
         """
         used = {name: (now - self._before[name]) / max(1, count) for name, now in self._house.cpu().items()}
         generator = used.pop(GENERATOR)
@@ -137,7 +137,7 @@ class Costs:
 @contextmanager
 def _bare(folder: Path) -> Iterator[tuple[Process, int]]:
     port = free_port()
-    settings = {  # of which it uses none
+    settings = {  # the load generator uses none of it
         "DATABASE_URL": "sqlite:////nowhere",
         "BROKER_URL": "redis://nowhere",
         "JWT_SECRET": SECRET,

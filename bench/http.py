@@ -1,6 +1,6 @@
-"""HTTP as the load speaks it: whole requests, made beforehand, over connections that are kept alive.
+"""The load generator's HTTP: requests built in advance, over kept-alive connections.
 
-Shares no code with what is measured.
+It shares no code with the product.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class Answer:
 
 
 class Sent(NamedTuple):
-    """A request by its place among those given; moments in seconds of `perf_counter`. Status 0: hung up on."""
+    """A request by its index; times in seconds of `perf_counter`. Status 0: the server closed the connection."""
 
     place: int
     at: float
@@ -40,7 +40,7 @@ def send(method: str, path: str, token: str, body: object) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One connection, with one request under way."""
+    """One connection, with one request at a time."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -53,7 +53,7 @@ class Connection(asyncio.Protocol):
         return connection
 
     async def ask(self, request: bytes) -> Answer:
-        """Raises `ConnectionError` when the server hangs up first."""
+        """Raises `ConnectionError` if the server closes the connection first."""
         if self.closed:
             raise ConnectionError("the server has hung up")
         self._answer = asyncio.get_running_loop().create_future()
@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
 
 
 def _answer_in(data: bytes) -> Answer | None:
-    """The answer, when all of it is there."""
+    """The response, once it is complete."""
     head, found, body = data.partition(HEAD_END)
     if not found:
         return None
@@ -90,7 +90,7 @@ def _answer_in(data: bytes) -> Answer | None:
 
 
 class Pool:
-    """So many connections at most; a server may hang up on an idle one, which is then opened anew."""
+    """A pool with a maximum size. An idle connection that the server closed is opened again."""
 
     def __init__(self, port: int, size: int) -> None:
         self._port = port
@@ -99,7 +99,7 @@ class Pool:
             self._idle.put_nowait(None)
 
     async def ask(self, request: bytes) -> Answer:
-        """Wait for a connection and ask. Raises `OSError` when the server hangs up, or is not there."""
+        """Wait for a connection and send the request. Raises `OSError` if the server closes it or does not listen."""
         async with self._connection() as connection:
             return await connection.ask(request)
 
@@ -120,7 +120,7 @@ class Pool:
 
 
 async def drive(port: int, requests: Iterable[bytes], connections: int, seconds: float = float("inf")) -> list[Sent]:
-    """Ask as fast as the answers come, over so many connections, for so long or until there is nothing left to ask."""
+    """Send requests as fast as they are answered, over this many connections, until the time or the requests end."""
     places = enumerate(requests)
     done: list[Sent] = []
     end = perf_counter() + seconds
@@ -140,7 +140,7 @@ async def drive(port: int, requests: Iterable[bytes], connections: int, seconds:
 
 
 async def pace(pool: Pool, requests: Iterable[bytes], per_second: float) -> list[Sent]:
-    """Ask at a steady rate, whether or not the earlier ones are answered: who has to wait for a connection is late."""
+    """Send requests at a steady rate, whether or not earlier ones are answered. A wait for a connection is latency."""
     start = perf_counter()
     asked = []
     async with asyncio.TaskGroup() as group:

@@ -41,7 +41,7 @@ def _cpu_seconds(process: psutil.Process) -> float:
     try:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
-        return 0.0  # it has just ended
+        return 0.0  # the process has ended
     return float(times.user + times.system + times.children_user + times.children_system)
 
 

@@ -1,4 +1,4 @@
-"""A workload's options: a frozen dataclass whose fields say what they may be, and the command line that follows."""
+"""A workload's options: a frozen dataclass whose fields declare their bounds, and a command line made from it."""
 
 import argparse
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from typing import Any
 
 
 def number(default: int, *, most: int, least: int = 1, help: str = "") -> int:
-    """A field that is a whole number within these bounds."""
+    """A field that is an integer within these bounds."""
     metadata = {"parse": whole_number(least, most), "help": help}
     made: int = field(default=default, metadata=metadata)
     return made
 
 
 def numbers(*default: int, most: int, help: str = "") -> tuple[int, ...]:
-    """A field that is some whole numbers, separated by commas on the command line."""
+    """A field that is a list of integers, separated by commas on the command line."""
     one = whole_number(1, most)
 
     def parse(text: str) -> tuple[int, ...]:
@@ -30,13 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser, options: Any) -> None:
 
 
 def given(options: Any, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What of these options the command line named."""
+    """The options that the command line set."""
     named = vars(arguments)
     return {one.name: named[one.name] for one in fields(options) if one.name in named}
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:
-    """What reads an argument that is one within these bounds."""
+    """An argument parser for integers within these bounds."""
 
     def parse(text: str) -> int:
         if text.isascii() and text.isdigit() and least <= int(text) <= most:

@@ -1,4 +1,4 @@
-"""Who is online, what reached each of them, and whether it was all of it, once, and in order.
+"""Connected recipients: what reached each of them, and whether it arrived completely, once and in order.
 
 Notifications carry a number in `data.n`.
 """
@@ -15,28 +15,28 @@ from bench.http import Pool, get
 from bench.report import Figure, say
 from bench.socketio_client import Client
 
-AT_ONCE = 32  # who connect, or catch up
-PATIENCE = 20.0  # seconds without any arrival, after which the rest is asked for: the relay has had its turns
+AT_ONCE = 32  # that connect or catch up at a time
+PATIENCE = 20.0  # seconds without an arrival, after which the rest is fetched: by then the relay has run
 POLL = 0.05
 SAY_EVERY = 5.0
 
 
 class Person:
-    """One recipient: what arrived, by its number, and the version up to which nothing is missing."""
+    """One recipient: the notifications that arrived, by number, and the version up to which nothing is missing."""
 
     def __init__(self, name: str, on_sync: "Callable[[Person], None]") -> None:
         self.name = name
         self.token = token(name)
         self.on_sync = on_sync
         self.client: Client | None = None
-        self.arrived: dict[int, float] = {}  # number -> moment
+        self.arrived: dict[int, float] = {}  # number -> time
         self.repeated = self.disordered = self.doubled = 0
         self.whole = self._latest = 0
         self._ahead: set[int] = set()
-        self._heard: set[int] = set()  # versions that the socket brought
+        self._heard: set[int] = set()  # versions that came by the socket
 
     def hear(self, event: bytes) -> None:
-        """An event of the socket, as JSON text."""
+        """Handle an event of the socket, as JSON text."""
         name, payload = json.loads(event)
         if name == "notification":
             version = payload["version"]
@@ -48,7 +48,7 @@ class Person:
             self.on_sync(self)
 
     async def catch_up(self, pool: Pool) -> None:
-        """Ask for all changes since `whole`. Raises `OSError` when the API is not there."""
+        """Fetch all changes since `whole`. Raises `OSError` if the API does not listen."""
         more = True
         while more:
             answer = await pool.ask(get(f"/v1/inbox/changes?since={self.whole}", self.token))
@@ -61,7 +61,7 @@ class Person:
 
     @property
     def unheard(self) -> int:
-        """How much the API brought, and the socket did not."""
+        """The number of notifications that came by the API and not by the socket."""
         return self.whole + len(self._ahead) - len(self._heard)
 
     def _knows(self, version: int) -> bool:
@@ -81,9 +81,9 @@ class Person:
 
 
 class Crowd:
-    """All who are online, from the beginning of the `async with` block to its end.
+    """The connected recipients, for the duration of the `async with` block.
 
-    `on_loss` and `on_sync` are told of whom the server hung up on, and whom it told to sync.
+    `on_loss` is called for a recipient whose connection the server closed, `on_sync` for one that is told to sync.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Crowd:
         on_sync: Callable[[Person], None] = lambda _: None,
     ) -> None:
         self.people = {name: Person(name, on_sync) for name in names}
-        self.lost = 0  # of what was expected
+        self.lost = 0  # of those that were expected
         self._house = house
         self._on_loss = on_loss
 
@@ -115,9 +115,9 @@ class Crowd:
         return sum(len(person.arrived) for person in self.people.values())
 
     async def expect(self, wanted: Sequence[tuple[int, str]]) -> float:
-        """Wait until the notification of each number has reached this person; returns when the sockets' last one did.
+        """Wait until each number has reached its recipient. Returns the time of the last one that came by a socket.
 
-        What the sockets do not bring within a while is asked for at the API, and is lost if that has it neither.
+        What the sockets do not bring in time is fetched from the API; what is missing there is lost.
         """
         await self._wait(wanted)
         last = max((self.people[name].arrived.get(number, 0) for number, name in wanted), default=perf_counter())
@@ -134,7 +134,7 @@ class Crowd:
         pool.close()
 
     def faults(self, of: str = "") -> list[Figure]:
-        """What went wrong; all but the first two do no harm to a client that asks for what a gap shows is missing."""
+        """The faults. All but the first two are harmless to a client that fetches what a gap shows to be missing."""
         people = self.people.values()
         return [
             Figure(f"{of}lost", self.lost),
@@ -145,7 +145,7 @@ class Crowd:
         ]
 
     async def connect(self, person: Person) -> None:
-        """Raises `OSError` when the server is not there, or refuses."""
+        """Raises `OSError` if the server does not listen, or refuses."""
         lost = partial(self._on_loss, person)
         person.client = await Client.connect(self._house.push_port, person.token, person.hear, lost)
 
@@ -171,7 +171,7 @@ class Crowd:
 
 
 async def in_turns(steps: Iterable[Coroutine[Any, Any, object]]) -> None:
-    """Do all of them, a few at a time. The first that fails ends it."""
+    """Run all of them, a few at a time. The first failure ends it."""
     waiting = iter(steps)
 
     async def one_after_another() -> None:

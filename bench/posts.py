@@ -1,4 +1,4 @@
-"""What is posted: numbered notifications of the usual size."""
+"""The posts: numbered notifications of a usual size."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ CONNECTIONS = 32
 
 
 def content(n: int) -> dict[str, object]:
-    """What a notification says beside whom it is for."""
+    """A notification's fields without its audience."""
     return {
         "kind": "order.shipped",
         "title": f"Order {n} is on its way",
@@ -24,7 +24,7 @@ def content(n: int) -> dict[str, object]:
 
 
 class Posts:
-    """Requests that publish a notification each, for these recipients in turn; no number comes twice."""
+    """Requests that publish one notification each, for these recipients in turn; every number is used once."""
 
     def __init__(self, token: str, recipients: Sequence[str]) -> None:
         self._token = token
@@ -32,11 +32,11 @@ class Posts:
         self._numbers = count()
 
     def take(self, many: int) -> dict[int, bytes]:
-        """So many more, by number."""
+        """The next requests, by number."""
         return {n: self._request(n) for n in islice(self._numbers, many)}
 
     def endless(self, taken: dict[int, bytes]) -> Iterator[bytes]:
-        """More and more; each is noted in `taken` when its turn comes."""
+        """An endless series; each number is added to `taken` when it is used."""
         for n in self._numbers:
             taken[n] = self._request(n)
             yield taken[n]
@@ -51,7 +51,7 @@ class Posts:
 
 @dataclass
 class Posting:
-    """What was posted at a steady rate; complete when the posting has ended."""
+    """The results of posting at a steady rate; complete when the posting has ended."""
 
     accepted: dict[int, Sent] = field(default_factory=dict)  # by number
     refused: int = 0
@@ -59,7 +59,7 @@ class Posting:
 
 @asynccontextmanager
 async def posting(port: int, posts: Posts, per_second: float) -> AsyncIterator[Posting]:
-    """Post at this rate for as long as the block lasts."""
+    """Post at this rate for the duration of the block."""
     taken: dict[int, bytes] = {}
     posted = Posting()
     stop = asyncio.Event()
@@ -77,6 +77,6 @@ async def posting(port: int, posts: Posts, per_second: float) -> AsyncIterator[P
 
 
 def accepted(requests: Mapping[int, bytes], sent: Sequence[Sent]) -> dict[int, Sent]:
-    """Those that were answered with 202, by their numbers."""
+    """The numbers that were answered with 202."""
     numbers = list(requests)
     return {numbers[one.place]: one for one in sent if one.status == ACCEPTED}

@@ -1,4 +1,4 @@
-"""`make bench-read`: what reading an inbox costs, the API's CPU and PostgreSQL's, among five million items.
+"""`make bench-read`: the cost of reading an inbox among five million items, in CPU of the API and of PostgreSQL.
 
 Starts a private PostgreSQL and RabbitMQ, fills a database, starts one API process, and asks it.
 Takes about four minutes, ends by itself, and leaves nothing but bench/results/.
@@ -23,19 +23,19 @@ from dev.stack import ROOT, answers, command_environment, procfile
 from tests.support.fresh import fresh_database, fresh_vhost
 from tests.support.stack import SECRET
 
-AT_MOST_SECONDS = 900  # then something is stuck
+AT_MOST_SECONDS = 900  # seconds; longer means that something hangs
 STATES = "CASE WHEN seq > 980000 THEN 'unseen' WHEN mod(seq, 10) = 0 THEN 'archived' ELSE 'read' END"
 MIXTURE = Mixture(heavy_items=1_000_000, heavy_state=STATES, others=100_000, items_each=40, full=160)
 
 CONNECTIONS = 4  # enough to keep one process busy
 WARM_UP_SECONDS = 2.0
 SECONDS = 5.0
-WARM_UP_SHARE = 0.1  # of requests that can be sent only once
+WARM_UP_SHARE = 0.1  # for requests that can be sent only once
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one kind of request costs; CPU in milliseconds a request."""
+    """The cost of one kind of request; CPU in milliseconds a request."""
 
     name: str
     per_second: float
@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Asked:
-    """A server, and the processes whose CPU is counted: it and PostgreSQL."""
+    """A server, and the processes whose CPU is counted: the server and PostgreSQL."""
 
     port: int
     pids: dict[str, int]

@@ -1,4 +1,4 @@
-"""reconnect: the push server is killed under load and started again; all come back and catch up at the API."""
+"""reconnect: the push server is killed under load and started again; all clients reconnect and catch up by the API."""
 
 import asyncio
 import contextlib
@@ -15,9 +15,9 @@ from bench.people import AT_ONCE, Crowd, Person
 from bench.posts import Posts, posting
 from bench.report import Figure, say
 
-RETRY = 0.25, 0.75  # seconds until a client tries again, and the first time
+RETRY = 0.25, 0.75  # seconds before each attempt of a client, the first included
 BEFORE = 3.0  # seconds of posts before the kill
-AFTER = 1.0  # and after all have caught up
+AFTER = 1.0  # seconds of posts after all have caught up
 PATIENCE = 120.0
 POLL = 0.05
 
@@ -32,7 +32,7 @@ QUICK = Options(clients=500, rate=50)
 
 
 class Return:
-    """Everybody's way back, with the moments when each was connected again, and had caught up."""
+    """The times at which each client was connected again and had caught up."""
 
     def __init__(self, house: House, names: list[str]) -> None:
         self.crowd = Crowd(house, names, on_loss=self._lost, on_sync=self._told_to_sync)
@@ -43,20 +43,20 @@ class Return:
         self._ways: set[asyncio.Task[None]] = set()
 
     def forget(self) -> None:
-        """Nobody is back yet."""
+        """Reset: no client is back."""
         self.back.clear()
         self.caught_up.clear()
 
     async def all_look(self) -> None:
-        """Each loads its inbox, as clients do when they first connect."""
+        """Load every inbox, as clients do when they first connect."""
         await asyncio.gather(*(person.catch_up(self._pool) for person in self.crowd.people.values()))
 
     async def until_all_caught_up(self) -> None:
-        """Raises `TimeoutError` when some do not."""
+        """Raises `TimeoutError` if some do not."""
         async with asyncio.timeout(PATIENCE):
             while len(self.caught_up) < len(self.crowd.people):
                 await asyncio.sleep(POLL)
-            await asyncio.gather(*self._ways)  # who was told to sync meanwhile
+            await asyncio.gather(*self._ways)  # clients that were told to sync meanwhile
 
     def close(self) -> None:
         for way in self._ways:

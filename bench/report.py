@@ -1,4 +1,4 @@
-"""What was measured, as a table for people and as JSON for later."""
+"""The results, as a table and as JSON."""
 
 import json
 import os
@@ -26,7 +26,7 @@ class Figure:
     unit: str = ""
 
     def relative(self, bare_ms: float) -> float | None:
-        """Against a bare Flask answer's CPU: a time in such answers, a rate by what the others would be a second."""
+        """A time as a multiple of a bare Flask answer's CPU, a rate as a share of such answers a second."""
         bare = {"ms": bare_ms, "s": bare_ms / 1000, "/s": 1000 / bare_ms}.get(self.unit)
         return self.value / bare if bare else None
 
@@ -43,7 +43,7 @@ class Run:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """By nearest rank; NaN of nothing."""
+    """By nearest rank; NaN for no values."""
     in_order = sorted(values)
     return in_order[min(len(in_order) - 1, int(len(in_order) * percent / 100))] if in_order else float("nan")
 
@@ -53,7 +53,7 @@ def latencies(name: str, seconds: Sequence[float]) -> list[Figure]:
 
 
 def table(workload: str, runs: Sequence[Run]) -> str:
-    """A column for each run; the last one is the mean of what each is against the calibration beside it."""
+    """A column for each run. The last column is the mean of the figures divided by their calibration."""
     numbers = [f"run {number}" for number in range(1, len(runs) + 1)]
     bare = Figure("a bare Flask answer's CPU", mean(run.bare_ms for run in runs), "ms")
     lines = [_row(workload, *numbers, "× bare"), "|---|" + "---:|" * (len(runs) + 1)]
@@ -77,7 +77,7 @@ def as_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def remember(name: str, content: dict[str, Any], folder: Path = RESULTS) -> Path:
-    """Keep the numbers, with what is needed to read them later. Returns where."""
+    """Write the numbers to a file, with the conditions of the run. Returns its path."""
     now = datetime.now(UTC)
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -96,12 +96,12 @@ def remember(name: str, content: dict[str, Any], folder: Path = RESULTS) -> Path
 
 
 def say(text: str) -> None:
-    """Progress, for whoever waits."""
+    """Print progress."""
     print(text, file=sys.stderr, flush=True)
 
 
 def shown(value: float) -> str:
-    """With three digits that count."""
+    """With three significant digits."""
     if value == int(value) or value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"

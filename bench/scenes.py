@@ -1,4 +1,4 @@
-"""What the read side is asked, as whole HTTP requests."""
+"""The requests of the read benchmark, as complete HTTP messages."""
 
 import http.client
 import json
@@ -9,14 +9,14 @@ from bench.dataset import FULL_ITEMS, HEAVY, Mixture
 from bench.http import get, send
 from models.limits import PAGE_MAX
 
-USERS = 500  # who ask for pages and changes, in turns
-MARKING_USERS = 4_000  # each has two unread items
+USERS = 500  # users that ask for pages and changes, in turn
+MARKING_USERS = 4_000  # users with two unread items each
 DEPTH = 100_000
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Requests of one kind. `once`: each can be sent only once, as it changes what it finds."""
+    """Requests of one kind. `once`: each can be sent only once, because it changes the data."""
 
     name: str
     requests: list[bytes]
@@ -24,10 +24,10 @@ class Scene:
 
 
 def scenes(mixture: Mixture, port: int, token: Callable[[str], str]) -> Iterable[Scene]:
-    """All that is measured; `token` makes one for a user."""
+    """All scenes; `token` makes a token for a user."""
     users = [(f"other{n * 7 + 1}", token(f"other{n * 7 + 1}")) for n in range(USERS)]
     heavy = token(HEAVY)
-    version = mixture.items_each + 1  # of each user's inbox
+    version = mixture.items_each + 1  # items of each user's inbox
 
     def of_users(path: str) -> list[bytes]:
         return [get(path, one) for _, one in users]
@@ -49,7 +49,7 @@ def scenes(mixture: Mixture, port: int, token: Callable[[str], str]) -> Iterable
 
 
 def _place_at_depth(port: int, token: str) -> str:
-    """The page that begins so deep, as a client finds it: cursor by cursor."""
+    """The page at this depth, found as a client does: cursor by cursor."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     cursor = ""
     for _ in range(DEPTH // PAGE_MAX):

@@ -1,4 +1,4 @@
-"""single: notifications for one person each, as fast as they are taken; then the latency at half of that rate."""
+"""single: notifications for one recipient each, as fast as they are accepted; then the latency at half of that rate."""
 
 from dataclasses import dataclass
 

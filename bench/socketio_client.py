@@ -1,6 +1,6 @@
-"""A Socket.IO client over a raw WebSocket: the little of it that the socket contract needs, at little cost.
+"""A small Socket.IO client over a raw WebSocket: only what the socket contract needs.
 
-Shares no code with what is measured. Protocols: RFC 6455, Engine.IO 4, Socket.IO 5 (text alone).
+It shares no code with the product. Protocols: RFC 6455, Engine.IO 4, Socket.IO 5 (text alone).
 """
 
 import asyncio
@@ -11,26 +11,26 @@ from collections.abc import Callable
 from typing import Self, cast
 
 PATH = "/socket.io/?EIO=4&transport=websocket"
-PATIENCE = 30.0  # seconds until a server that does not let us in counts as gone
+PATIENCE = 30.0  # seconds until a server that does not answer counts as down
 FINAL, TEXT, CLOSE, PING, PONG = 0x80, 0x1, 0x8, 0x9, 0xA
 MASKED = 0x80
-NO_MASK = bytes(4)  # a mask of zeros is one, and costs nothing
+NO_MASK = bytes(4)  # a mask of zeros is valid, and costs nothing
 
 
 class Refused(ConnectionError):
-    """The server did not let the client in; the message is what it said."""
+    """The server refused the client; the message is its answer."""
 
 
 class Client(asyncio.BufferedProtocol):
-    """One client. `on_event` is given each event as the JSON text of `[name, payload]`, `on_loss` nothing."""
+    """One client. `on_event` gets each event as the JSON text of `[name, payload]`; `on_loss` gets no argument."""
 
-    _buffer = memoryview(bytearray(1 << 18))  # one for all: what is read into it is taken out at once
+    _buffer = memoryview(bytearray(1 << 18))  # shared by all clients: it is emptied right after each read
 
     def __init__(self, token: str, on_event: Callable[[bytes], None], on_loss: Callable[[], None]) -> None:
         self._token = token
         self._on_event = on_event
         self._on_loss = on_loss
-        self._rest = b""  # of a frame that is not whole yet
+        self._rest = b""  # of an incomplete frame
         self._parts: list[bytes] = []  # of a message in several frames
         self._upgraded = False
         self._admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -39,7 +39,7 @@ class Client(asyncio.BufferedProtocol):
     async def connect(
         cls, port: int, token: str, on_event: Callable[[bytes], None], on_loss: Callable[[], None] = lambda: None
     ) -> Self:
-        """A client that the server has admitted. Raises `OSError`: `Refused`, or the server is not there."""
+        """Connect. Raises `OSError`: `Refused`, or the server does not listen."""
         loop = asyncio.get_running_loop()
         _, client = await loop.create_connection(lambda: cls(token, on_event, on_loss), "127.0.0.1", port)
         try:
@@ -51,7 +51,7 @@ class Client(asyncio.BufferedProtocol):
         return client
 
     def close(self) -> None:
-        """Hang up; nothing is heard from then on, not even the loss."""
+        """Close. No callback is called from then on, `on_loss` neither."""
         self._on_event, self._on_loss = lambda _: None, lambda: None
         self._transport.abort()
 
@@ -86,10 +86,10 @@ class Client(asyncio.BufferedProtocol):
             self._admitted.set_exception(Refused(head.partition(b"\r\n")[0].decode(errors="replace")))
 
     def _take_frames(self, data: bytes) -> int:
-        """Handle all whole frames; returns where they end."""
+        """Handle all complete frames. Returns where they end."""
         start, size = 0, len(data)
         while size - start >= 2:
-            length, body = data[start + 1], start + 2  # a server masks nothing
+            length, body = data[start + 1], start + 2  # a server does not mask
             if length > 125:
                 body += 2 if length == 126 else 8
                 length = int.from_bytes(data[start + 2 : body])

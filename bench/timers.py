@@ -1,4 +1,4 @@
-"""What the timers of 10,000 idle push sockets cost: `push.transport.timers` beside gevent's own.
+"""The cost of the timers of 10,000 idle push sockets: `push.transport.timers` beside gevent's own.
 
 python -m bench.timers KIND   one of heap, gevent, greenlet; a process each, as memory is the process's
 
@@ -55,7 +55,7 @@ class LoopTimer:
 
 
 class Socket:
-    """The timers of one."""
+    """The timers of one socket."""
 
     __slots__ = ("_after", "_timer", "_token_timers", "pings")
 
