@@ -1,4 +1,5 @@
-"""What was promised is kept, whatever dies, freezes or falls silent: `make faults`.
+"""`make faults`: every promise holds, whichever process or service is killed, frozen or cut off.
 
-Real processes under load; one fault is injected and healed; when all is quiet a ledger says what was lost or doubled.
+Real processes run under load. One fault is injected and healed. When nothing is under way any more, a ledger reports
+what was lost or doubled.
 """

@@ -1,4 +1,4 @@
-"""A house for the faults of one module, and each of them held for as short as shows it."""
+"""One system for the faults of a module; each fault lasts as briefly as shows its effect."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,7 +18,7 @@ PlayShort = Callable[[str], None]
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
     """A system with a database and a broker of its own."""
-    demand_service("BELFRY_POSTGRES_URL")  # not used: it tells that the programs are there
+    demand_service("BELFRY_POSTGRES_URL")  # not used: it shows that the programs are installed
     demand_service("BELFRY_RABBITMQ_FOLDER")
     with open_house() as house:
         yield house
@@ -26,7 +26,7 @@ def house() -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def memory(house: House) -> dict[str, int]:
-    """What the processes held when nothing had happened to them."""
+    """The memory of the processes before the first fault."""
     return house.memory()
 
 

@@ -1,4 +1,4 @@
-"""One fault in a running house: load, inject, hold, heal, wait for quiet, judge."""
+"""One fault in a running system: load, inject, hold, heal, wait until nothing is under way, judge."""
 
 import random
 import time
@@ -20,17 +20,17 @@ from tests.faults.registry import Broken, Fault, Impossible
 
 INVARIANTS = ("I1", "I2", "I3", "I4", "I5")
 PEOPLE = 20
-MEMORY_GROWTH_MAX = 80 * 2**20  # bytes of one process, over all that happened to it
-SLOWEST_ANSWER = 10.0  # seconds; the API's own bound is three, on a machine that is not as busy as one under test
+MEMORY_GROWTH_MAX = 80 * 2**20  # bytes that one process may grow in all
+SLOWEST_ANSWER = 10.0  # seconds; the API's own bound is three, on a less busy machine
 GOOD_ANSWERS = {"200", "202", "204", "404", "503", "none"}  # 404: the item was deleted by another producer meanwhile
-LISTED = 3  # findings that a cell names; the number says how many there are
+LISTED = 3  # findings that a cell lists; it also has their number
 
 _labels = count(1)
 
 
 @dataclass
 class Outcome:
-    """What an episode found: nothing under an invariant that held."""
+    """The findings of an episode by invariant; none where it held."""
 
     fault: str
     seed: str
@@ -38,9 +38,9 @@ class Outcome:
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
-    converged: float = 0.0  # seconds after it was healed
+    converged: float = 0.0  # seconds from the healing
     seconds: float = 0.0
-    impossible: str = ""  # why it was not injected
+    impossible: str = ""  # the reason why it was not injected
 
     @property
     def ok(self) -> bool:
@@ -48,7 +48,7 @@ class Outcome:
 
 
 def play(house: House, fault: Fault, seed: str, pace: Pace, memory_before: dict[str, int]) -> Outcome:
-    """Returns what was found. What the fault broke is whole again, unless the fault's healing failed."""
+    """Play a fault and return the findings. The system is repaired afterwards, unless the healing failed."""
     began = time.monotonic()
     outcome = Outcome(fault.name, seed)
     crowd = Crowd(house, f"{seed} {next(_labels)}", PEOPLE, pace)
@@ -81,7 +81,7 @@ def _noted(outcome: Outcome) -> Iterator[None]:
         outcome.findings["I5"].append(str(broken))
     except Impossible as reason:
         outcome.impossible = str(reason)
-    except Exception as error:  # what the fault broke may be broken for all that follow: it is told, and they go on
+    except Exception as error:  # the following faults may suffer from it: report it, and go on
         outcome.findings["I5"].append(f"the fault itself failed: {error!r}")
 
 
@@ -95,7 +95,7 @@ def _online(crowd: Crowd) -> Iterator[None]:
 
 
 def _wait_for_quiet(house: House, crowd: Crowd, deadline: float) -> bool:
-    """Whether everything was delivered and every screen had it in time."""
+    """Whether everything was delivered and shown on every screen in time."""
 
     def quiet() -> bool:
         if house.query("SELECT 1 FROM notifications WHERE delivered_at IS NULL AND cancelled_at IS NULL LIMIT 1"):
@@ -131,7 +131,7 @@ def _judge(outcome: Outcome, house: House, crowd: Crowd, load: Load, memory_befo
 
 
 def _read_all(reader: Screen) -> None:
-    """The whole inbox as the API shows it."""
+    """The whole inbox as the API returns it."""
     reader.sync()
     while reader.has_older:
         reader.load_older()

@@ -17,5 +17,5 @@ __all__ = [
 
 
 def short_faults(*modules: str) -> list[str]:
-    """Those of these modules that `make test` plays as well."""
+    """The faults of these modules that `make test` plays as well."""
     return [name for name, fault in FAULTS.items() if fault.module in modules and fault.short is not None]

@@ -1,4 +1,4 @@
-"""A notification that is held up in the midst of its delivery, so that whoever has it in hand can be killed there."""
+"""A notification whose delivery is blocked midway, so that the worker that delivers it can be killed there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from dev.processes import wait_for
 from tests.faults.house import House
 from tests.faults.load import Crowd, produce
 
-TAKEN_SECONDS = 20.0  # in which somebody has it in hand
+TAKEN_SECONDS = 20.0  # until a worker is delivering it
 HOLD_UP = """
 CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$;
 CREATE TRIGGER hold_up BEFORE INSERT ON inbox_items FOR EACH ROW WHEN (NEW.kind = 'slow') EXECUTE FUNCTION hold_up()
@@ -18,7 +18,7 @@ LET_GO = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_even
 
 @contextmanager
 def held_up(house: House, crowd: Crowd) -> Iterator[str]:
-    """Its id. Somebody has it in hand when the block begins; from the end on it is like any other."""
+    """Yield its id. A worker is delivering it when the block begins; after the block it is like any other."""
     house.query(HOLD_UP)
     try:
         slow = {"recipients": [f"friend of {crowd.names[0]}"], "kind": "slow", "title": "Mind the step"}
@@ -35,5 +35,5 @@ def in_hand(house: House) -> bool:
 
 
 def let_go(house: House) -> None:
-    """What somebody who died had begun is undone: the database would not notice that nobody listens any more."""
+    """End the sessions of a killed worker: the database would not notice that their client is gone."""
     house.query(LET_GO)

@@ -1,4 +1,4 @@
-"""The system under test, with a database and a broker of its own that may be killed, and wires that may be cut."""
+"""The system under test, with its own database and broker, which may be killed, and connections that may be cut."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +22,7 @@ START_SECONDS = 60.0
 
 
 class House:
-    """api, worker and beat behind wires to database and broker; two push servers, straight on the broker."""
+    """api, worker and beat reach database and broker through proxies; two push servers reach the broker directly."""
 
     def __init__(self, folder: Path, postgresql: PostgreSQL, rabbitmq: RabbitMQ) -> None:
         self.folder = folder
@@ -57,13 +57,13 @@ class House:
 
     @contextmanager
     def another(self, name: str, **environ: str) -> Iterator[Process]:
-        """One more process, such as `worker-2`, as long as the block lasts."""
+        """Run one more process, such as `worker-2`, for the duration of the block."""
         with self.stack.process(name, environ) as process:
             yield process
 
     @contextmanager
     def instead(self, name: str, *arguments: str, **environ: str) -> Iterator[Process]:
-        """In the block this process runs with another environment, or with more in its command."""
+        """Run this process with another environment, or with more arguments, for the duration of the block."""
         with self.without(name), self.stack.process(name, environ, *arguments) as process:
             yield process
 
@@ -76,13 +76,13 @@ class House:
             self[name].start()
 
     def query(self, statement: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
-        """Ask the database itself, past the wire."""
+        """Query the database directly, without the proxy."""
         with psycopg.connect(self.postgresql.url, autocommit=True) as connection:
             cursor = connection.execute(statement.encode(), parameters)
             return cursor.fetchall() if cursor.description else []
 
     def see_all_well(self) -> None:
-        """Whatever is not running is started; returns when everything is ready."""
+        """Start every process that is not running. Returns when everything is ready."""
         for process in self.services:
             if not process.running:
                 process.start()
@@ -91,13 +91,13 @@ class House:
             wait_for(lambda address=address: answers(address), START_SECONDS, address)  # type: ignore[misc]
 
     def memory(self) -> dict[str, int]:
-        """How many bytes each of our processes holds, its children included."""
+        """The memory of each process in bytes, its children included."""
         return {name: sum(map(_resident, process.family())) for name, process in self.stack.processes.items()}
 
 
 @contextmanager
 def open_house() -> Iterator[House]:
-    """Everything started and ready; all of it gone afterwards."""
+    """Start everything and wait until it is ready; stop it afterwards."""
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder())
         postgresql = stack.enter_context(PostgreSQL(folder / "postgresql"))

@@ -1,6 +1,6 @@
-"""What was attempted, what the API promised, what is in the inboxes, what the screens saw; and the judgement of it.
+"""The ledger: attempts, the API's promises, the inboxes, the screens; and the verdict.
 
-Nothing here knows of networks, processes or time: it can be tested to fail.
+It knows no networks, processes or time, so its ability to fail is tested.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ BAD = {Verdict.LOST, Verdict.DOUBLED, Verdict.UNEXPECTED}
 
 @dataclass
 class Attempt:
-    """One thing that somebody posted, perhaps several times under one key; `mark` is found again in the item."""
+    """One post, perhaps repeated under one key; `mark` identifies its items."""
 
     mark: str
     recipients: frozenset[str]
@@ -37,7 +37,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one attempt, or of one version, for one recipient."""
+    """The outcome of one attempt, or of one version, for one recipient."""
 
     verdict: Verdict
     recipient: str
@@ -65,12 +65,12 @@ class Ledger:
             return self._attempts.setdefault(mark, Attempt(mark, frozenset(recipients)))
 
     def delete(self, owner: str, mark: str) -> None:
-        """Its owner is about to delete this item: from now on it may be missing."""
+        """Note that the owner is about to delete this item. From now on it may be missing."""
         with self._lock:
             self._deleted.setdefault(owner, set()).add(mark)
 
     def judge(self, inboxes: Mapping[str, Sequence[str]]) -> list[Entry]:
-        """One entry for each attempt and recipient, and one for whatever is where it does not belong.
+        """One entry for each attempt and recipient, and one for each item that should not be there.
 
         `inboxes` holds the marks of all items of every recipient.
         """
@@ -91,7 +91,7 @@ class Ledger:
 
 def _judge(attempt: Attempt, found: Mapping[str, Counter[str]]) -> Iterator[Entry]:
     copies = {recipient: found.get(recipient, Counter())[attempt.mark] for recipient in attempt.recipients}
-    kept = attempt.promised or any(copies.values())  # what reached one was accepted, so it must reach all
+    kept = attempt.promised or any(copies.values())  # if it reached one recipient it was accepted, so it must reach all
     for recipient, count in copies.items():
         yield Entry(_verdict(count, kept, attempt), recipient, attempt.mark)
 
@@ -105,9 +105,9 @@ def _verdict(count: int, kept: bool, attempt: Attempt) -> Verdict:
 
 
 def judge_screen(owner: str, versions: Sequence[int], newest: int, deleted: Container[int] = ()) -> list[Entry]:
-    """A screen that began with an empty inbox has applied the versions from 1 to the newest, each once, in order.
+    """A screen that began with an empty inbox must have applied the versions 1 to the newest, each once, in order.
 
-    The arrival of an item that was deleted before the screen could ask is told no more: its `deleted` is all.
+    The arrival of an item that was deleted before the screen asked is not reported any more: only its `deleted` is.
     """
     times = Counter(versions)
     missing = [one for one in range(1, newest + 1) if not times[one] and one not in deleted]

@@ -1,4 +1,4 @@
-"""People with screens, and producers that post to them at a bounded rate until they are told to stop."""
+"""Recipients with screens, and producers that post to them at a bounded rate until they are stopped."""
 
 import random
 import threading
@@ -18,16 +18,16 @@ from tests.faults.pace import Pace
 from tests.support.stack import token_for
 
 PRODUCERS = 8
-PAUSE = 0.2  # seconds between two acts of one producer: 40 a second in all, less what the answers take
-REQUEST_TIMEOUT = 15.0  # the API answers within three; who hears nothing for so long has found something
+PAUSE = 0.2  # seconds between two requests of one producer: 40 a second in all, less the time of the answers
+REQUEST_TIMEOUT = 15.0  # the API answers within three; no answer for this long is a finding
 AGAIN_AFTER = 0.3
-UNAVAILABLE = 500  # and above: what was asked may have happened, and may be asked again under its key
-GIVE_UP_AFTER = 90.0  # then a keyed post that was never answered is left as it is
+UNAVAILABLE = 500  # and above: the request may have taken effect, and may be repeated under its key
+GIVE_UP_AFTER = 90.0  # seconds; then a keyed post that was never answered is given up
 TOKEN_SECONDS = 86_400.0  # a clock may jump by an hour
 
 
 class Screen(Inbox):
-    """A device of somebody: which changes it applied, in order, and how often it had to load the whole inbox."""
+    """One device: the changes that it applied, in order, and how often it loaded the whole inbox."""
 
     def __init__(self, house: House, owner: str, push_url: str, sync_every: float, reconnect_within: float) -> None:
         self.owner = owner
@@ -45,7 +45,7 @@ class Screen(Inbox):
 
     @property
     def last_change(self) -> int:
-        """The version of the newest change that is noted; `version` moves a moment before."""
+        """The version of the newest recorded change; `version` moves slightly earlier."""
         return self.changes[-1]["version"] if self.changes else 0
 
     def fetch_page(self, cursor: str | None) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Screen(Inbox):
 
 
 class Crowd:
-    """People nobody has met before, each with a screen, a few with two; some of them subscribed to a topic."""
+    """New recipients, each with a screen, a few with two; some are subscribed to a topic."""
 
     def __init__(self, house: House, label: str, size: int, pace: Pace) -> None:
         self.pace = pace
@@ -81,11 +81,11 @@ class Crowd:
 
 
 class Load:
-    """Producers at work: `start`, and `stop` when enough was posted. What they did is in the ledger."""
+    """Running producers. They record what they do in the ledger."""
 
     def __init__(self, house: House, crowd: Crowd, seed: str) -> None:
         self.ledger = Ledger()
-        self.statuses: Counter[str] = Counter()  # of all answers; "none" for a request that got none
+        self.statuses: Counter[str] = Counter()  # of all answers; "none" for a request without one
         self.seconds: list[float] = []  # that each answer took
         self._house = house
         self._crowd = crowd
@@ -107,7 +107,7 @@ class Load:
             thread.start()
 
     def stop(self) -> None:
-        """No new posts; returns when those that are tried again and again were answered."""
+        """Stop posting. Returns when the posts that are being retried are answered."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
@@ -116,7 +116,7 @@ class Load:
         self._stopping.wait(seconds)
 
     def follows_anew(self, follower: str, target: str) -> bool:
-        """Whether this pair is new; each is posted once, as nothing else tells two follows apart."""
+        """Whether this pair is new. Each pair is posted once, because two follows cannot be told apart."""
         pair = (follower, target)
         is_new = pair not in self._followed
         self._followed.add(pair)
@@ -124,7 +124,7 @@ class Load:
 
 
 class _Producer:
-    """One thread: posts messages, follows and notifications, and does to people's inboxes what they would do."""
+    """One thread: posts messages, follows and notifications, and reads, archives and deletes items for their owners."""
 
     def __init__(self, load: Load, house: House, crowd: Crowd, number: int, seed: str) -> None:
         self._load, self._crowd = load, crowd
@@ -189,7 +189,7 @@ class _Producer:
     def _post(
         self, mark: str, recipients: Sequence[str], sub: str, scope: str, path: str, said: dict[str, Any]
     ) -> None:
-        """Most posts are keyed, and tried again until they are answered; the others once."""
+        """Post. Most posts have a key and are retried until they are answered; the others are tried once."""
         attempt = self._load.ledger.attempt(mark, recipients)
         keyed = {"Idempotency-Key": quote(mark)} if self._chance.random() < 0.75 else {}
         give_up_at = time.monotonic() + GIVE_UP_AFTER
@@ -198,7 +198,7 @@ class _Producer:
             if refused or not keyed or time.monotonic() > give_up_at:
                 return
             time.sleep(AGAIN_AFTER)
-        if keyed and self._chance.random() < 0.05:  # its answer might have been lost on the way
+        if keyed and self._chance.random() < 0.05:  # its answer might have been lost
             self._accepted(self._call("POST", path, sub, scope, said, keyed), attempt)
 
     def _accepted(self, answer: requests.Response | None, attempt: Attempt) -> bool:
@@ -228,7 +228,7 @@ class _Producer:
 
 
 def produce(house: House, method: str, path: str, said: dict[str, Any]) -> dict[str, Any]:
-    """Call the API as a producer, beside the load; answers what it says."""
+    """Call the API as a producer, beside the load. Returns the response."""
     headers = {"Authorization": f"Bearer {_token('shop', 'notify')}"}
     answer = requests.request(method, house.api_url + path, json=said, headers=headers, timeout=REQUEST_TIMEOUT)
     answer.raise_for_status()
@@ -236,7 +236,7 @@ def produce(house: House, method: str, path: str, said: dict[str, Any]) -> dict[
 
 
 def mark_of(item: dict[str, Any], owner: str) -> str:
-    """What tells this item from all others that were posted."""
+    """The mark that identifies the post of this item."""
     return mark_of_follow(item["actor"], owner) if item["kind"] == "follow" else str(item["body"])
 
 

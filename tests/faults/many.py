@@ -1,7 +1,7 @@
-"""Thousands of people with a screen each, at little cost: raw sockets in one thread, that come back as ours do.
+"""Thousands of recipients with a screen each, at little cost: raw sockets in one thread, which reconnect as clients do.
 
-Each knows only its version, and follows the client's rule with it: the next change is applied, those known are ignored,
-and whatever else happens it asks the API for the changes since its own.
+Each knows only its version and follows the client's rule: it applies the next change, ignores those that it has, and on
+anything else asks the API for the changes since its version.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from client.inbox import RECONNECT_WITHIN_SECONDS, SYNC_AGAIN_SECONDS
 from tests.faults.load import TOKEN_SECONDS
 from tests.support.stack import token_for
 
-SIGMAS = 6  # never reached by chance, whichever of the seconds was the busiest
-AT_ONCE = 50  # who connect for the first time
-ASKING = 2_000  # who have a request under way: more than there will be, so that it is they who ask so often, not we
+SIGMAS = 6  # above what chance produces, in any of the seconds
+AT_ONCE = 50  # that connect at a time, at first
+ASKING = 2_000  # requests in flight: more than there will be, so that this does not limit their rate
 
 
 class Somebody:
@@ -47,10 +47,10 @@ class Somebody:
         self._client = await Client.connect(self._many.push_port, self._token, self._hear, self._lost)
 
     async def catch_up(self) -> None:
-        """Ask for all changes since its version, until it has them."""
+        """Request all changes since its version, until it has them."""
         self._behind = True
         while self._behind:
-            self._behind = False  # unless it hears meanwhile that it is
+            self._behind = False  # unless it hears meanwhile that it is up to date
             answer = await self._many.ask(f"/v1/inbox/changes?since={self.version}", self._token)
             if answer is not None:
                 self.version = max(self.version, answer["version"])
@@ -75,7 +75,7 @@ class Somebody:
         self._many.spawn(self._come_back())
 
     async def _come_back(self) -> None:
-        """As client/inbox.py: at any moment within so long, and where that fails later."""
+        """Reconnect as client/inbox.py does: at a random time within this many seconds, later if that fails."""
         within = RECONNECT_WITHIN_SECONDS
         delay = within / 2
         while not self.is_online:
@@ -92,7 +92,7 @@ class Somebody:
 
 
 class Many:
-    """All of them. Their moments of asking are in `asked`, in seconds of `time.monotonic`."""
+    """All of them. `asked` has the times of their requests, in seconds of `time.monotonic`."""
 
     def __init__(self, api_url: str, push_url: str, names: Sequence[str]) -> None:
         self.push_port = urlsplit(push_url).port or 0
@@ -105,7 +105,7 @@ class Many:
 
     @contextmanager
     def online(self) -> Iterator[None]:
-        """Everybody is connected when the block begins."""
+        """Connect all of them for the duration of the block."""
         self._thread.start()
         try:
             self._do(self._connect())
@@ -117,11 +117,11 @@ class Many:
             self._loop.close()
 
     def have(self, version: int) -> bool:
-        """Whether all are online, and at this version at least."""
+        """Whether all are connected, and at this version or later."""
         return all(person.is_online and person.version >= version for person in self.people)
 
     def busiest_second(self, since: float) -> int:
-        """How often they asked the API in the second in which they asked most."""
+        """The largest number of requests in one second."""
         moments = sorted(moment for moment in self.asked if moment > since)
         begin = most = 0
         for end, moment in enumerate(moments):
@@ -137,7 +137,7 @@ class Many:
         return task
 
     async def ask(self, path: str, token: str) -> dict[str, Any] | None:
-        """The answer; None if the API refuses, or is not there."""
+        """The answer, or None if the API refuses or does not listen."""
         self.asked.append(time.monotonic())
         with contextlib.suppress(OSError):
             answer = await self._pool.ask(get(path, token))

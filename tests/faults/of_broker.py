@@ -1,4 +1,4 @@
-"""The broker dies, freezes, is full, or hangs up."""
+"""The broker is killed, freezes, is full, or closes connections."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ COPIES = 5
 
 @fault(short=0.5, full=2)
 def listeners_cut_off_by_the_broker(house: House, crowd: Crowd) -> Iterator[None]:
-    """Only they hold exclusive queues of this name."""
+    """Only the listeners hold exclusive queues of this name."""
     house.rabbitmq.evaluate(
         '[rabbit_networking:close_connection(amqqueue:get_exclusive_owner(Queue), "a fault")'
         " || Queue <- rabbit_amqqueue:list(), is_pid(amqqueue:get_exclusive_owner(Queue)),"

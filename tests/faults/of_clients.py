@@ -1,4 +1,4 @@
-"""Clients that behave badly, or come all at once."""
+"""Clients that misbehave, or connect all at once."""
 
 import itertools
 import json
@@ -20,7 +20,7 @@ from tests.support.stack import token_for
 
 BATCHES = 50
 BATCH = 25
-BODY = "b" * 9_000  # in all more than the system's buffers hold, and the server's queue after them
+BODY = "b" * 9_000  # in all more than the kernel's buffers and the server's queue hold
 SMALL_BUFFER = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096),)
 WARM_UP = 500  # packets
 GROWTH_MAX = 10 * 2**20  # bytes
@@ -50,7 +50,7 @@ def client_that_does_not_read(house: House, crowd: Crowd) -> Iterator[None]:
 def clients_that_send_hostile_packets(house: House, crowd: Crowd) -> Iterator[None]:
     push, seed = house["push"], zlib.crc32(crowd.topic.encode())
     tokens = (token_for(f"mallory {number} of {crowd.topic}") for number in itertools.count())
-    attack(house.push_ports[0], seed ^ 1, WARM_UP, tokens)  # whatever is allocated once
+    attack(house.push_ports[0], seed ^ 1, WARM_UP, tokens)  # memory that is allocated once
     memory, log = house.memory()["push"], len(push.output())
     attack(house.push_ports[0], seed, crowd.pace.packets, tokens)
     yield
@@ -63,7 +63,7 @@ def clients_that_send_hostile_packets(house: House, crowd: Crowd) -> Iterator[No
 
 @fault(short=0, full=0)
 def many_clients_reconnecting(house: House, crowd: Crowd) -> Iterator[None]:
-    """Their push server is killed, and something is said to all of them before it is back."""
+    """Their push server is killed, and all of them are notified before it is back."""
     push, names = house["push"], [f"one of many, {crowd.topic}, {number}" for number in range(crowd.pace.many)]
     topic = f"news for many, {crowd.topic}"
     for start in range(0, len(names), AT_ONCE):

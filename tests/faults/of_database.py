@@ -1,4 +1,4 @@
-"""The database dies, is full, is locked, or is changed under the feet of those who use it."""
+"""The database is killed, is full, is locked, or is migrated while it is in use."""
 
 import os
 import shutil
@@ -21,14 +21,14 @@ from tests.support.stack import token_for
 
 CALLERS = 60  # three times as many as the API has connections
 HEALTHY_SECONDS = 2.0
-UNAFFECTED_WITHIN = 4  # seconds in which what is for others arrives while one inbox is locked: it waits half of one
+UNAFFECTED_WITHIN = 4  # seconds until items for other inboxes arrive while one is locked; a lock wait is 0.5
 LATE = """
 SELECT count(*) FROM notifications WHERE coalesce(NOT recipients::jsonb ? %s, true)
 AND created_at BETWEEN now() AND clock_timestamp() - make_interval(secs => %s)
 AND coalesce(delivered_at, clock_timestamp()) - created_at > make_interval(secs => %s)
-"""  # now() is when the transaction began that holds the inbox
+"""  # now() is the start of the transaction that holds the inbox
 DISK_MIB = 24
-MIGRATION_TRIES = 3  # it is one transaction: who found the server too busy runs it again
+MIGRATION_TRIES = 3  # it is one transaction: if the server was too busy, run it again
 
 REVISION = '''
 """A column and an index that only the next version knows."""
@@ -72,7 +72,7 @@ def database_without_free_connections(house: House, crowd: Crowd) -> Iterator[No
 
 @fault(short=2, full=15)
 def connections_of_the_api_all_in_use(house: House, crowd: Crowd) -> Iterator[None]:
-    """They wait for a table that somebody holds, and more callers for them; health stays cheap."""
+    """All connections wait for a locked table, and more callers wait for them. Health checks stay cheap."""
     address = f"{house.api_url}/v1/inbox/summary"
     headers = {"Authorization": f"Bearer {token_for(crowd.names[0], ttl_seconds=TOKEN_SECONDS)}"}
 
@@ -112,7 +112,7 @@ def database_without_room(house: House, crowd: Crowd) -> Iterator[None]:
         yield
         (disk / "ballast").unlink()
         admin.execute("ALTER TABLE notifications SET TABLESPACE pg_default")
-        admin.execute("CHECKPOINT")  # lets go of the files there
+        admin.execute("CHECKPOINT")  # releases the files on it
         admin.execute("DROP TABLESPACE small")
 
 
@@ -128,7 +128,7 @@ def migration_under_load(house: House, crowd: Crowd) -> Iterator[None]:
     ours = ours.replace("%(here)s", str(ROOT))
     configuration.write_text(ours.replace("[alembic]", f"[alembic]\nversion_locations = {places}", 1))
     _alembic(house, configuration, "upgrade", "head")
-    with house.another("worker-2"):  # the old one has its plans from before, the new one from after
+    with house.another("worker-2"):  # the old process has query plans from before, the new one from after
         yield
         _alembic(house, configuration, "downgrade", "-1")
 
@@ -145,7 +145,7 @@ def _alembic(house: House, configuration: Path, *command: str) -> None:
 
 @contextmanager
 def _small(disk: Path, account: str | None) -> Iterator[None]:
-    """A disk for the server that holds a few megabytes."""
+    """A small disk for the server, of a few megabytes."""
     disk.mkdir(exist_ok=True)
     command: list[str | Path] = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "belfry", disk]
     if subprocess.run(command, capture_output=True, check=False).returncode:
@@ -158,6 +158,6 @@ def _small(disk: Path, account: str | None) -> Iterator[None]:
 
 
 def _fill(file: Path, account: str | None) -> None:
-    """Take all the room that is left."""
+    """Fill the disk."""
     command = ["dd", "if=/dev/zero", f"of={file}", "bs=64k"]
     subprocess.run(command, capture_output=True, check=False, **run_as(account))

@@ -1,4 +1,4 @@
-"""What a worker cannot do, or dies of: it is given up in the end, and all others pass by."""
+"""Notifications that cannot be delivered, or that kill their worker. They are parked, and all others pass them."""
 
 import subprocess
 import sys
@@ -23,10 +23,10 @@ UPDATE notifications SET enqueue_at = now() WHERE id IN (
 """
 PARKED = "SELECT last_error FROM notifications WHERE parked_at IS NOT NULL"
 BLAMED = "SELECT id FROM notifications WHERE attempts > 0 AND kind <> 'slow'"
-DEATHS_MAX = ATTEMPTS + 2  # it may have killed twice before it is known for that
+DEATHS_MAX = ATTEMPTS + 2  # it may kill two workers before its attempts are counted
 PARKED_SECONDS = 120.0
 LOOK_EVERY_SECONDS = 0.2
-REFUNDED_SECONDS = 30.0  # in which what was beside it is tried without it
+REFUNDED_SECONDS = 30.0  # until what was in a batch with it is tried without it
 
 
 @fault(short=1, full=5)
@@ -44,7 +44,7 @@ def poison_among_the_tasks(house: House, crowd: Crowd) -> Iterator[None]:
 
 @fault(short=0, full=0)
 def notification_that_its_worker_dies_of(house: House, crowd: Crowd) -> Iterator[None]:
-    """Whoever has it in hand is killed, until it is parked; its turns are hastened, else it took three minutes."""
+    """Every worker that takes it is killed, until it is parked. Its backoff is shortened from three minutes."""
     with held_up(house, crowd) as id_:
         deaths = _kill_until_parked(house)
         blamed = _blamed(house)
@@ -68,7 +68,7 @@ def _blamed(house: House) -> set[str]:
 
 
 def _kill_until_parked(house: House) -> int:
-    """How many workers died."""
+    """Kill every worker that takes it; returns their number."""
     deaths = 0
 
     def parked() -> bool:

@@ -1,4 +1,4 @@
-"""Processes that die: at once, between two lines, or in good order."""
+"""Processes that are killed, die between two lines, or are stopped in good order."""
 
 import os
 import signal
@@ -11,8 +11,8 @@ from tests.faults.house import House
 from tests.faults.load import Crowd
 from tests.faults.registry import Broken, fault
 
-DEATH_SECONDS = 20.0  # by then somebody has posted something
-GIVEN_BACK_SECONDS = 20.0  # in which the next worker does what a dead one had in hand; it takes one on a quiet machine
+DEATH_SECONDS = 20.0  # by then something was posted
+GIVEN_BACK_SECONDS = 20.0  # in which the next worker does the tasks of a dead one; it takes one on an idle machine
 DELIVERED_ALREADY = "SELECT 1 FROM notifications WHERE id = %s AND delivered_at IS NOT NULL"
 
 
@@ -27,7 +27,7 @@ def worker_killed(house: House, crowd: Crowd) -> Iterator[None]:
 def worker_killed_in_its_work(house: House, crowd: Crowd) -> Iterator[None]:
     with house.without("beat"):
         with held_up(house, crowd) as id_:
-            yield  # who acknowledged at once what it has in hand would have done so by now
+            yield  # a worker that acknowledges early would have done so by now
             house["worker"].kill()
         house["worker"].start()
         _demand_that_it_is_given_back(house, id_)
@@ -35,7 +35,7 @@ def worker_killed_in_its_work(house: House, crowd: Crowd) -> Iterator[None]:
 
 @fault(short=1, full=5)
 def child_of_a_worker_killed_in_its_work(house: House, crowd: Crowd) -> Iterator[None]:
-    """Our workers have threads, and no children: this is one that somebody runs with Celery's own kind of pool."""
+    """Belfry's workers use threads and have no children. This one runs with Celery's prefork pool."""
     with house.without("beat"), house.instead("worker", "--pool=processes", "--concurrency=2") as worker:
         with held_up(house, crowd) as id_:
             yield
@@ -45,7 +45,7 @@ def child_of_a_worker_killed_in_its_work(house: House, crowd: Crowd) -> Iterator
 
 
 def _demand_that_it_is_given_back(house: House, id_: str) -> None:
-    """What a dead one had in hand the broker gives to the next at once: this is without the relay."""
+    """The broker gives the tasks of a dead worker to the next one at once, without the relay."""
     try:
         wait_for(lambda: house.query(DELIVERED_ALREADY, id_), GIVEN_BACK_SECONDS)
     except TimeoutError:
@@ -84,7 +84,7 @@ def worker_killed_between_announcement_and_ack(house: House, crowd: Crowd) -> It
 
 
 def _worker_dies_at(house: House, failpoint: str) -> Iterator[None]:
-    """Where a task waits for it, it may die before it is seen to be ready."""
+    """If a task is waiting, the worker may die before it is ready."""
     with house.without("worker"):
         worker = house.stack.process("worker", {"FAILPOINT": failpoint, "DEVELOPMENT": "yes"})
         try:
@@ -103,7 +103,7 @@ def _worker_dies_at(house: House, failpoint: str) -> Iterator[None]:
 @fault(short=2, full=5)
 def api_killed_between_commit_and_enqueue(house: House, crowd: Crowd) -> Iterator[None]:
     with house.instead("api", FAILPOINT=ACCEPTED, DEVELOPMENT="yes"):
-        yield  # whatever posts, dies; its parent starts the next one
+        yield  # every process that posts dies; its parent starts the next one
 
 
 @fault(short=2, full=5)

@@ -1,4 +1,4 @@
-"""One process believes that it is an hour later, and then that it is not."""
+"""The clock of one process jumps ahead by an hour, and back."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +40,7 @@ def _jump(house: House, name: str) -> Iterator[None]:
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",  # gunicorn's processes tell each other that they live by the times of a file
+        "NO_FAKE_STAT": "1",  # gunicorn's processes show that they live by a file's modification time
     }
     with house.instead(name, **faked):
         _set(clock, "+1h")

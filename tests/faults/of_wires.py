@@ -1,4 +1,4 @@
-"""The wires between api and worker and their services: slow, silent, or losing what is answered."""
+"""The connections of api and worker to their services become slow, silent, or lose answers."""
 
 from collections.abc import Iterator
 

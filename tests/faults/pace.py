@@ -1,19 +1,19 @@
-"""How long an episode takes, and how much is in it: short in `make test`, at full length in `make faults`."""
+"""The length and the load of an episode: short in `make test`, full in `make faults`."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Pace:
-    """How long things are: of load before the fault and after it is healed, and of the fault itself; and how many."""
+    """Seconds of load before the fault, of the fault, and after the healing; and numbers of clients and packets."""
 
     before: float = 0.7
     after: float = 0.7
-    full: bool = False  # faults that take a minute by nature take it
-    sync_every: float = 6.0  # how often a screen asks by itself: what is announced last can be lost unnoticed
+    full: bool = False  # faults that need a minute take it
+    sync_every: float = 6.0  # how often a screen syncs by itself: the loss of the last announcement shows no gap
     reconnect_within: float = 3.0
-    converged_within: float = 60.0  # seconds after it is healed; the machine may be busy with other tests as well
-    many: int = 300  # clients, where a fault is one of multitudes
+    converged_within: float = 60.0  # seconds from the healing; the machine may be busy with other tests
+    many: int = 300  # clients, in faults with many clients
     packets: int = 2_000  # from hostile clients
 
 

@@ -1,4 +1,4 @@
-"""A wire that can be slow, lose answers, or go dead without a word: a TCP proxy in a thread of its own."""
+"""A TCP proxy in a thread that can be slow, lose answers, or fall silent without closing its connections."""
 
 import asyncio
 import socket
@@ -14,12 +14,12 @@ CHUNK = 65_536
 
 
 class Proxy:
-    """Carries what comes to `port` to another port of this machine, and back."""
+    """Forwards connections to `port` to another port of this machine."""
 
     def __init__(self, to_port: int) -> None:
         self.port = free_port()
         self._to_port = to_port
-        self.questions = 0  # pieces that came from the near side
+        self.questions = 0  # chunks received from the client
         self._delay = 0.0
         self._swallows = False
         self._robbed: set[asyncio.StreamWriter] = set()
@@ -34,7 +34,7 @@ class Proxy:
 
     @property
     def lines(self) -> int:
-        """How many are open on the near side."""
+        """The number of open client connections."""
         return len(self._near)
 
     def stop(self) -> None:
@@ -44,31 +44,31 @@ class Proxy:
         self._loop.close()
 
     def lead_to(self, to_port: int) -> None:
-        """New lines lead to another port; those that are open stay."""
+        """Forward new connections to another port; open ones stay."""
         self._to_port = to_port
 
     def hang_up(self, *, reset: bool = False) -> None:
-        """End all lines on the near side: by a FIN, as a router does that tidies up, or by a RST."""
+        """Close all client connections: by a FIN, as a router does that cleans up, or by a RST."""
         self._do(self._hang_up_near(reset))
 
     def slow_down(self, seconds: float) -> None:
-        """From now on every answer takes longer by this."""
+        """Delay every answer by this many seconds."""
         self._delay = seconds
 
     def swallow_answers(self) -> None:
-        """What is asked arrives, what is answered does not."""
+        """Forward requests, drop answers."""
         self._swallows = True
 
     def fall_silent(self) -> None:
-        """Nothing passes, nobody is told; what waits is kept, as TCP keeps it."""
+        """Forward nothing and close nothing; data that waits is kept, as TCP keeps it."""
         self._do(self._set_open(False))
 
     def drop_lines(self) -> None:
-        """Lines that are open now carry nothing any more, and nobody is told; new ones work."""
+        """Open connections forward nothing any more and are not closed; new ones work."""
         self._do(self._drop_lines())
 
     def heal(self) -> None:
-        """Carry everything again; a line that lost something is cut, as nobody could make sense of the rest."""
+        """Forward everything again. Close connections that lost data: the rest of their stream is meaningless."""
         self._delay, self._swallows = 0.0, False
         self._do(self._cut_robbed())
         self._do(self._set_open(True))
@@ -85,7 +85,7 @@ class Proxy:
         (self._open.set if is_open else self._open.clear)()
 
     async def _drop_lines(self) -> None:
-        self._open.clear()  # for the lines that know this event, for good
+        self._open.clear()  # for good, for the connections that share this event
         self._open = asyncio.Event()
         self._open.set()
 
@@ -96,7 +96,7 @@ class Proxy:
 
     async def _hang_up_near(self, reset: bool) -> None:
         for writer in self._near:
-            if reset:  # closing with unsent data thrown away sends a RST
+            if reset:  # a close that discards unsent data sends a RST
                 line = writer.get_extra_info("socket")
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
@@ -124,7 +124,7 @@ class Proxy:
         tasks = [asyncio.ensure_future(way) for way in ways]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            await is_open.wait()  # nor does a silent wire tell that somebody hung up
+            await is_open.wait()  # a silent connection does not forward a close either
         finally:
             for task in tasks:
                 task.cancel()

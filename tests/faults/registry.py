@@ -1,4 +1,4 @@
-"""What a fault is: a block that injects it when it begins, and heals it when it ends.
+"""Faults. Each is a context manager that injects it on entry and heals it on exit.
 
 @fault(short=1, full=5)
 def worker_killed(house: House, crowd: Crowd) -> Iterator[None]:
@@ -16,16 +16,16 @@ FAULTS: dict[str, "Fault"] = {}
 
 
 class Broken(Exception):
-    """Something that must hold while the fault lasts does not; the message says what."""
+    """An invariant did not hold during the fault; the message names it."""
 
 
 class Impossible(Exception):
-    """This machine does not let us do that; the message says why."""
+    """This machine cannot inject the fault; the message says why."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`short` and `full` are the seconds between injecting and healing; without the first `make test` leaves it out."""
+    """`short` and `full`: seconds from injection to healing. `make test` leaves out faults without `short`."""
 
     name: str
     module: str

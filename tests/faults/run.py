@@ -1,4 +1,4 @@
-"""Faults one after another in one house, and the table of what they found."""
+"""Runs faults one after another in one system, and prints the table of their findings."""
 
 import argparse
 import random
@@ -20,8 +20,8 @@ WIDTH = 46
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 when every invariant held under every fault."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else what was started would stay
+    """Returns 0 if every invariant held under every fault."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # otherwise the processes that were started would stay
     asked, began = _parse(arguments), time.monotonic()
     print(f"seed {asked.seed}", flush=True)
     with open_house() as house:
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
         memory = house.memory()
         outcomes = []
         for fault, seed, pace in _plan(asked):
-            print(f"{fault.name:<{WIDTH}} ", end="", flush=True)  # so that it is seen what is under way
+            print(f"{fault.name:<{WIDTH}} ", end="", flush=True)  # shows the fault that is under way
             outcomes.append(play(house, fault, seed, pace, memory))
             print(line(outcomes[-1]).removeprefix(f"{fault.name:<{WIDTH}} "), flush=True)
             house.see_all_well()
@@ -48,7 +48,7 @@ def _summary(outcomes: Sequence[Outcome], seed: str, seconds: float) -> str:
 
 
 def _plan(asked: argparse.Namespace) -> Iterator[tuple[Fault, str, Pace]]:
-    """All faults once, or for some minutes one at random after another, at random moments."""
+    """All faults once, or random ones at random times for some minutes."""
     chosen = [fault for name, fault in FAULTS.items() if not asked.only or any(word in name for word in asked.only)]
     if asked.short:
         chosen = [fault for fault in chosen if fault.short is not None]
@@ -80,7 +80,7 @@ def headline() -> str:
 
 
 def line(outcome: Outcome) -> str:
-    """One row of the table; beneath it what was found."""
+    """One row of the table, with the findings below it."""
     cells = " ".join(f"{'ok' if not outcome.findings[name] else 'RED':<4}" for name in INVARIANTS)
     statuses = outcome.statuses
     numbers = (

@@ -1,4 +1,4 @@
-"""The judge can find fault: a ledger that called everything well would prove nothing."""
+"""The ledger can fail: one that approves of everything would prove nothing."""
 
 from tests.faults.ledger import Attempt, Entry, Ledger, Verdict, bad, judge_screen
 

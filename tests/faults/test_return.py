@@ -1,4 +1,4 @@
-"""The reference client comes back: spread over time, and with all that it missed."""
+"""The Python clients reconnect at different times, and catch up on all that they missed."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.support.people import Person
 from tests.support.stack import embedded_stack, token_for
 
 CROWD = 60
-WITHIN = 5.0  # seconds over which they return
+WITHIN = 5.0  # seconds over which they reconnect
 PATIENCE = 60.0
 NEVER = 3600.0
 
@@ -27,7 +27,7 @@ def own_stack() -> Iterator[Stack]:
 
 
 class Client(Inbox):
-    """Remembers when it asked the API for changes."""
+    """Records when it asked the API for changes."""
 
     def __init__(self, stack: Stack, owner: str) -> None:
         self.asked: list[float] = []
