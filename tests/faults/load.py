@@ -216,11 +216,8 @@ class _Producer:
             answer = self._session.request(
                 method, self._url + path, json=said, headers=headers, timeout=REQUEST_TIMEOUT
             )
-        except requests.Timeout:
-            self._load.statuses["silence"] += 1
-            return None
-        except requests.RequestException:
-            self._load.statuses["none"] += 1
+        except requests.RequestException as error:
+            self._load.statuses["silence" if isinstance(error, requests.Timeout) else "none"] += 1
             return None
         self._load.seconds.append(time.monotonic() - began)
         self._load.statuses[str(answer.status_code)] += 1

@@ -167,11 +167,11 @@ class Many:
 
 
 def most_by_chance(clients: int, down_seconds: float) -> float:
-    """How many ask within a second at most, if each comes back at a random moment after a server was down so long.
+    """The most requests in one second that chance explains, if the server was down for `down_seconds`.
 
-    The moments of the first attempts are uniform over `RECONNECT_WITHIN_SECONDS`. Who tried while the server was down
-    tries again, uniform over as many seconds, while others try for the first time. That is the mean; the number within
-    a second is binomial, so its variance is at most its mean.
+    First attempts are uniform over `RECONNECT_WITHIN_SECONDS`. A client that tried while the server was down tries
+    again, uniform over as many seconds, while others try for the first time: that is the mean. The number within a
+    second is binomial, so its variance is at most its mean.
     """
     within = RECONNECT_WITHIN_SECONDS
     mean = clients / within * (1 + min(down_seconds / within, 1))
