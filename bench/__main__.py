@@ -72,11 +72,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_general(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--quick", action="store_true", help="less of everything, once")
-    parser.add_argument("--runs", type=whole_number(1, 100), metavar="N", help="how often each is measured")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="where the numbers are kept, as JSON")
+    parser.add_argument("--quick", action="store_true", help="smaller numbers, and one run")
+    parser.add_argument("--runs", type=whole_number(1, 100), metavar="N", help="runs of each workload")
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="where the numbers are written, as JSON")
     parser.add_argument(
-        "--on-running", action="store_true", help="on the services that BELFRY_… name, not private ones"
+        "--on-running", action="store_true", help="on the services that BELFRY_… variables name, not private ones"
     )
 
 

@@ -43,10 +43,10 @@ INSERT INTO subscriptions (topic, recipient_id, created_at) SELECT %(topic)s, na
 @dataclass(frozen=True)
 class Options:
     sizes: tuple[int, ...] = numbers(
-        1_000, 10_000, 100_000, 1_000_000, most=2_000_000, help="recipients, by topic; of the largest: everyone"
+        1_000, 10_000, 100_000, 1_000_000, most=2_000_000, help="sizes of the audiences; the largest is everyone"
     )
-    online: int = number(1_000, most=10_000, help="of the recipients")
-    rate: int = number(100, most=10_000, help="single notifications a second meanwhile")
+    online: int = number(1_000, most=10_000, help="recipients that are online")
+    rate: int = number(100, most=10_000, help="single notifications a second, posted meanwhile")
 
 
 QUICK = Options(sizes=(1_000, 10_000), online=200)

@@ -29,7 +29,7 @@ POLL = 0.02
 @dataclass(frozen=True)
 class Options:
     clients: int = number(5_000, most=12_000)
-    rounds: int = number(4, most=1_000, help="each is ten broadcasts, or an announcement of its own to each client")
+    rounds: int = number(4, most=1_000, help="rounds of ten broadcasts, or of one announcement for each client")
 
 
 QUICK = Options(clients=1_000, rounds=2)

@@ -14,10 +14,10 @@ WARM_UP = 0.1  # of the posts
 
 @dataclass(frozen=True)
 class Options:
-    users: int = number(500, most=5_000, help="who are connected")
+    users: int = number(500, most=5_000, help="people that are connected")
     posts: int = number(20_000, most=1_000_000)
-    connections: int = number(32, most=1_000, help="over which is posted")
-    seconds: int = number(10, most=600, help="for how long the latency is measured")
+    connections: int = number(32, most=1_000, help="connections of the producer")
+    seconds: int = number(10, most=600, help="seconds of the latency measurement")
 
 
 QUICK = Options(users=200, posts=3_000, seconds=5)

@@ -66,11 +66,11 @@ def _plan(asked: argparse.Namespace) -> Iterator[tuple[Fault, str, Pace]]:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--seed", default=secrets.token_hex(3), help="repeats the choices of an earlier run")
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="the faults whose names hold one of these")
-    parser.add_argument("--short", action="store_true", help="as `make test` does: fewer, and not as long")
+    parser.add_argument("--seed", default=secrets.token_hex(3), help="repeat the choices of an earlier run")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="only faults whose names contain one of these")
+    parser.add_argument("--short", action="store_true", help="as in `make test`: fewer and shorter faults")
     parser.add_argument("--long", type=float, metavar="MINUTES", help="repeat faults at random")
-    parser.add_argument("--logs", action="store_true", help="if something was found, print what the processes wrote")
+    parser.add_argument("--logs", action="store_true", help="if there are findings, print the logs of the processes")
     return parser.parse_args(arguments)
 
 
