@@ -49,7 +49,7 @@ def bundle(language: str, source: Path) -> str:
     node = find_node()
     if node is None or not (ROOT / "web" / "node_modules" / "vue").exists():
         do_without("the browser's packages are not in web/node_modules; `make test` installs them")
-    command = [str(node.program), str(ROOT / "tests" / "javascript" / "bundle.mjs"), language, str(source)]
+    command = [str(node.program), str(ROOT / "tests" / "web" / "javascript" / "bundle.mjs"), language, str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -60,7 +60,7 @@ def test_a_strict_typescript_consumer_is_told_what_fits_and_what_does_not(
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules" / "belfry-web").symlink_to(WEB)  # as `npm install ../belfry/web` does
     (tmp_path / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "consumer.ts").write_text((ROOT / "tests" / "javascript" / "consumer.ts").read_text())
+    (tmp_path / "consumer.ts").write_text((ROOT / "tests" / "web" / "javascript" / "consumer.ts").read_text())
     [pasted] = re.findall(r"^```ts\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     (tmp_path / "readme.ts").write_text(AROUND_README + pasted)
     tsc = WEB / "node_modules" / "typescript" / "bin" / "tsc"

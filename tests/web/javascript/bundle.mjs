@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 
-const WEB = new URL("../../web/package.json", import.meta.url);
+const WEB = new URL("../../../web/package.json", import.meta.url);
 const require = createRequire(WEB);
 const { build } = require("esbuild");
 

@@ -2,7 +2,7 @@
 
 import { createRequire } from "node:module";
 
-export const { io } = createRequire(new URL("../../web/package.json", import.meta.url))("socket.io-client");
+export const { io } = createRequire(new URL("../../../web/package.json", import.meta.url))("socket.io-client");
 
 /** Options as socket.io-client has them; it is connected to once. */
 export function connect(url, options) {

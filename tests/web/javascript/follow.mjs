@@ -4,7 +4,7 @@
  * ever came is said once more after them.
  */
 
-import { connect } from "../../web/dist/belfry-client.js";
+import { connect } from "../../../web/dist/belfry-client.js";
 import { io, say } from "./client.mjs";
 
 const [api, push, token] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 /** node inbox.mjs API_URL PUSH_URL TOKEN: keeps an inbox by the client library; says its status and its titles. */
 
-import { connect } from "../../web/dist/belfry-client.js";
+import { connect } from "../../../web/dist/belfry-client.js";
 import { io, say } from "./client.mjs";
 
 const [api, push, token] = process.argv.slice(2);
