@@ -1,12 +1,12 @@
 /** One person's inbox on this page: the socket hints, the API tells, the rule decides; whoever listens is told. */
 
-import { Acts } from "./acts.ts";
-import type { Mark, Patch } from "./api.ts";
+import { Acts } from "./sync/mutation_queue.ts";
+import type { Mark, Patch } from "./transport/api.ts";
 import { tellEach } from "./browser.ts";
-import { Connection } from "./connection.ts";
-import { Pending } from "./pending.ts";
-import { Replica } from "./replica.ts";
-import type { List, Options, State } from "./state.ts";
+import { Connection } from "./sync/connection.ts";
+import { Pending } from "./state/pending.ts";
+import { Replica } from "./state/replica.ts";
+import type { List, Options, State } from "./state/state.ts";
 import type { Item, StateName, View } from "./types.ts";
 
 export class Inbox {

@@ -7,13 +7,13 @@
  */
 
 import { Inbox } from "./inbox.ts";
-import type { Options } from "./state.ts";
+import type { Options } from "./state/state.ts";
 
-export type { Mark, Patch } from "./api.ts";
+export type { Mark, Patch } from "./transport/api.ts";
 export { BelfryError, type ProblemCode } from "./errors.ts";
 export { Inbox } from "./inbox.ts";
-export type { List, Options, State, Status } from "./state.ts";
-export { claimsOf, type GetToken } from "./tokens.ts";
+export type { List, Options, State, Status } from "./state/state.ts";
+export { claimsOf, type GetToken } from "./transport/tokens.ts";
 export type * from "./types.ts";
 export { VIEWS } from "./types.ts";
 

@@ -1,12 +1,12 @@
 /** The page: up to three people side by side, who may sign in by the address: `#alice=<token>&bob=<token>`. */
 
 import { attempt } from "../client/browser.ts";
-import { h } from "../inbox/dom.ts";
+import { h } from "../inbox/dom/dom.ts";
 import { BelfryError, type Inbox } from "../inbox/index.ts";
 import type { Places } from "./device.ts";
 import { Pane } from "./pane.ts";
 import { momentsOf, play } from "./scene.ts";
-import { Ways } from "./ways.ts";
+import { Ways } from "./timeline.ts";
 
 const KEPT = "belfry-tokens"; // in this tab's own storage, so that a reload keeps who was signed in
 const PEOPLE = 3;

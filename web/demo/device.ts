@@ -1,6 +1,6 @@
 /** One device of a person: an inbox of its own, which may go offline and come back. */
 
-import { h, setText } from "../inbox/dom.ts";
+import { h, setText } from "../inbox/dom/dom.ts";
 import type { BelfryInbox, Inbox } from "../inbox/index.ts";
 import { connect } from "../inbox/index.ts";
 

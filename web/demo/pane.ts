@@ -1,10 +1,10 @@
 /** One person on the page: signing in, writing, following, and their devices. */
 
-import { setText } from "../inbox/dom.ts";
+import { setText } from "../inbox/dom/dom.ts";
 import { BelfryError, claimsOf, type Inbox } from "../inbox/index.ts";
-import { initial } from "../inbox/row.ts";
+import { initial } from "../inbox/list/row.ts";
 import { Device, type Places } from "./device.ts";
-import type { Ways } from "./ways.ts";
+import type { Ways } from "./timeline.ts";
 
 export class Pane {
   readonly element: HTMLElement;

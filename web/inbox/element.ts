@@ -13,19 +13,19 @@
 
 import { attempt, isVisible } from "../client/browser.ts";
 import type { GetToken, Inbox, Item, State } from "../client/index.ts";
-import { Arrivals, type Manner } from "./arrivals.ts";
-import { Bell } from "./bell.ts";
-import { Complaints } from "./complaints.ts";
-import { setAttribute } from "./dom.ts";
-import { HeldInbox } from "./held.ts";
-import { languageOf } from "./language.ts";
-import { OwnLooks, type RenderItem } from "./own_looks.ts";
-import { PageBadge } from "./page_badge.ts";
-import { Panel } from "./panel.ts";
-import { Sight } from "./sight.ts";
+import { Arrivals, type Manner } from "./arrivals/arrivals.ts";
+import { Bell } from "./bell/bell.ts";
+import { Complaints } from "./console_errors.ts";
+import { setAttribute } from "./dom/dom.ts";
+import { HeldInbox } from "./inbox_binding.ts";
+import { languageOf } from "./i18n/language.ts";
+import { OwnLooks, type RenderItem } from "./list/custom_items.ts";
+import { PageBadge } from "./bell/page_badge.ts";
+import { Panel } from "./panel/panel.ts";
+import { Sight } from "./visibility.ts";
 import { styles } from "./styles.ts";
-import { Tray } from "./tray.ts";
-import { spoken, type Words, wordsOf } from "./words.ts";
+import { Tray } from "./panel/panel_popover.ts";
+import { spoken, type Words, wordsOf } from "./i18n/translations.ts";
 
 export class BelfryInbox extends HTMLElement {
   static readonly observedAttributes = ["api", "push", "token", "inline", "lang", "badge", "page-badge", "share"];

@@ -4,8 +4,8 @@ import { BelfryInbox } from "./element.ts";
 
 export * from "../client/index.ts";
 export { BelfryInbox } from "./element.ts";
-export type { RenderItem } from "./own_looks.ts";
-export { addWords, type Words } from "./words.ts";
+export type { RenderItem } from "./list/custom_items.ts";
+export { addWords, type Words } from "./i18n/translations.ts";
 
 declare global {
   interface HTMLElementTagNameMap {

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { BelfryError, Status } from "../client/index.ts";
-import { tokenOf } from "./server.ts";
-import { eventually, open, openOnline, server, titles } from "./support.ts";
+import { tokenOf } from "./support/server.ts";
+import { eventually, open, openOnline, server, titles } from "./support/pages.ts";
 
 describe("an inbox", () => {
   it("shows what was there, then what arrives, and says what arrived", async () => {

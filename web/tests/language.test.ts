@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { languageOf, languageTag } from "../inbox/language.ts";
-import { legible } from "../inbox/legible.ts";
-import { ago, exactly } from "../inbox/time.ts";
+import { languageOf, languageTag } from "../inbox/i18n/language.ts";
+import { legible } from "../inbox/list/sanitize.ts";
+import { ago, exactly } from "../inbox/i18n/time.ts";
 
 it.each([
   ["en-US", "en-US"],

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Liveness } from "../client/liveness.ts";
+import { Liveness } from "../client/transport/liveness.ts";
 
 let acknowledge: (() => void)[];
 let said: string[];

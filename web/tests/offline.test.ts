@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Inbox } from "../client/index.ts";
-import { generator, happen } from "./chance.ts";
-import { tokenOf } from "./server.ts";
-import { eventually, open, openOnline, server, titles } from "./support.ts";
+import { generator, happen } from "./support/random.ts";
+import { tokenOf } from "./support/server.ts";
+import { eventually, open, openOnline, server, titles } from "./support/pages.ts";
 
 async function openAway(): Promise<Inbox> {
   const inbox = await openOnline();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Browser } from "../client/browser.ts";
 import type { Inbox } from "../client/index.ts";
-import { BrowserLocks, eventually, openOnline, server, titles } from "./support.ts";
+import { BrowserLocks, eventually, openOnline, server, titles } from "./support/pages.ts";
 
 async function openTabs(count: number, differs: Partial<Browser> = {}): Promise<Inbox[]> {
   const browser = { locks: new BrowserLocks(), Channel: globalThis.BroadcastChannel, ...differs };
