@@ -10,8 +10,8 @@ beforeEach(() => {
   acknowledge = [];
   said = [];
   const socket = { emit: (_event: string, _payload: unknown, done: () => void) => acknowledge.push(done) };
-  const say = (word: string) => (): void => void said.push(word);
-  liveness = new Liveness(socket, { unsure: say("unsure"), alive: say("alive"), dead: say("dead") });
+  liveness = new Liveness(socket);
+  for (const event of ["unsure", "alive", "dead"] as const) liveness.on(event, () => said.push(event));
 });
 
 afterEach(() => vi.useRealTimers());

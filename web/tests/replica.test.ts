@@ -16,16 +16,16 @@ async function load(server: Server, limit = 10): Promise<Replica> {
 
 async function catchUp(server: Server, replica: Replica): Promise<void> {
   const answer = await ask<Changes>(server, `/v1/inbox/changes?since=${replica.version}`);
-  expect(replica.follow(answer)).not.toBeNull();
+  expect(replica.applyChanges(answer)).not.toBeNull();
   if (answer.more) await catchUp(server, replica);
 }
 
 async function more(server: Server, replica: Replica, view: View, limit: number): Promise<void> {
-  const request = replica.next(view);
+  const request = replica.nextPage(view);
   const state = view === "all" ? "" : `&state=${view}`;
   const cursor = request.cursor === null ? "" : `&cursor=${request.cursor}`;
   const page = await ask<Page>(server, `/v1/inbox?limit=${limit}${state}${cursor}`);
-  expect(replica.hold(request, page)).toBe(true);
+  expect(replica.addPage(request, page)).toBe(true);
 }
 
 describe("a change", () => {
@@ -35,10 +35,10 @@ describe("a change", () => {
     const replica = await load(server);
     server.add("two");
     server.add("three");
-    expect(replica.hear(server.announcement(3))).toBe("gap");
-    expect(replica.hear(server.announcement(2))).toBe("applied");
-    expect(replica.hear(server.announcement(2))).toBe("known");
-    expect(replica.hear(server.announcement(3))).toBe("applied");
+    expect(replica.announce(server.announcement(3))).toBe("gap");
+    expect(replica.announce(server.announcement(2))).toBe("applied");
+    expect(replica.announce(server.announcement(2))).toBe("duplicate");
+    expect(replica.announce(server.announcement(3))).toBe("applied");
     expect(replica.list("all").map((item) => item.title)).toEqual(["three", "two", "one"]);
   });
 
@@ -46,10 +46,10 @@ describe("a change", () => {
     const server = new Server();
     const replica = await load(server);
     server.add("one");
-    expect(replica.hear({ ...server.announcement(1), epoch: "another" })).toBe("anew");
-    expect(replica.hear({ ...server.announcement(1), change: "pinned" } as unknown as Announcement)).toBe("anew");
+    expect(replica.announce({ ...server.announcement(1), epoch: "another" })).toBe("reload");
+    expect(replica.announce({ ...server.announcement(1), change: "pinned" } as unknown as Announcement)).toBe("reload");
     const answer = await ask<Changes>(server, "/v1/inbox/changes?since=0");
-    expect(replica.follow({ ...answer, epoch: "another" })).toBeNull();
+    expect(replica.applyChanges({ ...answer, epoch: "another" })).toBeNull();
   });
 
   it("of one item leaves the others, and what is so already keeps its time", async () => {
@@ -57,10 +57,10 @@ describe("a change", () => {
     for (const title of ["one", "two", "three"]) server.add(title);
     const replica = await load(server);
     server.move("read", [2]);
-    replica.hear(server.announcement(4));
+    replica.announce(server.announcement(4));
     const read = replica.get(2)?.read_at;
     server.move("archived", null, 3);
-    replica.hear({ ...server.announcement(5), at: "2031-01-01T00:00:00Z" } as Announcement);
+    replica.announce({ ...server.announcement(5), at: "2031-01-01T00:00:00Z" } as Announcement);
     expect(replica.get(2)?.read_at).toBe(read);
     expect(replica.get(1)?.read_at).toBe("2031-01-01T00:00:00Z");
     expect(replica.unread).toBe(0);
@@ -82,7 +82,7 @@ describe("whatever the socket loses, doubles and delays", () => {
         const fate = random();
         if (fate < 0.2) late.push(told);
         const now = fate < 0.4 ? [] : fate < 0.6 ? [told, told] : [told, ...late.splice(0)];
-        for (const one of now) if (replica.hear(one) === "gap") await catchUp(server, replica);
+        for (const one of now) if (replica.announce(one) === "gap") await catchUp(server, replica);
         if (random() < 0.1) await more(server, replica, random() < 0.5 ? "all" : "unread", 5);
       }
       await catchUp(server, replica);
@@ -105,13 +105,13 @@ describe("a page", () => {
     const server = new Server();
     for (let number = 1; number <= 20; number += 1) server.add(`number ${number}`);
     const replica = await load(server, 5);
-    const request = replica.next("all");
+    const request = replica.nextPage("all");
     const page = await ask<Page>(server, `/v1/inbox?limit=20&cursor=${request.cursor}`);
     server.move("read", [10]);
-    replica.hear(server.announcement(21));
+    replica.announce(server.announcement(21));
     server.move("deleted", [11]);
-    replica.hear(server.announcement(22));
-    expect(replica.hold(request, page)).toBe(true);
+    replica.announce(server.announcement(22));
+    expect(replica.addPage(request, page)).toBe(true);
     expect(replica.get(10)?.read_at).toBeTruthy();
     expect(replica.get(11)).toBeUndefined();
   });
@@ -120,10 +120,10 @@ describe("a page", () => {
     const server = new Server();
     for (let number = 1; number <= 20; number += 1) server.add(`number ${number}`);
     const replica = await load(server, 5);
-    const request = replica.next("all");
+    const request = replica.nextPage("all");
     const page = await ask<Page>(server, `/v1/inbox?limit=20&cursor=${request.cursor}`);
     replica.load(await ask<Page>(server, "/v1/inbox?limit=5"));
-    expect(replica.hold(request, page)).toBe(false);
+    expect(replica.addPage(request, page)).toBe(false);
   });
 
   it("of one view does not hide what the other lacks: an item that comes back is named as missing", async () => {
@@ -132,9 +132,9 @@ describe("a page", () => {
     server.move("archived", [3]);
     const replica = await load(server);
     server.move("unarchived", [3]);
-    replica.hear(server.announcement(server.version));
+    replica.announce(server.announcement(server.version));
     expect([...replica.missing]).toEqual([3]);
-    replica.holdOne(server.items.get(3) as never, server.version);
+    replica.addItem(server.items.get(3) as never, server.version);
     expect(replica.list("all")).toHaveLength(5);
   });
 });

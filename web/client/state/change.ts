@@ -1,10 +1,10 @@
-/** What a change does to an item: the same as the server did to it. */
+/** Applies a change to an item, by the server's rules. */
 
-import type { Arrival, Change, Item, StateChange, StateName, View } from "../types.ts";
+import type { Item, StateChange, StateName, View } from "../types.ts";
 
 type Time = "seen_at" | "read_at" | "archived_at";
 
-/** Read implies seen; archived implies read. What is made unread leaves the archive. */
+/** Read implies seen; archived implies read. An item that becomes unread leaves the archive. */
 const SETS: Partial<Record<StateName, readonly [...Time[], Time]>> = {
   seen: ["seen_at"],
   read: ["seen_at", "read_at"],
@@ -16,34 +16,22 @@ const CLEARS: Partial<Record<StateName, readonly Time[]>> = {
 };
 const REMOVES: ReadonlySet<string> = new Set<StateName>(["deleted", "recalled", "expired"]);
 
-/** Whether this client knows that kind of change; a newer server may have more of them. */
+/** Whether this client knows that kind of change. A newer server may send others. */
 export function isKnown(name: string): boolean {
   return name === "added" || REMOVES.has(name) || Object.hasOwn(SETS, name) || Object.hasOwn(CLEARS, name);
 }
 
-/** Whether it has what the rule needs of an item. */
-export function isItem(answer: unknown): answer is Item {
-  const { seq, version } = (answer ?? {}) as Partial<Item>;
-  return Number.isInteger(seq) && Number.isInteger(version);
-}
-
-/** Whether it has what the rule needs of a change, be it of a kind that is known here or not. */
-export function isChange(answer: unknown): answer is Change {
-  const { version, change, item } = (answer ?? {}) as Partial<Arrival>;
-  return Number.isInteger(version) && typeof change === "string" && (change !== "added" || isItem(item));
-}
-
-export function concerns(change: StateChange, item: Item): boolean {
+function concerns(change: StateChange, item: Item): boolean {
   if (change.seqs) return change.seqs.includes(item.seq);
   const { through, kind, topic } = change;
   return item.seq <= (through ?? 0) && (kind ?? item.kind) === item.kind && (topic ?? item.topic) === item.topic;
 }
 
 /**
- * The item after the change, null when it is gone. What is so already keeps its times; an item that was fetched at a
- * later version than the change's has it in it, whatever its state is since then.
+ * The item after the change; null if the change removes it. A time that is set stays as it is. An item that was fetched
+ * at a later version than the change's contains the change already.
  */
-export function after(item: Item, change: StateChange): Item | null {
+export function applyChange(item: Item, change: StateChange): Item | null {
   if (!concerns(change, item)) return item;
   if (REMOVES.has(change.change)) return null;
   const sets = SETS[change.change] ?? [];

@@ -1,63 +1,64 @@
-/** How far down each view is held, page by page. */
+/** How far each view is loaded, page by page. */
 
 import { type Page, type View, VIEWS } from "../types.ts";
 
-/** All items of a view from the newest to `floor`; `cursor` leads on from there. */
-interface Depth {
+/** All items of a view from the newest to `floor` are loaded. */
+interface Position {
   readonly floor: number;
-  readonly cursor: string | null | undefined; // undefined: no page of it was fetched yet; null: it is held to its end
+  /** The cursor of the next page: undefined before the first page, null after the last one. */
+  readonly cursor: string | null | undefined;
   readonly generation: number;
 }
 
-/** A page that was asked for. */
-export interface Request {
+/** A page to ask the server for. */
+export interface PageRequest {
   readonly view: View;
   readonly cursor: string | null;
   readonly generation: number;
 }
 
-export class Depths {
-  readonly #depths = Object.fromEntries(VIEWS.map((view) => [view, fresh(0)])) as Record<View, Depth>;
+export class PageCursors {
+  readonly #positions = Object.fromEntries(VIEWS.map((view) => [view, start(0)])) as Record<View, Position>;
 
   /** The page that continues a view. */
-  next(view: View): Request {
-    const { cursor, generation } = this.#depths[view];
+  next(view: View): PageRequest {
+    const { cursor, generation } = this.#positions[view];
     return { view, cursor: cursor ?? null, generation };
   }
 
-  /** Whether the view was not begun again since this was asked for. */
-  awaits({ view, generation }: Request): boolean {
-    return generation === this.#depths[view].generation;
+  /** False if the view was reset after this request was made. */
+  isCurrent({ view, generation }: PageRequest): boolean {
+    return generation === this.#positions[view].generation;
   }
 
-  /** This page is held, too. */
-  hold({ view }: Request, { items, next_cursor: cursor }: Page): void {
-    const { floor, generation } = this.#depths[view];
+  /** This page is loaded. */
+  advance({ view }: PageRequest, { items, next_cursor: cursor }: Page): void {
+    const { floor, generation } = this.#positions[view];
     const reached = cursor === null ? 0 : Math.min(floor, ...items.map((item) => item.seq));
-    this.#depths[view] = { floor: reached, cursor, generation };
+    this.#positions[view] = { floor: reached, cursor, generation };
   }
 
-  /** Nothing of it is held any more. */
-  beginAgain(view: View): void {
-    this.#depths[view] = fresh(this.#depths[view].generation + 1);
+  /** No page of the view is loaded any more. */
+  reset(view: View): void {
+    this.#positions[view] = start(this.#positions[view].generation + 1);
   }
 
-  /** What is unread is not archived: view `unread` is complete as far as view `all` is. */
+  /** An unread item is never archived, so view `unread` is complete as far down as view `all` is. */
   floor(view: View): number {
-    const own = this.#depths[view].floor;
-    return view === "unread" ? Math.min(own, this.#depths.all.floor) : own;
+    const own = this.#positions[view].floor;
+    return view === "unread" ? Math.min(own, this.#positions.all.floor) : own;
   }
 
   hasMore(view: View): boolean {
-    return this.#depths[view].cursor !== null;
+    return this.#positions[view].cursor !== null;
   }
 
-  /** Whether a page of it was ever fetched. */
+  /** Whether the first page of the view was loaded. */
   isBegun(view: View): boolean {
-    return this.#depths[view].cursor !== undefined;
+    return this.#positions[view].cursor !== undefined;
   }
 }
 
-function fresh(generation: number): Depth {
+function start(generation: number): Position {
   return { floor: Number.POSITIVE_INFINITY, cursor: undefined, generation };
 }

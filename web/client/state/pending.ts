@@ -1,88 +1,91 @@
-/** What the user did and what is held does not have in it yet: shown at once, taken back when it was refused. */
+/** Optimistic updates: the user's changes that the replica does not contain yet. */
 
-import { after } from "./change.ts";
 import type { Item, StateChange } from "../types.ts";
+import { applyChange } from "./change.ts";
 
-interface Shown {
+interface Update {
   readonly change: StateChange;
-  /** Once the server has done it: the version that has it in it, 0 when that is not known. */
-  done: number | null;
+  /** Null until the server confirms the change; then the version that contains it, 0 if that is unknown. */
+  confirmed: number | null;
 }
 
-/** Without what the server adds to it. */
+/** A change as the user makes it: the server adds the version and the time. */
 export type Intent = Pick<StateChange, "change" | "seqs" | "through">;
 
 export interface Handle {
-  /** It was refused: show the truth again. */
+  /** The server refused the change: show the item as it was. */
   undo(): void;
-  /** It is done, at that version if it is known. */
-  settle(version: number): void;
+  /** The server has made the change, at this version; 0 if that is unknown. */
+  confirm(version: number): void;
 }
 
-const NOW = Number.MAX_SAFE_INTEGER; // a version above all: it applies to every item as it is
+const ABOVE_ALL = Number.MAX_SAFE_INTEGER; // a version at which a change applies to every item
 
 export class Pending {
-  #all: Shown[] = [];
+  #updates: Update[] = [];
 
-  /** Show this from now on. */
+  /** Show this change from now on. */
   add(intent: Intent): Handle {
-    const shown: Shown = { change: { ...intent, version: NOW, at: new Date().toISOString() }, done: null };
-    this.#all.push(shown);
+    const change = { ...intent, version: ABOVE_ALL, at: new Date().toISOString() };
+    const update: Update = { change, confirmed: null };
+    this.#updates.push(update);
     return {
-      undo: () => this.#keep((one) => one !== shown),
-      settle: (version) => {
-        shown.done = version;
+      undo: () => this.#keep((other) => other !== update),
+      confirm: (version) => {
+        update.confirmed = version;
       },
     };
   }
 
-  /** Whether something is done whose version is not here yet, or is not known. */
-  awaits(version: number | null): boolean {
-    return this.#all.some(({ done }) => done !== null && (done === 0 || version === null || done > version));
+  /** Whether a confirmed change may be missing in a replica of this version. */
+  isAhead(version: number | null): boolean {
+    return this.#updates.some(
+      ({ confirmed }) => confirmed !== null && (confirmed === 0 || version === null || confirmed > version),
+    );
   }
 
-  /** The truth has arrived at this version: what is done by then is in it. */
-  arrived(version: number): void {
-    this.#keep(({ done }) => !done || done > version);
+  /** The replica has reached this version: drop the changes that it contains. */
+  reached(version: number): void {
+    this.#keep(({ confirmed }) => !confirmed || confirmed > version);
   }
 
-  /** What is done now is in all that is fetched from now on. Returns how to forget it then. */
+  /** Call it before a fetch. Returns a function that drops the changes the fetch has brought: those confirmed by now. */
   beforeFetch(): () => void {
-    const done = new Set(this.#all.filter((one) => one.done !== null));
-    return () => this.#keep((one) => !done.has(one));
+    const fetched = new Set(this.#updates.filter(({ confirmed }) => confirmed !== null));
+    return () => this.#keep((update) => !fetched.has(update));
   }
 
-  /** The item as the user left it; null when they deleted it. */
-  look = (item: Item): Item | null => {
-    let seen: Item | null = item;
-    for (const { change } of this.#all) {
-      const then: Item | null = seen && after(seen, change);
-      seen = then && then !== seen ? { ...then, version: item.version } : then; // so that the next act applies as well
+  /** The item with all changes; null if the user deleted it. */
+  apply = (item: Item): Item | null => {
+    let result: Item | null = item;
+    for (const { change } of this.#updates) {
+      const next: Item | null = result && applyChange(result, change);
+      result = next && next !== result ? { ...next, version: item.version } : next; // or the next change would not apply
     }
-    return seen;
+    return result;
   };
 
-  /** The counts as the user left them, from the truth's and all the items that are held. */
-  counts(truth: { readonly unread: number; readonly unseen: number }, held: Iterable<Item>) {
-    if (this.#all.length === 0) return { unread: truth.unread, unseen: truth.unseen };
-    const marksAll = this.#all.some(({ change }) => change.through !== null);
-    const readsAll = this.#all.some(({ change }) => change.through !== null && change.change !== "seen");
-    const now = { unread: 0, unseen: 0 };
-    const beneath = { ...truth }; // those of items that are not held
-    for (const item of held) {
-      const seen = this.look(item);
-      beneath.unread -= item.read_at ? 0 : 1;
-      beneath.unseen -= item.seen_at ? 0 : 1;
-      now.unread += seen && !seen.read_at ? 1 : 0;
-      now.unseen += seen && !seen.seen_at ? 1 : 0;
+  /** The replica's counts with all changes. `items` are the loaded ones. */
+  counts(replica: { readonly unread: number; readonly unseen: number }, items: Iterable<Item>) {
+    if (this.#updates.length === 0) return { unread: replica.unread, unseen: replica.unseen };
+    const marksAll = this.#updates.some(({ change }) => change.through !== null);
+    const readsAll = this.#updates.some(({ change }) => change.through !== null && change.change !== "seen");
+    const loaded = { unread: 0, unseen: 0 };
+    const notLoaded = { ...replica };
+    for (const item of items) {
+      const result = this.apply(item);
+      notLoaded.unread -= item.read_at ? 0 : 1;
+      notLoaded.unseen -= item.seen_at ? 0 : 1;
+      loaded.unread += result && !result.read_at ? 1 : 0;
+      loaded.unseen += result && !result.seen_at ? 1 : 0;
     }
     return {
-      unread: now.unread + (readsAll ? 0 : Math.max(0, beneath.unread)),
-      unseen: now.unseen + (marksAll ? 0 : Math.max(0, beneath.unseen)),
+      unread: loaded.unread + (readsAll ? 0 : Math.max(0, notLoaded.unread)),
+      unseen: loaded.unseen + (marksAll ? 0 : Math.max(0, notLoaded.unseen)),
     };
   }
 
-  #keep(stays: (one: Shown) => boolean): void {
-    this.#all = this.#all.filter(stays);
+  #keep(stays: (update: Update) => boolean): void {
+    this.#updates = this.#updates.filter(stays);
   }
 }

@@ -1,13 +1,11 @@
 /**
- * The client's rule, and nothing else: no network, no clock.
+ * A copy of the server's inbox, kept by the rule of versions. It does no I/O and reads no clock.
  *
- * The server numbers the changes of an inbox 1, 2, 3, … without gaps. A client applies the change that comes next,
- * ignores what it has already, and whenever something may be missing it fetches all changes since its own version.
+ * The server numbers the changes of an inbox 1, 2, 3, … without gaps. The replica applies the change that comes next and
+ * ignores those that it has. Whenever a change may be missing, its owner fetches all changes since the replica's version.
  * So it does not matter whether a change is lost, doubled, or comes out of order.
  */
 
-import { after, isIn, isKnown } from "./change.ts";
-import { Depths, type Request } from "./page_cursors.ts";
 import {
   type Announcement,
   type Change,
@@ -19,40 +17,42 @@ import {
   type View,
   VIEWS,
 } from "../types.ts";
+import { applyChange, isIn, isKnown } from "./change.ts";
+import { PageCursors, type PageRequest } from "./page_cursors.ts";
 
-/** `gap`: fetch the changes. `anew`: load the inbox again. */
-export type Outcome = "applied" | "known" | "gap" | "anew";
+/** `gap`: fetch the changes. `reload`: load the inbox again. */
+export type Outcome = "applied" | "duplicate" | "gap" | "reload";
 
-const REMEMBERED = 1000; // changes kept to bring a page up to date that was asked for before them
+const REMEMBERED = 1000; // changes; they bring a page up to date that was requested before them
 
 export class Replica {
-  /** The number of the last change that is in here; null until the inbox is loaded. */
+  /** The version of the last change that is applied; null until the inbox is loaded. */
   version: number | null = null;
-  /** Which history the versions belong to. */
+  /** The history that the versions belong to. */
   epoch: string | null = null;
   unread = 0;
   unseen = 0;
-  /** Items that a change spoke of and that are to be fetched, because a view that is held should show them. */
+  /** Items to fetch: a change named them, a loaded view should show them, and they are not here. */
   readonly missing = new Set<number>();
 
-  readonly #depths = new Depths();
+  readonly #cursors = new PageCursors();
   #items = new Map<number, Item>();
   #recent: Change[] = [];
 
-  /** Take what the socket said. */
-  hear(told: Announcement): Outcome {
+  /** Apply a change that the socket announced. */
+  announce(told: Announcement): Outcome {
     if (this.version === null) return "gap";
-    if (told.epoch !== this.epoch) return "anew";
-    if (told.version <= this.version) return "known";
+    if (told.epoch !== this.epoch) return "reload";
+    if (told.version <= this.version) return "duplicate";
     if (told.version > this.version + 1) return "gap";
-    if (!isKnown(told.change)) return "anew";
+    if (!isKnown(told.change)) return "reload";
     this.#apply(told);
     this.#arriveAt(told);
     return "applied";
   }
 
-  /** Take what `/changes` answered. Returns those that were applied, or null when the inbox is to be loaded anew. */
-  follow(answer: Changes): Change[] | null {
+  /** Apply an answer of `/changes`. Returns the changes that were new; null if the inbox has to be loaded again. */
+  applyChanges(answer: Changes): Change[] | null {
     const mine = this.version;
     if (mine === null || answer.epoch !== this.epoch) return null;
     if (answer.version < mine) return [];
@@ -64,49 +64,49 @@ export class Replica {
     return fresh;
   }
 
-  /** Begin with the newest page of view `all`. */
+  /** Start again with the newest page of view `all`. */
   load(page: Page): void {
     this.#items = new Map();
     this.#recent = [];
     this.missing.clear();
-    for (const view of VIEWS) this.#depths.beginAgain(view);
+    for (const view of VIEWS) this.#cursors.reset(view);
     this.epoch = page.epoch;
     this.#arriveAt(page);
-    this.hold(this.next("all"), page);
+    this.addPage(this.nextPage("all"), page);
   }
 
-  /** The page that continues a view. `hold` what comes. */
-  next(view: View): Request {
-    return this.#depths.next(view);
+  /** The page that continues a view; pass the answer to `addPage`. */
+  nextPage(view: View): PageRequest {
+    return this.#cursors.next(view);
   }
 
-  /** Take a page; one that was asked for before later changes is brought up to date. False: ask for it again. */
-  hold(request: Request, page: Page): boolean {
+  /** Add a page, with the changes since it was read. False if it has to be requested again. */
+  addPage(request: PageRequest, page: Page): boolean {
     const missed = this.#since(page.version);
-    if (!this.#depths.awaits(request) || page.epoch !== this.epoch || missed === null) return false;
-    for (const item of page.items) this.#holdItem(item, missed);
-    this.#depths.hold(request, page);
+    if (!this.#cursors.isCurrent(request) || page.epoch !== this.epoch || missed === null) return false;
+    for (const item of page.items) this.#add(item, missed);
+    this.#cursors.advance(request, page);
     return true;
   }
 
-  /** Take one item that was fetched by itself; `version` is what the replica had when it was asked for. */
-  holdOne(item: Item, version: number): void {
-    this.#holdItem(item, this.#since(version) ?? []);
+  /** Add an item that was fetched alone; `version` was the replica's when the item was requested. */
+  addItem(item: Item, version: number): void {
+    this.#add(item, this.#since(version) ?? []);
   }
 
-  /** What a view shows, newest first, each item as `look` sees it; null is not shown. */
-  list(view: View, look: (item: Item) => Item | null = (item) => item): Item[] {
-    const floor = this.#depths.floor(view);
-    const shown: Item[] = [];
+  /** The loaded items of a view, newest first. `shown` may replace an item, or hide it by null. */
+  list(view: View, shown: (item: Item) => Item | null = (item) => item): Item[] {
+    const floor = this.#cursors.floor(view);
+    const list: Item[] = [];
     for (const held of this.#items.values()) {
-      const item = held.seq >= floor ? look(held) : null;
-      if (item && isIn(view, item)) shown.push(item);
+      const item = held.seq >= floor ? shown(held) : null;
+      if (item && isIn(view, item)) list.push(item);
     }
-    return shown.sort((one, other) => other.seq - one.seq);
+    return list.sort((one, other) => other.seq - one.seq);
   }
 
-  /** Every item that is held, in no order. */
-  held(): Iterable<Item> {
+  /** All loaded items, in no order. */
+  items(): Iterable<Item> {
     return this.#items.values();
   }
 
@@ -115,11 +115,11 @@ export class Replica {
   }
 
   hasMore(view: View): boolean {
-    return this.#depths.hasMore(view);
+    return this.#cursors.hasMore(view);
   }
 
   isBegun(view: View): boolean {
-    return this.#depths.isBegun(view);
+    return this.#cursors.isBegun(view);
   }
 
   /** The counts belong to the version: they are replaced together, so a late answer spoils neither. */
@@ -138,12 +138,12 @@ export class Replica {
       if (!held || held.version < change.item.version) this.#items.set(change.item.seq, change.item);
       return;
     }
-    this.#noteWhatIsMissing(change);
+    this.#noteMissing(change);
     for (const item of change.seqs ? this.#named(change.seqs) : this.#items.values()) this.#put(item, change);
   }
 
   #put(item: Item, change: StateChange): void {
-    const then = after(item, change);
+    const then = applyChange(item, change);
     if (then === null) this.#items.delete(item.seq);
     else if (then !== item) this.#items.set(item.seq, then);
   }
@@ -152,27 +152,27 @@ export class Replica {
     return seqs.flatMap((seq) => this.#items.get(seq) ?? []);
   }
 
-  /** A view that gains items which are not held would lack them: fetch the few that are named, else begin it again. */
-  #noteWhatIsMissing(change: StateChange): void {
+  /** Items that come into a view may not be loaded: note the ones that are named, or else start the view again. */
+  #noteMissing(change: StateChange): void {
     if (!["archived", "unarchived", "unread"].includes(change.change)) return;
     const gaining: View[] = change.change === "archived" ? ["archived"] : ["all", "unread"];
     for (const view of gaining) {
-      const floor = this.#depths.floor(view);
-      if (change.seqs === null) this.#depths.beginAgain(view);
+      const floor = this.#cursors.floor(view);
+      if (change.seqs === null) this.#cursors.reset(view);
       else for (const seq of change.seqs) if (seq >= floor && !this.#items.has(seq)) this.missing.add(seq);
     }
   }
 
-  #holdItem(item: Item, missed: readonly Change[]): void {
+  #add(item: Item, missed: readonly Change[]): void {
     this.missing.delete(item.seq);
     const held = this.#items.get(item.seq);
     if (held && held.version >= item.version) return;
     let then: Item | null = item;
-    for (const change of missed) if (then && change.change !== "added") then = after(then, change);
+    for (const change of missed) if (then && change.change !== "added") then = applyChange(then, change);
     if (then) this.#items.set(item.seq, then);
   }
 
-  /** The changes after that version, or null when some of them are forgotten. */
+  /** The changes after that version; null if some of them are no longer remembered. */
   #since(version: number): Change[] | null {
     if (this.version === null || version >= this.version) return [];
     const known = (this.#recent[0]?.version ?? Number.POSITIVE_INFINITY) <= version + 1;

@@ -1,124 +1,118 @@
 /**
- * What the user did, told to the server one after another, in its order. What cannot be told now waits until the server
- * answers again, as long as the page lives. To mark something twice changes nothing, so whatever may have been told
- * already is told again.
+ * Sends the user's changes to the server, one after another, in their order. A change that cannot be sent now waits, as
+ * long as the page lives, and is sent again later: a change is idempotent, so it does no harm if the server has it.
  */
 
 import { BelfryError } from "../errors.ts";
-import type { Handle, Intent, Pending } from "../state/pending.ts";
-import type { Replica } from "../state/replica.ts";
+import type { Handle, Intent } from "../state/pending.ts";
+import type { Store } from "../state/store.ts";
 
-interface Act {
+interface Mutation {
   readonly intent: Intent;
-  /** Which history its numbers belong to. */
+  /** The history that its seqs belong to. */
   readonly epoch: string | null;
-  /** Resolves to the version that has it in it, 0 when that is not known. */
-  readonly call: () => Promise<number>;
+  /** Resolves to the version that contains the change; 0 if that is unknown. */
+  readonly send: () => Promise<number>;
   readonly shown: Handle;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
-export interface ActsListener {
-  /** Whether the server can be told something now. */
-  isReady(): boolean;
-  /** Something is done that what is held does not have in it, or was refused: the server knows more. */
-  outdated(): void;
-  /** Try again in a while. */
-  delayed(): void;
-  changed(): void;
-}
+export class MutationQueue {
+  readonly #store: Store;
+  #queue: Mutation[] = [];
+  #flushing = false;
+  #problem: BelfryError | null = null;
+  #failures = 0;
 
-export class Acts {
-  /** Why what waits could not be told, when it was tried. */
-  problem: BelfryError | null = null;
-  /** How often that was tried since something could be told. */
-  failures = 0;
-  readonly #replica: Replica;
-  readonly #pending: Pending;
-  readonly #listener: ActsListener;
-  #queue: Act[] = [];
-  #telling = false;
-
-  constructor(replica: Replica, pending: Pending, listener: ActsListener) {
-    this.#replica = replica;
-    this.#pending = pending;
-    this.#listener = listener;
+  constructor(store: Store) {
+    this.#store = store;
+    store.on("synced", () => void this.#flush());
   }
 
-  /** How much waits; not what is being told, and not what was merely seen. */
-  get waiting(): number {
-    if (this.#telling && this.problem === null) return 0;
-    return this.#queue.filter(({ intent }) => intent.change !== "seen").length;
-  }
-
-  /** Show it at once, and tell it. Resolves when it is done; rejects, and takes it back, when it is refused. */
-  do(intent: Intent, call: () => Promise<number>): Promise<void> {
-    const shown = this.#pending.add(intent);
+  /** Show the change at once, and send it. Resolves when the server has made it; rejects, and undoes it, if refused. */
+  add(intent: Intent, send: () => Promise<number>): Promise<void> {
+    const { pending, replica } = this.#store;
+    const shown = pending.add(intent);
     const done = new Promise<void>((resolve, reject) => {
-      this.#queue.push({ intent, epoch: this.#replica.epoch, call, shown, resolve, reject });
+      this.#queue.push({ intent, epoch: replica.epoch, send, shown, resolve, reject });
     });
-    void this.tell();
-    this.#listener.changed();
+    void this.#flush();
+    this.#publish();
     return done;
   }
 
-  /** Tell what waits, if the server can be told now. */
-  async tell(): Promise<void> {
-    if (this.#telling) return;
-    this.#telling = true;
-    let act = this.#queue[0];
-    while (act && this.#listener.isReady() && (await this.#tellOne(act))) act = this.#queue[0];
-    this.#telling = false;
-    this.#listener.changed();
-  }
-
-  /** Nothing more is told; whoever waits is told so. */
+  /** Reject all mutations that wait. */
   close(): void {
     for (const { reject } of this.#queue.splice(0))
       reject(new BelfryError("unreachable", "The inbox was closed before this was done."));
   }
 
-  /** False: it waits. */
-  async #tellOne(act: Act): Promise<boolean> {
+  async #flush(): Promise<void> {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    let next = this.#queue[0];
+    while (next && this.#store.isReady && (await this.#send(next))) next = this.#queue[0];
+    this.#flushing = false;
+    this.#publish();
+  }
+
+  /** False if the mutation has to wait. */
+  async #send(mutation: Mutation): Promise<boolean> {
     try {
-      if (act.epoch !== null && act.epoch !== this.#replica.epoch)
+      if (mutation.epoch !== null && mutation.epoch !== this.#store.replica.epoch)
         throw new BelfryError("refused", "The inbox is another since: its server was restored from a backup.");
-      this.#done(act, await act.call());
+      this.#confirmed(mutation, await mutation.send());
     } catch (error) {
-      if (mayBeToldLater(error)) {
-        this.problem = error;
-        this.failures += 1;
-        this.#listener.delayed();
+      if (mayRetry(error)) {
+        this.#deferred(error);
         return false;
       }
-      this.#refused(act, error);
+      this.#refused(mutation, error);
     }
-    this.problem = null;
-    this.failures = 0;
     return true;
   }
 
-  #done(act: Act, version: number): void {
-    this.#queue.shift();
-    act.shown.settle(version);
-    const here = this.#replica.version;
-    if (here !== null) this.#pending.arrived(here);
-    if (this.#pending.awaits(here)) this.#listener.outdated();
-    act.resolve();
-    this.#listener.changed();
+  #confirmed(mutation: Mutation, version: number): void {
+    const { pending, replica } = this.#store;
+    this.#dequeue();
+    mutation.shown.confirm(version);
+    if (replica.version !== null) pending.reached(replica.version);
+    if (pending.isAhead(replica.version)) this.#store.emit("stale");
+    mutation.resolve();
+    this.#publish();
   }
 
-  #refused(act: Act, error: unknown): void {
+  #refused(mutation: Mutation, error: unknown): void {
+    this.#dequeue();
+    mutation.shown.undo();
+    mutation.reject(error);
+    this.#store.emit("stale");
+    this.#publish();
+  }
+
+  #deferred(problem: BelfryError): void {
+    this.#problem = problem;
+    this.#failures += 1;
+    this.#publish();
+    this.#store.emit("deferred");
+  }
+
+  #dequeue(): void {
     this.#queue.shift();
-    act.shown.undo();
-    act.reject(error);
-    this.#listener.outdated();
-    this.#listener.changed();
+    this.#problem = null;
+    this.#failures = 0;
+  }
+
+  /** A mutation that is being sent does not count as waiting, nor does "seen", which no user asks for. */
+  #publish(): void {
+    const isSending = this.#flushing && this.#problem === null;
+    const waiting = isSending ? 0 : this.#queue.filter(({ intent }) => intent.change !== "seen").length;
+    this.#store.update({ waiting, mutationProblem: this.#problem, mutationFailures: this.#failures });
   }
 }
 
-/** Nobody answered, or not now; or another token is needed first. */
-function mayBeToldLater(error: unknown): error is BelfryError {
+/** The server was not reached or cannot serve now, or it needs another token first. */
+function mayRetry(error: unknown): error is BelfryError {
   return error instanceof BelfryError && (error.passing || error.code === "token_refused");
 }

@@ -1,163 +1,140 @@
-/** Who tells this tab what happens: its own socket where it leads the tabs of its browser, else the tab that leads. */
+/** Receives changes in real time: over a socket if this tab leads the browser's tabs, else from the tab that leads. */
 
 import { BelfryError } from "../errors.ts";
-import { Link } from "../transport/socket.ts";
-import type { Options } from "../state/state.ts";
-import { Tabs, type Word } from "../tabs/tabs.ts";
+import type { Options } from "../options.ts";
+import type { Store } from "../state/store.ts";
+import { type TabMessage, Tabs } from "../tabs/tabs.ts";
+import { PushSocket } from "../transport/socket.ts";
 import type { Tokens } from "../transport/tokens.ts";
-import type { Announcement, Changes } from "../types.ts";
 
-export interface LiveListener {
-  /** The version that this tab holds. */
-  version(): number | null;
-  heard(told: Announcement): void;
-  /** Another tab asked for this. */
-  fetched(since: number, answer: Changes): void;
-  /** Something may have been missed. */
-  missed(): void;
-  /** The push server takes no token of ours. */
-  refused(): void;
-  changed(): void;
-}
-
-export class Live {
-  /** Whether what happens is told at once; null: not known yet. */
-  told: boolean | null = null;
-  /** Why there is no socket although there is an address for one. */
-  problem: BelfryError | null = null;
-  /** When the token ends, once that is near and nothing renews it. */
-  expiresAt: string | null = null;
+export class Realtime {
   readonly #options: Options;
   readonly #tokens: Tokens;
-  readonly #listener: LiveListener;
+  readonly #store: Store;
   #tabs: Tabs | null = null;
-  #link: Link | null = null;
+  #socket: PushSocket | null = null;
 
-  constructor(options: Options, tokens: Tokens, listener: LiveListener) {
+  constructor(options: Options, tokens: Tokens, store: Store) {
     this.#options = options;
     this.#tokens = tokens;
-    this.#listener = listener;
+    this.#store = store;
+    store.on("fetched", (fetched) => this.#tabs?.send({ type: "fetched", ...fetched })); // the others need not fetch it
   }
 
-  /** Whether this tab holds the socket. */
-  get leads(): boolean {
-    return this.#tabs?.leads ?? false;
-  }
-
-  /** Be told what happens in this person's inbox. */
-  join(sub: string): void {
+  /** Receive the changes of this user's inbox. */
+  start(sub: string): void {
+    if (this.#tabs) return;
     const { api, share = true, browser } = this.#options;
-    const listener = {
-      lead: () => this.#lead(),
-      follow: () => this.#follow(),
-      hear: (word: Word) => this.#hear(word),
-    };
-    this.#tabs ??= new Tabs(share ? `belfry ${api} ${sub}` : null, listener, browser);
+    const tabs = new Tabs(share ? `belfry ${api} ${sub}` : null, browser);
+    tabs.on("lead", () => this.#lead());
+    tabs.on("follow", () => this.#follow());
+    tabs.on("message", (message) => this.#receive(message));
+    this.#tabs = tabs;
   }
 
-  /** Hear nothing any more; another tab takes the lead. */
-  leave(): void {
-    this.#link?.close();
-    this.#link = null;
+  /** Receive nothing any more; another tab takes the lead. */
+  stop(): void {
+    this.#closeSocket();
     this.#tabs?.leave();
     this.#tabs = null;
-    this.told = this.problem = null;
+    this.#store.update({ leads: false, live: null, pushProblem: null });
   }
 
-  /** Spare the other tabs asking for the same. */
-  pass(since: number, answer: Changes): void {
-    this.#tabs?.tell({ type: "fetched", since, answer });
+  tokenReplaced(): void {
+    this.#store.update({ expiresAt: null });
+    this.#socket?.tokenReplaced();
   }
 
-  /** There is a new token. */
-  renewed(): void {
-    this.expiresAt = null;
-    this.#link?.renewed();
-  }
-
-  /** Somebody is back: see to it, here or in the tab that leads, that the socket is alive or tried now. */
-  hurry(): void {
-    if (this.leads) this.#link?.hurry();
-    else this.#tabs?.tell({ type: "hello", check: true });
+  /** The user or the network is back: check the socket, in this tab or in the one that leads, or connect it at once. */
+  check(): void {
+    if (this.#tabs?.leads) this.#socket?.check();
+    else this.#tabs?.send({ type: "hello", check: true });
   }
 
   #lead(): void {
     const { push, io } = this.#options;
-    if (!push) {
-      this.#turn(false);
-      return;
-    }
-    this.#turn(null);
-    const listener = {
-      connected: () => {
-        this.#turn(true);
-        this.#listener.missed();
-      },
-      unsure: () => this.#turn(null),
-      alive: () => this.#turn(true),
-      lost: (problem: BelfryError | null) => this.#turn(false, problem),
-      refused: () => {
-        this.#turn(false);
-        this.#listener.refused();
-      },
-      heard: (told: Announcement) => {
-        this.#tabs?.tell({ type: "heard", told });
-        this.#listener.heard(told);
-      },
-      sync: () => this.#listener.missed(),
-      expiring: (at: string | null) => {
-        this.expiresAt = at;
-        this.#listener.changed();
-      },
-    };
+    this.#store.update({ leads: true });
+    this.#setLive(push ? null : false);
+    if (!push) return;
     try {
-      this.#link = new Link(push, this.#tokens, listener, io);
+      this.#socket = new PushSocket(push, this.#tokens, io);
+      this.#listen(this.#socket);
     } catch (error) {
       if (!(error instanceof BelfryError)) throw error;
-      this.#turn(false, error); // without a socket it polls
+      this.#setLive(false, error); // the inbox polls
     }
   }
 
-  /** Another tab leads: it tells what happens. */
+  #listen(socket: PushSocket): void {
+    const store = this.#store;
+    socket.on("connected", () => {
+      this.#setLive(true);
+      store.emit("stale");
+    });
+    socket.on("unsure", () => this.#setLive(null));
+    socket.on("alive", () => this.#setLive(true));
+    socket.on("lost", (problem) => this.#setLive(false, problem));
+    socket.on("rejected", () => {
+      this.#setLive(false);
+      store.emit("tokenRejected");
+    });
+    socket.on("announced", (told) => {
+      this.#tabs?.send({ type: "heard", told });
+      store.emit("announced", told);
+    });
+    socket.on("sync", () => store.emit("stale"));
+    socket.on("expiring", (expiresAt) => {
+      store.update({ expiresAt });
+      store.emit("realtime");
+    });
+  }
+
+  /** Another tab has taken the lead. */
   #follow(): void {
-    this.#link?.close();
-    this.#link = null;
-    this.told = this.problem = null;
-    this.#listener.changed();
+    this.#closeSocket();
+    this.#store.update({ leads: false, live: null, pushProblem: null });
+    this.#store.emit("realtime");
   }
 
-  #turn(told: boolean | null, problem: BelfryError | null = null): void {
-    const same = this.told === told && this.problem === problem;
-    this.told = told;
-    this.problem = problem;
-    this.#answer();
-    if (!same) this.#listener.changed();
+  #closeSocket(): void {
+    this.#socket?.close();
+    this.#socket = null;
   }
 
-  /** Tell the other tabs how it stands. */
-  #answer(): void {
-    this.#tabs?.tell({ type: "live", live: this.told, version: this.#listener.version() });
+  #setLive(live: boolean | null, pushProblem: BelfryError | null = null): void {
+    const { values } = this.#store;
+    const differs = values.live !== live || values.pushProblem !== pushProblem;
+    if (differs) this.#store.update({ live, pushProblem });
+    this.#sendStatus();
+    if (differs) this.#store.emit("realtime");
   }
 
-  #hear(word: Word): void {
-    if (word.type === "hello") {
-      if (!this.leads) return;
-      this.#answer();
-      if (word.check) this.#link?.hurry();
-    } else if (word.type === "live") {
-      this.#take(word.live, word.version);
-    } else if (word.type === "heard") {
-      this.#listener.heard(word.told);
-    } else {
-      this.#listener.fetched(word.since, word.answer);
+  /** Tell the other tabs whether the socket is connected. */
+  #sendStatus(): void {
+    this.#tabs?.send({ type: "live", live: this.#store.values.live, version: this.#store.replica.version });
+  }
+
+  #receive(message: TabMessage): void {
+    const store = this.#store;
+    if (message.type === "hello") {
+      if (!this.#tabs?.leads) return;
+      this.#sendStatus();
+      if (message.check) this.#socket?.check();
+    } else if (message.type === "live") {
+      this.#receiveStatus(message.live, message.version);
+    } else if (message.type === "heard") {
+      store.emit("announced", message.told);
+    } else if (message.type === "fetched") {
+      store.emit("shared", message);
     }
   }
 
-  /** A tab that leads says how it stands. */
-  #take(live: boolean | null, version: number | null): void {
-    const before = this.told;
-    if (!this.leads) this.told = live;
-    if (version !== null && version > (this.#listener.version() ?? 0)) this.#listener.missed();
-    if (this.told !== before) this.#listener.changed();
+  /** The status of the tab that leads. */
+  #receiveStatus(live: boolean | null, version: number | null): void {
+    const store = this.#store;
+    const differs = !this.#tabs?.leads && store.values.live !== live;
+    if (differs) store.update({ live });
+    if (version !== null && version > (store.replica.version ?? 0)) store.emit("stale");
+    if (differs) store.emit("realtime");
   }
 }

@@ -1,112 +1,96 @@
-/** Brings what is held up to date: one request is under way at a time, however many ask for it. */
+/** Keeps the replica up to date over HTTP. However many ask for it, one catch-up runs at a time. */
 
-import type { Api } from "../transport/api.ts";
-import { isChange } from "../state/change.ts";
 import { BelfryError } from "../errors.ts";
-import type { Pending } from "../state/pending.ts";
-import type { Replica } from "../state/replica.ts";
-import type { Announcement, Change, Changes, Item, View } from "../types.ts";
+import type { FetchedChanges, Store } from "../state/store.ts";
+import type { Api } from "../transport/api.ts";
+import type { Announcement, Change, Changes, View } from "../types.ts";
+import { isChange } from "../validate.ts";
 
-const FETCHED_ONE_BY_ONE = 20; // items that a change spoke of and that are not held
-const PAGE_TRIES = 3; // each time the view was begun again meanwhile
+const MISSING_MAX = 20; // items that are fetched one by one; with more, the inbox is loaded again
+const PAGE_TRIES = 3; // a page has to be requested again if its view was reset meanwhile
 
-export interface FollowerListener {
-  /** Whether to ask at all. */
-  isActive(): boolean;
-  arrived(items: readonly Item[]): void;
-  /** This was asked for, and fits whoever holds what was held here. */
-  fetched(since: number, answer: Changes): void;
-  /** What is held is the present. */
-  succeeded(): void;
-  failed(problem: BelfryError): void;
-  changed(): void;
-}
-
-export class Follower {
-  /** What is held was the present when last looked at. */
-  current = false;
+export class Synchronizer {
   readonly #api: Api;
-  readonly #replica: Replica;
-  readonly #pending: Pending;
-  readonly #listener: FollowerListener;
+  readonly #store: Store;
   readonly #loading = new Map<View, Promise<void>>();
   readonly #wanted = new Set<View>(["all"]);
-  #following: Promise<void> | null = null;
-  #askedAgain = false;
+  #running: Promise<void> | null = null;
+  #again = false;
 
-  constructor(api: Api, replica: Replica, pending: Pending, listener: FollowerListener) {
+  constructor(api: Api, store: Store) {
     this.#api = api;
-    this.#replica = replica;
-    this.#pending = pending;
-    this.#listener = listener;
+    this.#store = store;
+    store.on("announced", (announcement) => this.#receive(announcement));
+    store.on("shared", (fetched) => this.#receiveShared(fetched));
+    store.on("stale", () => void this.catchUp());
   }
 
-  /** Take what the socket said. */
-  hear(told: Announcement): void {
-    if (this.#following) this.#askedAgain = true; // what is being fetched may have been read before this happened
-    const outcome = isChange(told) ? this.#replica.hear(told) : "gap";
-    if (outcome === "applied") this.#applied([told]);
-    else if (outcome !== "known") void this.catchUp(outcome === "anew");
-  }
-
-  /** Take what another tab asked for. */
-  overhear(since: number, answer: Changes): void {
-    const { version } = this.#replica;
-    if (version !== null && since <= version && !this.#following) this.#take(answer);
-  }
-
-  /** Ask for the counts alone, and for more only where they differ. */
-  async look(): Promise<void> {
-    if (!this.current) return this.catchUp();
+  /** Fetch the counts alone, and the changes only if the version differs. */
+  async poll(): Promise<void> {
+    if (!this.#store.values.current) return this.catchUp();
     try {
       const counts = await this.#api.summary();
-      const { version, epoch } = this.#replica;
+      const { version, epoch } = this.#store.replica;
       if (counts && (counts.version !== version || counts.epoch !== epoch)) return await this.catchUp();
-      this.#listener.succeeded();
+      this.#store.succeeded();
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  /** Ask for all that changed since, or for the inbox anew. Never rejects: `failed` is told. */
-  catchUp(anew = false): Promise<void> {
-    if (anew) this.#replica.version = null;
-    this.#askedAgain = true;
-    this.#following ??= this.#follow().finally(() => {
-      this.#following = null;
-      this.#listener.changed();
+  /** Fetch all changes since the replica's version; with `reload`, load the inbox again. Rejects with no `BelfryError`. */
+  catchUp(reload = false): Promise<void> {
+    if (reload) this.#store.replica.version = null;
+    this.#again = true;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+      this.#store.emit("changed");
     });
-    return this.#following;
+    return this.#running;
   }
 
-  /** Hold one page more of a view: its first one the first time. Rejects with a `BelfryError`. */
+  /** Load the next page of a view, the first page at first. Rejects with a `BelfryError`. */
   loadMore(view: View): Promise<void> {
     this.#wanted.add(view);
-    const under = this.#loading.get(view);
-    if (under || !this.#replica.hasMore(view)) return under ?? Promise.resolve();
+    const loading = this.#loading.get(view);
+    if (loading || !this.#store.replica.hasMore(view)) return loading ?? Promise.resolve();
     const page = this.#loadPage(view).finally(() => {
       this.#loading.delete(view);
-      this.#listener.changed();
+      this.#store.emit("changed");
     });
     this.#loading.set(view, page);
-    this.#listener.changed();
+    this.#store.emit("changed");
     return page;
   }
 
   isLoading(view: View): boolean {
-    return this.#loading.has(view) || (view === "all" && this.#following !== null && this.#replica.version === null);
+    const isFirstLoad = this.#running !== null && this.#store.replica.version === null;
+    return this.#loading.has(view) || (view === "all" && isFirstLoad);
   }
 
-  async #follow(): Promise<void> {
+  #receive(announcement: Announcement): void {
+    if (this.#running) this.#again = true; // the server may have read its answer before this change
+    const outcome = isChange(announcement) ? this.#store.replica.announce(announcement) : "gap";
+    if (outcome === "applied") this.#applied([announcement]);
+    else if (outcome !== "duplicate") void this.catchUp(outcome === "reload");
+  }
+
+  #receiveShared({ since, answer }: FetchedChanges): void {
+    const { version } = this.#store.replica;
+    if (version !== null && since <= version && !this.#running) this.#apply(answer);
+  }
+
+  async #run(): Promise<void> {
+    const { replica, pending } = this.#store;
     try {
-      while (this.#askedAgain && this.#listener.isActive()) {
-        this.#askedAgain = false;
-        const forget = this.#pending.beforeFetch();
-        await (this.#replica.version === null ? this.#load() : this.#fetchChanges(this.#replica.version));
-        forget();
+      while (this.#again && this.#store.isActive) {
+        this.#again = false;
+        const dropFetched = pending.beforeFetch();
+        await (replica.version === null ? this.#load() : this.#fetchChanges(replica.version));
+        dropFetched();
       }
-      this.current = this.#listener.isActive() && this.#replica.version !== null;
-      this.#listener.succeeded();
+      this.#store.update({ current: this.#store.isActive && replica.version !== null });
+      this.#store.succeeded();
     } catch (error) {
       this.#fail(error);
     }
@@ -114,64 +98,68 @@ export class Follower {
 
   async #load(): Promise<void> {
     const page = await this.#api.page("all", null);
-    this.#replica.load(page);
-    this.#listener.changed();
+    this.#store.replica.load(page);
+    this.#store.emit("changed");
     for (const view of this.#wanted) if (view !== "all") await this.#loadPage(view);
   }
 
   async #fetchChanges(since: number): Promise<void> {
+    const { replica } = this.#store;
     const answer = await this.#api.changes(since);
-    if (answer && answer.epoch === this.#replica.epoch) this.#listener.fetched(since, answer);
-    if (!answer || !this.#take(answer)) {
-      this.#replica.version = null;
-      this.#askedAgain = true;
+    if (answer && answer.epoch === replica.epoch) this.#store.emit("fetched", { since, answer });
+    if (!answer || !this.#apply(answer)) {
+      replica.version = null;
+      this.#again = true;
     } else {
-      this.#askedAgain ||= answer.more;
+      this.#again ||= answer.more;
     }
   }
 
-  #take(answer: Changes): boolean {
-    const applied = this.#replica.follow(answer);
+  /** False if the inbox has to be loaded again. */
+  #apply(answer: Changes): boolean {
+    const applied = this.#store.replica.applyChanges(answer);
     if (applied === null) return false;
     this.#applied(applied);
     return true;
   }
 
   #applied(changes: readonly Change[]): void {
-    if (this.#replica.version !== null) this.#pending.arrived(this.#replica.version);
-    this.#listener.changed();
+    const { replica, pending } = this.#store;
+    if (replica.version !== null) pending.reached(replica.version);
+    this.#store.emit("changed");
     const items = changes.flatMap((change) => (change.change === "added" ? [change.item] : []));
-    if (items.length > 0) this.#listener.arrived(items);
+    if (items.length > 0) this.#store.emit("arrived", items);
     void this.#fetchMissing().catch((error: unknown) => this.#fail(error));
   }
 
   async #fetchMissing(): Promise<void> {
-    const { missing, version } = this.#replica;
+    const { replica } = this.#store;
+    const { missing, version } = replica;
     const seqs = [...missing];
     missing.clear();
-    if (seqs.length > FETCHED_ONE_BY_ONE) return this.catchUp(true);
+    if (seqs.length > MISSING_MAX) return this.catchUp(true);
     for (const seq of seqs) {
       const item = await this.#api.item(seq);
-      if (item) this.#replica.holdOne(item, version ?? 0);
-      this.#listener.changed();
+      if (item) replica.addItem(item, version ?? 0);
+      this.#store.emit("changed");
     }
-    for (const view of this.#wanted)
-      if (this.#replica.version !== null && !this.#replica.isBegun(view)) await this.loadMore(view);
+    for (const view of this.#wanted) if (replica.version !== null && !replica.isBegun(view)) await this.loadMore(view);
   }
 
   async #loadPage(view: View): Promise<void> {
+    const { replica } = this.#store;
     for (let tries = 0; tries < PAGE_TRIES; tries += 1) {
-      const request = this.#replica.next(view);
+      const request = replica.nextPage(view);
       const page = await this.#api.page(view, request.cursor);
-      if (page.epoch !== this.#replica.epoch) return this.catchUp(true);
-      if (this.#replica.hold(request, page)) break;
+      if (page.epoch !== replica.epoch) return this.catchUp(true);
+      if (replica.addPage(request, page)) break;
     }
-    this.#listener.changed();
+    this.#store.emit("changed");
   }
 
   #fail(error: unknown): void {
-    this.current = false;
-    this.#listener.failed(error instanceof BelfryError ? error : new BelfryError("incompatible", String(error)));
+    this.#store.update({ current: false });
+    this.#store.failed(error instanceof BelfryError ? error : new BelfryError("incompatible", String(error)));
     if (!(error instanceof BelfryError)) throw error;
   }
 }

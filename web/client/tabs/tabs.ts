@@ -1,48 +1,52 @@
 /**
- * The tabs of one browser that show the same inbox: one of them leads (and holds the socket), the others are told.
- * A Web Lock decides which one. When the leader's tab closes, the next one leads; when it is suspended, it keeps its
- * lock, and a tab that gets no answer takes the lock from it. Where the browser has no locks or channels, or refuses
+ * The tabs of one browser that show the same inbox. One tab leads and holds the socket; the others get its messages.
+ * A Web Lock elects the leader. When the leader's tab closes, the next one gets the lock. A suspended leader keeps its
+ * lock; a tab that gets no answer from it steals the lock. In a browser without locks or channels, or one that refuses
  * them, every tab leads alone.
  */
 
 import { attempt, type Browser, type Locks, thisBrowser } from "../browser.ts";
+import { Emitter } from "../emitter.ts";
 import type { Announcement, Changes } from "../types.ts";
 import { LeaderWatch } from "./leader_watch.ts";
 
-/** What tabs tell each other. */
-export type Word =
-  /** Asks who leads; with `check`, the leader asks the push server whether the socket is alive. */
+/** A message between tabs. Tabs may run different builds of this script: do not rename types or fields. */
+export type TabMessage =
+  /** Asks for the leader's status. `check`: the leader also checks its socket. */
   | { readonly type: "hello"; readonly check?: boolean }
-  /** The leader's answer; `live` is null while it does not know. */
+  /** The leader's status; `live` is null while that is unknown. */
   | { readonly type: "live"; readonly live: boolean | null; readonly version: number | null }
+  /** The leader's socket announced a change. */
   | { readonly type: "heard"; readonly told: Announcement }
+  /** A tab has fetched changes. */
   | { readonly type: "fetched"; readonly since: number; readonly answer: Changes };
 
-export interface TabListener {
+export interface TabEvents {
   /** This tab leads from now on. */
-  lead(): void;
+  lead: void;
   /** Another tab has taken the lead from this one. */
-  follow(): void;
-  hear(word: Word): void;
+  follow: void;
+  message: TabMessage;
 }
 
-export class Tabs {
+type LockOptions = Parameters<Locks["request"]>[1];
+
+export class Tabs extends Emitter<TabEvents> {
   /** Whether this tab leads. */
   leads = false;
-  readonly #listener: TabListener;
   readonly #watch = new LeaderWatch(
-    () => this.tell({ type: "hello" }),
-    () => this.#takeOver(),
+    () => this.send({ type: "hello" }),
+    () => this.#steal(),
   );
   #channel: BroadcastChannel | null = null;
-  #requestLock: (options: Parameters<Locks["request"]>[1]) => void = () => {};
+  #requestLock: (options: LockOptions) => void = () => {};
   #waiting = new AbortController();
   #release: () => void = () => {};
   #left = false;
 
-  /** `name` says whose inbox it is; null: this tab is alone. */
-  constructor(name: string | null, listener: TabListener, browser: Browser = thisBrowser()) {
-    this.#listener = listener;
+  /** `name` identifies the inbox. Null: this tab is alone. */
+  constructor(name: string | null, browser: Browser = thisBrowser()) {
+    super();
     const { locks, Channel } = browser;
     const channel = name !== null && locks && Channel ? attempt(() => new Channel(name)) : undefined;
     if (name === null || !locks || !channel) {
@@ -50,28 +54,28 @@ export class Tabs {
       return;
     }
     this.#channel = channel;
-    channel.onmessage = ({ data }: MessageEvent<Word>) => this.#hear(data);
+    channel.onmessage = ({ data }: MessageEvent<TabMessage>) => this.#receive(data);
     this.#requestLock = (options) => this.#request(locks, name, options);
     this.#wait();
   }
 
-  tell(word: Word): void {
-    attempt(() => this.#channel?.postMessage(word));
+  send(message: TabMessage): void {
+    attempt(() => this.#channel?.postMessage(message));
   }
 
-  /** Lead no longer, and hear nothing any more. */
+  /** Give up the lead, and receive nothing any more. */
   leave(): void {
     this.#left = true;
-    this.#watch.end();
+    this.#watch.close();
     this.#waiting.abort();
     this.#release();
     this.#closeChannel();
     this.leads = false;
   }
 
-  #hear(word: Word): void {
-    if (word.type === "live" || word.type === "heard") this.#watch.answered(); // what leaders say
-    this.#listener.hear(word);
+  #receive(message: TabMessage): void {
+    if (message.type === "live" || message.type === "heard") this.#watch.answered(); // only leaders send these
+    this.emit("message", message);
   }
 
   #wait(): void {
@@ -80,14 +84,14 @@ export class Tabs {
     this.#watch.start();
   }
 
-  /** Lead at once; the lock follows, where the browser still grants it. */
-  #takeOver(): void {
+  /** Lead at once; the lock follows, if the browser grants it. */
+  #steal(): void {
     this.#waiting.abort();
     this.#lead();
     this.#requestLock({ steal: true });
   }
 
-  #request(locks: Locks, name: string, options: Parameters<Locks["request"]>[1]): void {
+  #request(locks: Locks, name: string, options: LockOptions): void {
     let granted = false;
     const held = (): Promise<void> => {
       if (this.#left) return Promise.resolve();
@@ -109,17 +113,17 @@ export class Tabs {
     if (this.#left || this.leads) return;
     this.leads = true;
     this.#watch.stop();
-    this.#listener.lead();
+    this.emit("lead");
   }
 
-  /** Another tab took the lock while this one was suspended. */
+  /** Another tab stole the lock while this one was suspended. */
   #follow(): void {
     this.leads = false;
-    this.#listener.follow();
+    this.emit("follow");
     this.#wait();
   }
 
-  /** The browser refuses its locks. */
+  /** The browser refuses locks. */
   #leadAlone(): void {
     this.#closeChannel();
     this.#lead();

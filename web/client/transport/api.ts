@@ -1,10 +1,10 @@
 /** Belfry's HTTP API for one person. Every call rejects with a `BelfryError`. */
 
 import { addressOf } from "./addresses.ts";
-import { isChange, isItem } from "../state/change.ts";
 import { BelfryError } from "../errors.ts";
 import type { Tokens } from "./tokens.ts";
 import type { Changes, Counts, Item, Page, View } from "../types.ts";
+import { isChange, isItem } from "../validate.ts";
 
 const PATIENCE = 10_000; // milliseconds
 const PAGE = 50; // items

@@ -1,38 +1,39 @@
-/** Asks the push server for an acknowledgement: a socket can die without a close event, and nothing else tells. */
+/** Checks by an acknowledged `ping` whether the socket is alive: a socket can die without a close event. */
+
+import { Emitter } from "../emitter.ts";
 
 const UNSURE_AFTER = 1_000; // milliseconds without an acknowledgement
 const DEAD_AFTER = 3_000;
 const DEAD_AFTER_MAX = 15_000; // on a slow network
 const SILENT_AFTER = 30_000; // the server pings every 25 seconds
 
-/** What is used of socket.io-client's socket. */
-export interface Asked {
+/** The part of socket.io-client's socket that is used here. */
+export interface PingSocket {
   emit(event: string, payload: unknown, acknowledged: () => void): unknown;
 }
 
-export interface LivenessListener {
+export interface LivenessEvents {
   /** The acknowledgement is late. */
-  unsure(): void;
-  /** It came after all. */
-  alive(): void;
-  /** It did not come: connect anew. */
-  dead(): void;
+  unsure: void;
+  /** The acknowledgement came. */
+  alive: void;
+  /** The acknowledgement did not come: reconnect. */
+  dead: void;
 }
 
 /** Works from `connected()` to `stop()`. */
-export class Liveness {
-  readonly #socket: Asked;
-  readonly #listener: LivenessListener;
-  #answers = false; // a server that never acknowledged anything may be unable to: its silence means nothing
-  #patience = DEAD_AFTER;
-  #asked: object | null = null;
+export class Liveness extends Emitter<LivenessEvents> {
+  readonly #socket: PingSocket;
+  #acknowledges = false; // a server that never acknowledged anything may be unable to: its silence means nothing
+  #timeout = DEAD_AFTER;
+  #check: object | null = null;
   #silence: ReturnType<typeof setTimeout> | undefined;
   #unsure: ReturnType<typeof setTimeout> | undefined;
   #dead: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(socket: Asked, listener: LivenessListener) {
+  constructor(socket: PingSocket) {
+    super();
     this.#socket = socket;
-    this.#listener = listener;
   }
 
   connected(): void {
@@ -41,49 +42,49 @@ export class Liveness {
     this.check();
   }
 
-  /** The server sent something by itself. */
+  /** The server has sent something. */
   heard(): void {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.check(), SILENT_AFTER + Math.random() * 5_000);
   }
 
   check(): void {
-    if (this.#asked) return;
-    const asked = {};
-    this.#asked = asked;
+    if (this.#check) return;
+    const check = {};
+    this.#check = check;
     const begun = Date.now();
-    if (this.#answers) this.#unsure = setTimeout(() => this.#listener.unsure(), UNSURE_AFTER);
-    this.#dead = setTimeout(() => this.#giveUp(), this.#patience);
+    if (this.#acknowledges) this.#unsure = setTimeout(() => this.emit("unsure"), UNSURE_AFTER);
+    this.#dead = setTimeout(() => this.#timedOut(), this.#timeout);
     this.#socket.emit("ping", {}, () => {
-      this.#patience = Math.min(DEAD_AFTER_MAX, Math.max(DEAD_AFTER, 2 * (Date.now() - begun)));
-      this.#answers = true;
-      if (this.#asked === asked) this.#acknowledged();
+      this.#timeout = Math.min(DEAD_AFTER_MAX, Math.max(DEAD_AFTER, 2 * (Date.now() - begun)));
+      this.#acknowledges = true;
+      if (this.#check === check) this.#acknowledged();
     });
   }
 
   stop(): void {
     clearTimeout(this.#silence);
-    this.#settle();
+    this.#endCheck();
   }
 
   #acknowledged(): void {
-    this.#settle();
+    this.#endCheck();
     this.heard();
-    this.#listener.alive();
+    this.emit("alive");
   }
 
-  #giveUp(): void {
-    const answered = this.#answers;
-    this.#settle();
+  #timedOut(): void {
+    const acknowledged = this.#acknowledges;
+    this.#endCheck();
     this.heard();
-    if (!answered) return;
-    this.#answers = false; // until the new connection has acknowledged: no server is left again and again
-    this.#listener.dead();
+    if (!acknowledged) return;
+    this.#acknowledges = false; // until the new connection has acknowledged: the server is not left again and again
+    this.emit("dead");
   }
 
-  #settle(): void {
+  #endCheck(): void {
     clearTimeout(this.#unsure);
     clearTimeout(this.#dead);
-    this.#asked = null;
+    this.#check = null;
   }
 }

@@ -1,68 +1,71 @@
-/** The socket: hints of what changed. What it loses, the rule finds. */
+/** The Socket.IO connection to the push server. What it loses, the version gap reveals. */
 
 import { io } from "socket.io-client";
-import { socketOf } from "./addresses.ts";
+import { Emitter } from "../emitter.ts";
 import { BelfryError } from "../errors.ts";
+import type { Announcement } from "../types.ts";
+import { socketOf } from "./addresses.ts";
 import { Liveness } from "./liveness.ts";
 import type { Tokens } from "./tokens.ts";
-import type { Announcement } from "../types.ts";
 
-/** Of socket.io-client's socket, what is used here. */
+/** The part of socket.io-client's socket that is used here. */
 export interface ClientSocket {
-  /** Whether it is connected, or tries to be by itself. */
+  /** Whether it is connected, or reconnects by itself. */
   readonly active: boolean;
   on(event: string, handler: (told: never) => void): unknown;
   emit(event: string, payload: unknown, acknowledged: (answer: { ok: boolean }) => void): unknown;
   connect(): unknown;
   disconnect(): unknown;
-  /** Its manager, whose `ping` says that the server sent one. */
+  /** Its manager, which reports the server's pings. */
   readonly io?: { on(event: "ping", handler: () => void): unknown };
 }
 
 export type OpenSocket = (url: string, options: object) => ClientSocket;
 
-const SOON = 1_000; // milliseconds before it is tried again
-const LATE = 30_000;
+const RETRY = 1_000; // milliseconds before a reconnection, doubled with each failure
+const RETRY_MAX = 30_000;
 
-export interface SocketListener {
-  connected(): void;
-  /** Whether it is still alive is being asked, and the answer is late: `lost` or `alive` follows. */
-  unsure(): void;
-  alive(): void;
-  /** It is tried again by itself; `problem` says why it did not even connect. */
-  lost(problem: BelfryError | null): void;
-  /** The server takes no token of ours. */
-  refused(): void;
-  heard(told: Announcement): void;
-  /** Something may have been missed. */
-  sync(): void;
-  expiring(at: string | null): void;
+export interface SocketEvents {
+  connected: void;
+  /** The liveness check is late; `alive` or `lost` follows. */
+  unsure: void;
+  alive: void;
+  /** It is disconnected, and reconnects by itself. With an error, it could not connect. */
+  lost: BelfryError | null;
+  /** The server rejects the token. */
+  rejected: void;
+  announced: Announcement;
+  /** Changes may have been missed. */
+  sync: void;
+  /** The token expires then, and nothing renews it; null once it is replaced. */
+  expiring: string | null;
 }
 
-/** Connected from its making to `close()`, with pauses; after one it comes back at a moment of its own. */
-export class Link {
+/** Connected from its construction to `close()`. After a loss it reconnects, at a random moment. */
+export class PushSocket extends Emitter<SocketEvents> {
   readonly #push: string;
   readonly #tokens: Tokens;
-  readonly #listener: SocketListener;
   readonly #socket: ClientSocket;
   readonly #liveness: Liveness;
   #connected = false;
-  #waits = false; // it failed, and is tried again by itself
+  #waits = false; // for the next attempt, after a loss
   #attempts = 0;
   #renewed = false;
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(push: string, tokens: Tokens, listener: SocketListener, open: OpenSocket = io as unknown as OpenSocket) {
+  constructor(push: string, tokens: Tokens, open: OpenSocket = io as unknown as OpenSocket) {
+    super();
     this.#push = push;
     this.#tokens = tokens;
-    this.#listener = listener;
     const auth = (give: (auth: object) => void): void => void this.#authenticate(give);
-    const pace = { reconnectionDelay: SOON, reconnectionDelayMax: LATE, randomizationFactor: 0.5 };
+    const retries = { reconnectionDelay: RETRY, reconnectionDelayMax: RETRY_MAX, randomizationFactor: 0.5 };
     const { url, path } = socketOf(push);
-    this.#socket = open(url, { path, auth, ...pace, transports: ["websocket"], forceNew: true });
-    const { unsure, alive } = listener;
-    this.#liveness = new Liveness(this.#socket, { unsure, alive, dead: () => this.#reconnect() });
+    this.#socket = open(url, { path, auth, ...retries, transports: ["websocket"], forceNew: true });
+    this.#liveness = new Liveness(this.#socket);
+    this.#liveness.on("unsure", () => this.emit("unsure"));
+    this.#liveness.on("alive", () => this.emit("alive"));
+    this.#liveness.on("dead", () => this.#reconnect());
     this.#listen();
   }
 
@@ -73,15 +76,15 @@ export class Link {
     this.#liveness.stop();
   }
 
-  /** There is a new token: show it, or try again with it. */
-  renewed(): void {
+  /** Send the new token, or reconnect with it. */
+  tokenReplaced(): void {
     this.#renewed = false;
-    if (this.#socket.active) void this.#show();
+    if (this.#socket.active) void this.#sendToken();
     else this.#socket.connect();
   }
 
-  /** Somebody is back: find out whether the connection is alive, or connect now instead of later. */
-  hurry(): void {
+  /** Check whether the connection is alive; without one, connect now instead of later. */
+  check(): void {
     if (this.#closed) return;
     if (this.#connected) this.#liveness.check();
     else if (this.#waits || !this.#socket.active) this.#reconnect();
@@ -89,36 +92,37 @@ export class Link {
 
   #listen(): void {
     const socket = this.#socket;
-    const listener = this.#listener;
     socket.io?.on("ping", () => this.#liveness.heard());
-    socket.on("connect", () => {
-      this.#connected = true;
-      this.#waits = this.#renewed = false;
-      this.#attempts = 0;
-      listener.connected();
-      this.#liveness.connected();
-    });
-    for (const event of ["notification", "inbox"]) socket.on(event, (told: Announcement) => this.#hear(told));
-    socket.on("sync", () => listener.sync());
+    socket.on("connect", () => this.#onConnect());
+    for (const event of ["notification", "inbox"]) socket.on(event, (told: Announcement) => this.#receive(told));
+    socket.on("sync", () => this.emit("sync"));
     socket.on("token_expiring", (told: { expires_at: string }) => {
       if (this.#tokens.renews) void this.#renew();
-      else listener.expiring(told.expires_at);
+      else this.emit("expiring", told.expires_at);
     });
     socket.on("connect_error", (error: Error & { data?: { code?: string } }) => {
       if (error.data?.code === "unauthorized") void this.#tryAnotherToken();
-      else this.#again(this.#whyNotConnected(error.data?.code));
+      else this.#retry(this.#connectError(error.data?.code));
     });
-    socket.on("disconnect", () => this.#again());
+    socket.on("disconnect", () => this.#retry());
   }
 
-  #hear(told: Announcement): void {
+  #onConnect(): void {
+    this.#connected = true;
+    this.#waits = this.#renewed = false;
+    this.#attempts = 0;
+    this.emit("connected");
+    this.#liveness.connected();
+  }
+
+  #receive(announcement: Announcement): void {
     this.#liveness.heard();
-    this.#listener.heard(told);
+    this.emit("announced", announcement);
   }
 
-  /** Leave a connection that is dead, or that is tried again only later. */
+  /** Replace a connection that is dead, or that waits for its next attempt. */
   #reconnect(): void {
-    this.#socket.disconnect(); // says so, where it was connected
+    this.#socket.disconnect(); // emits `disconnect` if it was connected
     clearTimeout(this.#timer);
     this.#waits = false;
     this.#socket.connect();
@@ -128,14 +132,14 @@ export class Link {
     const token = await this.#tokens.current().catch(() => null);
     if (token !== null) return give({ token });
     this.#socket.disconnect();
-    this.#again();
+    this.#retry();
   }
 
   async #tryAnotherToken(): Promise<void> {
     if (this.#closed) return;
     if (!this.#tokens.renews || this.#renewed) {
-      this.#listener.refused();
-      if (this.#tokens.renews) this.#again();
+      this.emit("rejected");
+      if (this.#tokens.renews) this.#retry();
       return;
     }
     this.#renewed = true;
@@ -143,37 +147,38 @@ export class Link {
     if (!this.#closed) this.#socket.connect();
   }
 
+  /** If no token is to be had, the server disconnects when the old one expires, and `#authenticate` asks again. */
   async #renew(): Promise<void> {
     await this.#tokens.renew().then(
-      () => this.#show(),
+      () => this.#sendToken(),
       () => {},
-    ); // at its end the server hangs up, and it is asked again
+    );
   }
 
-  async #show(): Promise<void> {
+  async #sendToken(): Promise<void> {
     const token = await this.#tokens.current();
     this.#socket.emit("authenticate", { token }, (answer: { ok: boolean }) => {
-      if (answer.ok) this.#listener.expiring(null);
+      if (answer.ok) this.emit("expiring", null);
     });
   }
 
-  /** A push server that answers says a code; a browser does not say why nothing was answered. */
-  #whyNotConnected(code: string | undefined): BelfryError {
+  /** The push server sends a code. A browser does not say why a connection failed. */
+  #connectError(code: string | undefined): BelfryError {
     return code
       ? new BelfryError("push_refused", `${this.#push} refuses the live connection for now: ${code}.`)
       : new BelfryError("push_unreachable", `There is no live connection to ${this.#push}.`);
   }
 
-  /** Socket.IO comes back by itself, but for where the server hung up or refused. */
-  #again(problem: BelfryError | null = null): void {
+  /** Socket.IO reconnects by itself, unless the server disconnected or refused the client. */
+  #retry(problem: BelfryError | null = null): void {
     if (this.#closed) return;
     this.#connected = false;
     this.#waits = true;
     this.#liveness.stop();
-    this.#listener.lost(problem);
+    this.emit("lost", problem);
     if (this.#socket.active) return;
     clearTimeout(this.#timer);
-    const delay = Math.min(LATE, SOON * 2 ** this.#attempts++) * (0.5 + Math.random());
+    const delay = Math.min(RETRY_MAX, RETRY * 2 ** this.#attempts++) * (0.5 + Math.random());
     this.#timer = setTimeout(() => this.#closed || this.#socket.connect(), delay);
   }
 }

@@ -1,6 +1,6 @@
 /** An inbox as Belfry's server keeps it, in this process: what `fetch` and the socket of a test talk to. */
 
-import { after } from "../../client/state/change.ts";
+import { applyChange } from "../../client/state/change.ts";
 import type { ClientSocket, OpenSocket } from "../../client/transport/socket.ts";
 import type { Announcement, Change, Counts, Item, StateChange, StateName } from "../../client/types.ts";
 
@@ -53,7 +53,7 @@ export class Server {
     const told: StateChange = { version: this.version + 1, change, seqs, through, at: AT };
     let touched = false;
     for (const item of [...this.items.values()]) {
-      const then = after(item, told);
+      const then = applyChange(item, told);
       touched ||= then !== item;
       if (then) this.items.set(item.seq, then);
       else this.items.delete(item.seq);
