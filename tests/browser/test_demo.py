@@ -28,11 +28,11 @@ def three(open_page: OpenPage, alice: str, bob: str, carol: str) -> tuple[Page, 
     return page, *panes
 
 
-def ways(page: Page, text: str) -> list[str]:
+def timeline(page: Page, text: str) -> list[str]:
     """What is said of the way of the newest notification with this text, once it is all there."""
-    way = page.locator(".way").filter(has_text=text).first
-    expect(way.locator("[data-reached]")).to_have_count(4)
-    return way.locator(".cells li").all_inner_texts()
+    found = page.locator(".timeline").filter(has_text=text).first
+    expect(found.locator("[data-reached]")).to_have_count(4)
+    return found.locator(".cells li").all_inner_texts()
 
 
 def test_the_scene_shows_an_arrival_an_absence_and_a_return(
@@ -51,7 +51,7 @@ def test_the_scene_shows_an_arrival_an_absence_and_a_return(
     bobs.expect_bodies("The draft is ready. Have a look?", "Are you coming on Thursday?")
     expect(bobs.unread()).to_have_text(re.compile("The draft is ready"))
     for text in (f"{alice} → {bob}", f"{carol} → {bob}"):
-        assert all(MEASURED.match(time) for time in ways(page, text)), ways(page, text)
+        assert all(MEASURED.match(time) for time in timeline(page, text)), timeline(page, text)
     expect(page.get_by_role("button", name="Watch it work")).to_be_enabled()
 
 
@@ -63,14 +63,14 @@ def test_an_announcement_reaches_everybody_on_every_device(three: tuple[Page, Pa
     for pane in panes:
         expect(pane.item(text)).to_be_visible()
         expect(pane.phone.locator(".toast")).to_contain_text(text)
-    assert all(MEASURED.match(time) for time in ways(page, text))
+    assert all(MEASURED.match(time) for time in timeline(page, text))
 
 
 def test_a_thousand_at_once_arrive_whole_in_few_rows_and_one_toast(three: tuple[Page, Pane, Pane, Pane]) -> None:
     page, *panes = three
     page.get_by_role("button", name="1,000 at once").click()
-    way = page.locator(".way").filter(has_text="1,000 orders")
-    expect(way.locator("[data-step=announced]")).to_have_attribute("data-reached", "yes", timeout=SCENE)
+    found = page.locator(".timeline").filter(has_text="1,000 orders")
+    expect(found.locator("[data-step=announced]")).to_have_attribute("data-reached", "yes", timeout=SCENE)
     for pane, count in zip(panes, (334, 333, 333), strict=True):
         pane.expect_unread(count)
         expect(pane.phone.locator(".toast")).to_have_count(1)
@@ -112,7 +112,7 @@ def test_whoever_may_not_publish_sees_the_way_without_when_it_was_delivered(
 ) -> None:
     page = open_page(token_for(alice), token_for(bob))
     Pane(page, 0).write(bob, "hello")
-    way = page.locator(".way").first
-    expect(way.locator("[data-reached]")).to_have_count(3)
-    expect(way.locator("[data-step=delivered]")).to_have_text("–")
+    found = page.locator(".timeline").first
+    expect(found.locator("[data-reached]")).to_have_count(3)
+    expect(found.locator("[data-step=delivered]")).to_have_text("–")
     expect(page.get_by_role("button", name="1,000 at once")).to_be_hidden()

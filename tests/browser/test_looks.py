@@ -129,7 +129,7 @@ def test_nothing_of_the_demo_page_is_cut_off(open_page: OpenPage, tmp_path: Path
     for pane in (alice, bob):
         pane.items.first.scroll_into_view_if_needed()  # on a phone one is beside the other
         page.wait_for_function(SEEN, arg=pane.laptop.element_handle())
-    expect(page.locator(".way [data-reached]")).to_have_count(8)
+    expect(page.locator(".timeline [data-reached]")).to_have_count(8)
     bob.take_laptop("Go offline")
     bob.expect_offline()
     keep(page, tmp_path, f"demo-{look}", full_page=True)

@@ -96,7 +96,7 @@ def test_hostile_text_stays_text(open_page: OpenPage, bob: str, text: str) -> No
     expect(bobs.items).to_have_count(1)
     assert bobs.bodies.text_content() == text
     assert bobs.items.locator(".title").text_content() == f"Message from {mallory}"
-    assert page.locator(":is(#panes, #ways) :is(img, script, b:not([class]))").count() == 0
+    assert page.locator(":is(#panes, #timelines) :is(img, script, b:not([class]))").count() == 0
     expect(page).to_have_title("Belfry")
 
 
@@ -183,5 +183,5 @@ def test_the_page_fits_a_phone(open_page: OpenPage, bob: str) -> None:
 
 def overflow(page: Page) -> int:
     """By how many pixels the page, or a text on it, is wider than its place."""
-    parts = page.locator(":is(html, .pane, .way, .title, .body)")
+    parts = page.locator(":is(html, .pane, .timeline, .title, .body)")
     return int(max(parts.evaluate_all("parts => parts.map(part => part.scrollWidth - part.clientWidth)")))

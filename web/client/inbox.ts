@@ -1,6 +1,6 @@
 /** One user's inbox: its state, its events, and what the user can do with it. */
 
-import { tellEach } from "./browser.ts";
+import { callEach } from "./browser.ts";
 import type { Options } from "./options.ts";
 import type { Intent } from "./state/pending.ts";
 import type { List, State } from "./state/state.ts";
@@ -23,7 +23,7 @@ export class Inbox {
   constructor(options: Options) {
     this.#store = new Store(Boolean(options.getToken));
     this.#store.on("changed", () => this.#notify());
-    this.#store.on("arrived", (items) => tellEach(this.#arrivalListeners, items));
+    this.#store.on("arrived", (items) => callEach(this.#arrivalListeners, items));
     this.#mutations = new MutationQueue(this.#store);
     this.#connection = new Connection(options, this.#store);
     void this.#connection.start();
@@ -163,7 +163,7 @@ export class Inbox {
     this.#isNotifying = true;
     queueMicrotask(() => {
       this.#isNotifying = false;
-      tellEach(this.#listeners, this.state);
+      callEach(this.#listeners, this.state);
     });
   }
 }

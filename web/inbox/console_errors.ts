@@ -1,20 +1,21 @@
-/** Whoever puts the element into a page looks at the console: what is wrong is said there once, with what to do. */
+/** Writes errors to the console, for the developers of the page. Each is written once. */
 
 import type { BelfryError } from "../client/index.ts";
 
 type Level = "error" | "warn";
 
-export class Complaints {
-  readonly #said: Partial<Record<Level, string>> = {};
+export class ConsoleErrors {
+  readonly #last: Partial<Record<Level, string>> = {};
   readonly #failed = new Set<string>();
 
-  say(level: Level, problem: BelfryError | null): void {
-    const says = problem ? `${problem.message} ${problem.advice}` : "";
-    if (says && says !== this.#said[level]) console[level](`<belfry-inbox>: ${says} (${problem?.code})`);
-    this.#said[level] = says;
+  /** The problem of that level is now this one, or none. */
+  set(level: Level, problem: BelfryError | null): void {
+    const text = problem ? `${problem.message} ${problem.advice}` : "";
+    if (text && text !== this.#last[level]) console[level](`<belfry-inbox>: ${text} (${problem?.code})`);
+    this.#last[level] = text;
   }
 
-  /** Something of the page's own, or an item's data, cannot be used: said once, however many items it concerns. */
+  /** The page's own code, or an item's data, is faulty. Written once, however many items are concerned. */
   fail(what: string, error: unknown): void {
     if (!this.#failed.has(what)) console.error(`<belfry-inbox>: ${what}`, error);
     this.#failed.add(what);

@@ -1,57 +1,57 @@
-/** The inbox that an element shows: made of what its attributes say, or given by the page, which then ends it. */
+/** The inbox that an element shows: created from the element's attributes, or given by the page, which then closes it. */
 
 import { BelfryError, connect, type GetToken, type Inbox, type Item, type State } from "../client/index.ts";
 
-export interface HeldListener {
-  /** Another inbox is held, or none. */
-  turned(inbox: Inbox | null): void;
-  changed(state: State): void;
+export interface BindingListener {
+  /** The element shows another inbox now, or none. */
+  inboxChanged(inbox: Inbox | null): void;
+  stateChanged(state: State): void;
   arrived(items: readonly Item[]): void;
 }
 
-export class HeldInbox {
+export class InboxBinding {
   inbox: Inbox | null = null;
-  /** Why there is none. */
-  broken: BelfryError | null = null;
+  /** Why there is no inbox. */
+  setupError: BelfryError | null = null;
   getToken: GetToken | null = null;
   readonly #element: HTMLElement;
-  readonly #listener: HeldListener;
-  #given = false;
-  #starting = false;
-  #unsubscribe: (() => void)[] = [];
+  readonly #listener: BindingListener;
+  #isGiven = false;
+  #isStarting = false;
+  #subscriptions: (() => void)[] = [];
 
-  constructor(element: HTMLElement, listener: HeldListener) {
+  constructor(element: HTMLElement, listener: BindingListener) {
     this.#element = element;
     this.#listener = listener;
   }
 
-  /** What is wrong with it, if anything is. */
   get problem(): BelfryError | null {
-    return this.broken ?? this.inbox?.state.problem ?? null;
+    return this.setupError ?? this.inbox?.state.problem ?? null;
   }
 
+  /** Show the page's own inbox. */
   give(inbox: Inbox | null): void {
     this.#end();
-    this.#given = inbox !== null;
-    if (inbox) this.#hold(inbox);
+    this.#isGiven = inbox !== null;
+    if (inbox) this.#bind(inbox);
   }
 
-  /** What stands in the attributes takes effect, all at once. */
+  /** Create the inbox anew from the attributes, once for all attributes that change in this task. */
   restart(): void {
-    if (this.#starting || this.#given) return;
-    this.#starting = true;
+    if (this.#isStarting || this.#isGiven) return;
+    this.#isStarting = true;
     queueMicrotask(() => {
-      this.#starting = false;
-      if (!this.#element.isConnected || this.#given) return;
+      this.#isStarting = false;
+      if (!this.#element.isConnected || this.#isGiven) return;
       this.#end();
       this.#start();
     });
   }
 
-  /** A new token of the same person goes on with the same inbox; any other begins anew. */
-  takeToken(token: string | null): void {
+  /** A new token of the same user continues the inbox; any other token starts a new one. */
+  setToken(token: string | null): void {
     try {
-      if (this.#given) return;
+      if (this.#isGiven) return;
       if (this.inbox && token) this.inbox.setToken(token);
       else this.restart();
     } catch {
@@ -59,16 +59,16 @@ export class HeldInbox {
     }
   }
 
-  /** With the same token, if it was refused; what waits to be sent goes on waiting. */
+  /** If the token was refused, try it again. The inbox continues, so mutations that wait are kept. */
   retry(): void {
-    const refused = this.inbox?.state.status === "refused" && !this.getToken;
-    if (!this.inbox || (refused && !this.#given)) this.takeToken(this.#element.getAttribute("token"));
+    const isRefused = this.inbox?.state.status === "refused" && !this.getToken;
+    if (!this.inbox || (isRefused && !this.#isGiven)) this.setToken(this.#element.getAttribute("token"));
     else this.inbox.refresh();
   }
 
-  /** The element is gone; what was given to it stays. */
-  leave(): void {
-    if (!this.#given) this.#end();
+  /** The element was removed: close the inbox, unless the page gave it. */
+  release(): void {
+    if (!this.#isGiven) this.#end();
   }
 
   #start(): void {
@@ -78,28 +78,28 @@ export class HeldInbox {
     const share = attribute("share") !== "off";
     const rest = { share, getToken, ...(pollSeconds > 0 ? { pollSeconds } : {}) };
     try {
-      this.#hold(connect({ api: attribute("api") ?? "", push: attribute("push"), token: attribute("token"), ...rest }));
+      this.#bind(connect({ api: attribute("api") ?? "", push: attribute("push"), token: attribute("token"), ...rest }));
     } catch (error) {
       if (!(error instanceof BelfryError)) throw error;
-      this.broken = error;
-      this.#listener.turned(null);
+      this.setupError = error;
+      this.#listener.inboxChanged(null);
     }
   }
 
-  #hold(inbox: Inbox): void {
+  #bind(inbox: Inbox): void {
     this.inbox = inbox;
-    this.#listener.turned(inbox);
-    this.#unsubscribe = [
-      inbox.subscribe((state) => this.#listener.changed(state)),
+    this.#listener.inboxChanged(inbox);
+    this.#subscriptions = [
+      inbox.subscribe((state) => this.#listener.stateChanged(state)),
       inbox.onArrival((items) => this.#listener.arrived(items)),
     ];
   }
 
   #end(): void {
-    for (const stop of this.#unsubscribe.splice(0)) stop();
-    if (!this.#given) this.inbox?.close();
-    this.inbox = this.broken = null;
-    this.#given = false;
-    this.#listener.turned(null);
+    for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
+    if (!this.#isGiven) this.inbox?.close();
+    this.inbox = this.setupError = null;
+    this.#isGiven = false;
+    this.#listener.inboxChanged(null);
   }
 }

@@ -1,25 +1,25 @@
-/** What somebody looks at for a moment, they have seen. */
+/** Marks the items of a list as seen once the user has looked at the list for a moment. */
 
-import { isVisible, sightObserver } from "../client/browser.ts";
+import { intersectionObserver, isVisible } from "../client/browser.ts";
 import type { Inbox } from "../client/index.ts";
 
 const SEEN_AFTER_MS = 700;
 
-export class Sight {
-  readonly #observer = sightObserver((inSight) => this.#turn(inSight));
-  #list: HTMLElement | null = null;
+export class Visibility {
+  readonly #observer = intersectionObserver((isInWindow) => this.#update(isInWindow));
   readonly #changed: () => void;
-  #inSight = false;
-  #seeing: ReturnType<typeof setTimeout> | undefined;
+  #list: HTMLElement | null = null;
+  #isInWindow = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `changed` is called when there may be something to `see`. */
+  /** `changed` is called when `markSeen` is to be called. */
   constructor(changed: () => void) {
     this.#changed = changed;
   }
 
-  /** Whether what was given to `watch` is before somebody's eyes. */
-  get isLooked(): boolean {
-    return isVisible() && (this.#observer ? this.#inSight : isWithinWindow(this.#list));
+  /** Whether the user can see the list. */
+  get isListVisible(): boolean {
+    return isVisible() && (this.#observer ? this.#isInWindow : isWithinWindow(this.#list));
   }
 
   watch(list: HTMLElement): void {
@@ -28,35 +28,35 @@ export class Sight {
     this.#observer?.observe(list);
   }
 
-  end(): void {
+  stop(): void {
     this.#observer?.disconnect();
     this.#list = null;
-    this.#inSight = false;
-    this.#forget();
+    this.#isInWindow = false;
+    this.#cancel();
   }
 
-  /** Mark all as seen that is looked at long enough. */
-  see(inbox: Inbox | null): void {
-    const due = inbox !== null && this.isLooked && inbox.state.unseen > 0 && inbox.state.status !== "offline";
-    if (!due) this.#forget();
-    else this.#seeing ??= setTimeout(() => this.#mark(inbox), SEEN_AFTER_MS);
+  /** Mark all items as seen if the list stays visible long enough. */
+  markSeen(inbox: Inbox | null): void {
+    const isDue = inbox !== null && this.isListVisible && inbox.state.unseen > 0 && inbox.state.status !== "offline";
+    if (!isDue) this.#cancel();
+    else this.#timer ??= setTimeout(() => this.#mark(inbox), SEEN_AFTER_MS);
   }
 
   #mark(inbox: Inbox): void {
     const done = (): void => {
-      this.#forget();
-      this.#changed(); // something may have come meanwhile
+      this.#cancel();
+      this.#changed(); // more items may have arrived meanwhile
     };
-    inbox.markAllSeen().then(done, () => this.#forget()); // refused, it is tried again with the next change
+    inbox.markAllSeen().then(done, () => this.#cancel()); // if refused, the next change tries again
   }
 
-  #forget(): void {
-    clearTimeout(this.#seeing);
-    this.#seeing = undefined;
+  #cancel(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
-  #turn(inSight: boolean): void {
-    this.#inSight = inSight;
+  #update(isInWindow: boolean): void {
+    this.#isInWindow = isInWindow;
     this.#changed();
   }
 }

@@ -40,14 +40,14 @@ export class Replica {
   #recent: Change[] = [];
 
   /** Apply a change that the socket announced. */
-  announce(told: Announcement): Outcome {
+  announce(announcement: Announcement): Outcome {
     if (this.version === null) return "gap";
-    if (told.epoch !== this.epoch) return "reload";
-    if (told.version <= this.version) return "duplicate";
-    if (told.version > this.version + 1) return "gap";
-    if (!isKnown(told.change)) return "reload";
-    this.#apply(told);
-    this.#arriveAt(told);
+    if (announcement.epoch !== this.epoch) return "reload";
+    if (announcement.version <= this.version) return "duplicate";
+    if (announcement.version > this.version + 1) return "gap";
+    if (!isKnown(announcement.change)) return "reload";
+    this.#apply(announcement);
+    this.#arriveAt(announcement);
     return "applied";
   }
 

@@ -78,9 +78,9 @@ export class Realtime {
       this.#setLive(false);
       store.emit("tokenRejected");
     });
-    socket.on("announced", (told) => {
-      this.#tabs?.send({ type: "heard", told });
-      store.emit("announced", told);
+    socket.on("announced", (announcement) => {
+      this.#tabs?.send({ type: "heard", told: announcement });
+      store.emit("announced", announcement);
     });
     socket.on("sync", () => store.emit("stale"));
     socket.on("expiring", (expiresAt) => {

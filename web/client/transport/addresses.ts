@@ -1,14 +1,14 @@
-/** The addresses of the API and of the push server: absolute or relative to the page, perhaps below a path of a site. */
+/** The addresses of the API and of the push server. They may be relative to the page, and have a path. */
 
 import { BelfryError } from "../errors.ts";
 
-/** Without a slash at its end. Throws a `BelfryError` for what is not an http(s) address. */
+/** The absolute address without a trailing slash. Throws a `BelfryError` if it is not an http(s) address. */
 export function addressOf(text: string): string {
   const { origin, pathname } = parse(text);
   return `${origin}${pathname}`.replace(/\/+$/, "");
 }
 
-/** Where Socket.IO connects: in its own URLs a path is the name of a namespace. Throws a `BelfryError`. */
+/** Socket.IO's URL and `path` option; a path in its URL would be a namespace. Throws a `BelfryError`. */
 export function socketOf(push: string): { url: string; path: string } {
   const { origin, pathname, search } = parse(push.replace(/^ws(s?):/i, "http$1:"));
   return { url: origin + (search && `/${search}`), path: `${pathname.replace(/\/+$/, "")}/socket.io` };
@@ -16,11 +16,11 @@ export function socketOf(push: string): { url: string; path: string } {
 
 function parse(text: string): URL {
   try {
-    const here = typeof document === "object" ? document.baseURI : globalThis.location?.href;
-    const url = new URL(text || "/", here);
+    const base = typeof document === "object" ? document.baseURI : globalThis.location?.href;
+    const url = new URL(text || "/", base);
     if (/^https?:$/.test(url.protocol)) return url;
   } catch {
-    // said below
+    // the error is thrown below
   }
   throw new BelfryError("bad_address", `“${text}” is not an address.`);
 }

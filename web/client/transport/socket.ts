@@ -12,7 +12,7 @@ import type { Tokens } from "./tokens.ts";
 export interface ClientSocket {
   /** Whether it is connected, or reconnects by itself. */
   readonly active: boolean;
-  on(event: string, handler: (told: never) => void): unknown;
+  on(event: string, handler: (payload: never) => void): unknown;
   emit(event: string, payload: unknown, acknowledged: (answer: { ok: boolean }) => void): unknown;
   connect(): unknown;
   disconnect(): unknown;
@@ -94,11 +94,11 @@ export class PushSocket extends Emitter<SocketEvents> {
     const socket = this.#socket;
     socket.io?.on("ping", () => this.#liveness.heard());
     socket.on("connect", () => this.#onConnect());
-    for (const event of ["notification", "inbox"]) socket.on(event, (told: Announcement) => this.#receive(told));
+    for (const event of ["notification", "inbox"]) socket.on(event, (change: Announcement) => this.#receive(change));
     socket.on("sync", () => this.emit("sync"));
-    socket.on("token_expiring", (told: { expires_at: string }) => {
+    socket.on("token_expiring", ({ expires_at }: { expires_at: string }) => {
       if (this.#tokens.renews) void this.#renew();
-      else this.emit("expiring", told.expires_at);
+      else this.emit("expiring", expires_at);
     });
     socket.on("connect_error", (error: Error & { data?: { code?: string } }) => {
       if (error.data?.code === "unauthorized") void this.#tryAnotherToken();

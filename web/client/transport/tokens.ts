@@ -1,14 +1,14 @@
-/** Where tokens come from. */
+/** The user's token: given once, or fetched by `getToken` whenever one is needed. */
 
 import { BelfryError } from "../errors.ts";
 
 export type GetToken = () => string | Promise<string>;
 
-/** Hands out one token until it is told that this one is spent; then it asks for another, once for all who wait. */
+/** Keeps the current token. `renew` calls `getToken` once, however many callers wait for it. */
 export class Tokens {
   #token: string | null;
   #get: GetToken | null;
-  #asked: Promise<string> | null = null;
+  #renewal: Promise<string> | null = null;
 
   constructor(token: string | null | undefined, get: GetToken | null | undefined) {
     this.#token = token || null;
@@ -16,6 +16,7 @@ export class Tokens {
     if (!this.#token && !this.#get) throw new BelfryError("no_token", "There is no token.");
   }
 
+  /** Whether there is a `getToken`. */
   get renews(): boolean {
     return this.#get !== null;
   }
@@ -26,17 +27,17 @@ export class Tokens {
   }
 
   renew(): Promise<string> {
-    this.#asked ??= this.#ask().finally(() => {
-      this.#asked = null;
+    this.#renewal ??= this.#fetch().finally(() => {
+      this.#renewal = null;
     });
-    return this.#asked;
+    return this.#renewal;
   }
 
   replace(token: string): void {
     this.#token = token;
   }
 
-  async #ask(): Promise<string> {
+  async #fetch(): Promise<string> {
     if (!this.#get) throw new BelfryError("token_refused", "The token was refused.", { status: 401 });
     let token: unknown;
     try {
@@ -58,7 +59,7 @@ interface Claims {
   readonly scopes: readonly string[];
 }
 
-/** What a token says of itself; the server is who verifies it. Throws a `BelfryError` for what is no token. */
+/** The claims of a token, unverified: that is for the server. Throws a `BelfryError` for a malformed token. */
 export function claimsOf(token: string): Claims {
   try {
     const [, payload = ""] = token.split(".");
@@ -68,7 +69,7 @@ export function claimsOf(token: string): Claims {
     const { sub, scope } = JSON.parse(new TextDecoder().decode(bytes)) as { sub?: unknown; scope?: unknown };
     if (typeof sub === "string" && sub) return { sub, scopes: String(scope ?? "").split(" ") };
   } catch {
-    // said below, the same for every reason
+    // the error below is the same for every reason
   }
   throw new BelfryError("bad_token", "This is not a token.");
 }

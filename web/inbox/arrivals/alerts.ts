@@ -1,47 +1,47 @@
-/** A sound, and the browser's own notifications: only for those who chose them, by a click, on this device. */
+/** A sound and desktop notifications. Both are off until the user turns them on, on this device. */
 
 import { attempt, isVisible, store, stored } from "../../client/browser.ts";
 import type { Item } from "../../client/index.ts";
 
 export type Alert = "sound" | "desktop";
 
-const KEPT = (alert: Alert): string => `belfry-${alert}`;
-const QUIET_MS = 1_000; // at least between two rings
-const NOTES = [880, 1318.5]; // hertz: two strokes of a small bell
+const storageKey = (alert: Alert): string => `belfry-${alert}`;
+const RING_INTERVAL = 1_000; // milliseconds at least between two rings
+const NOTES = [880, 1318.5]; // hertz
 
 export class Alerts {
   #audio: AudioContext | null = null;
-  #rang = Number.NEGATIVE_INFINITY;
-  #shows = true; // Chromium on Android has notifications, and throws when a page makes one
+  #rangAt = Number.NEGATIVE_INFINITY;
+  #works = true; // Chromium on Android has the constructor, which throws
 
   isOn(alert: Alert): boolean {
-    return (alert !== "desktop" || this.isAllowed) && stored(KEPT(alert)) === "on";
+    return (alert !== "desktop" || this.isAllowed) && stored(storageKey(alert)) === "on";
   }
 
   get canNotify(): boolean {
-    return this.#shows && permission() !== undefined;
+    return this.#works && permission() !== undefined;
   }
 
   get isAllowed(): boolean {
-    return this.#shows && permission() === "granted";
+    return this.#works && permission() === "granted";
   }
 
-  /** Call it from a click. False where the browser does not allow it. */
+  /** Call it from a click handler. False if the browser does not allow it. */
   async turn(alert: Alert, on: boolean): Promise<boolean> {
-    if (alert === "desktop" && on && !(await isGranted())) return false;
-    store(KEPT(alert), on ? "on" : "off");
+    if (alert === "desktop" && on && !(await requestPermission())) return false;
+    store(storageKey(alert), on ? "on" : "off");
     if (alert === "sound" && on) this.#ring();
     return true;
   }
 
-  /** `opened` is called when the browser's notification is clicked. */
+  /** `opened` is called when the user clicks a desktop notification. */
   tell(items: readonly Item[], opened: (item: Item) => void): void {
     if (this.isOn("sound")) this.#ring();
     if (!this.isOn("desktop") || isVisible()) return;
     for (const item of items.slice(-3)) {
       const shown = attempt(() => new Notification(item.title, { body: item.body ?? "", tag: item.id }));
       if (!shown) {
-        this.#shows = false;
+        this.#works = false;
         return;
       }
       shown.onclick = () => {
@@ -51,11 +51,11 @@ export class Alerts {
     }
   }
 
-  /** Not heard where the browser has no sound to give. */
+  /** Silent in a browser without audio. */
   #ring(): void {
     const now = performance.now();
-    if (now - this.#rang < QUIET_MS) return;
-    this.#rang = now;
+    if (now - this.#rangAt < RING_INTERVAL) return;
+    this.#rangAt = now;
     attempt(() => this.#play((this.#audio ??= new AudioContext())));
   }
 
@@ -74,13 +74,13 @@ export class Alerts {
   }
 }
 
-/** Undefined where the browser has no notifications, or does not say. */
+/** Undefined if the browser has no notifications, or does not tell. */
 function permission(): NotificationPermission | undefined {
   return attempt(() => Notification.permission);
 }
 
-/** Ask for it, where that was not done yet. */
-async function isGranted(): Promise<boolean> {
+/** Ask the user, if they were not asked yet. */
+async function requestPermission(): Promise<boolean> {
   await Promise.resolve(attempt(() => Notification.requestPermission())).catch(() => {});
   return permission() === "granted";
 }

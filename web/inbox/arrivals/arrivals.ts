@@ -1,21 +1,21 @@
-/** Says what arrives: to a screen reader, in a corner of the window, by a sound; what comes in a row is said at once. */
+/** Tells the user of new items: by a toast, to a screen reader, and by the alerts that they have turned on. */
 
 import type { Item } from "../../client/index.ts";
-import { type Alert, Alerts } from "./alerts.ts";
 import { h, setText } from "../dom/dom.ts";
-import { legible } from "../list/sanitize.ts";
+import type { Words } from "../i18n/words.ts";
+import { sanitized } from "../list/sanitize.ts";
 import type { Choice } from "../panel/menu.ts";
+import { type Alert, Alerts } from "./alerts.ts";
 import { Toasts } from "./toasts.ts";
-import type { Words } from "../i18n/translations.ts";
 
-const IN_A_ROW_MS = 150;
-const READ_OUT = 200; // characters of a title
+const BATCH_MS = 150; // items that arrive within it are told together
+const READ_ALOUD_MAX = 200; // characters of a title
 
-/** How somebody is told at the moment. */
-export interface Manner {
-  /** In a toast: not where the list itself is looked at. */
+/** How the user is told at the moment. */
+export interface Means {
+  /** Not while the user looks at the list. */
   readonly toasts: boolean;
-  /** By what they chose on this device: in one tab of all. */
+  /** In one tab of the browser only. */
   readonly alerts: boolean;
 }
 
@@ -25,30 +25,29 @@ export class Arrivals {
   readonly #toasts: Toasts;
   readonly #live = h("div", { class: "hidden", role: "log", "aria-live": "polite" });
   readonly #alerts = new Alerts();
-  readonly #manner: () => Manner;
+  readonly #means: () => Means;
   readonly #reveal: (item: Item | null) => void;
-  #row: Item[] = [];
+  #batch: Item[] = [];
 
-  /** `reveal` is called with an item that was chosen; null when several were. */
-  constructor(words: Words, manner: () => Manner, reveal: (item: Item | null) => void) {
+  /** `reveal` is called with the item that the user chooses; null for a toast that stands for several. */
+  constructor(words: Words, means: () => Means, reveal: (item: Item | null) => void) {
     this.#words = words;
-    this.#manner = manner;
+    this.#means = means;
     this.#reveal = reveal;
     this.#toasts = new Toasts(words, reveal);
     this.elements = [this.#toasts.element, this.#live];
   }
 
-  tell(items: readonly Item[]): void {
-    if (this.#row.length === 0) setTimeout(() => this.#tell(this.#row.splice(0)), IN_A_ROW_MS);
-    this.#row.push(...items.map(legible));
+  add(items: readonly Item[]): void {
+    if (this.#batch.length === 0) setTimeout(() => this.#tell(this.#batch.splice(0)), BATCH_MS);
+    this.#batch.push(...items.map(sanitized));
   }
 
-  /** The list is looked at: its toasts have done their work. */
   clear(): void {
     this.#toasts.clear();
   }
 
-  /** What one may turn on and off on this device. */
+  /** The alerts that can be turned on and off on this device. */
   choices(): Choice[] {
     const { sound, desktop } = this.#words;
     return [this.#choice(sound, "sound"), ...(this.#alerts.canNotify ? [this.#choice(desktop, "desktop")] : [])];
@@ -57,17 +56,17 @@ export class Arrivals {
   #tell(items: readonly Item[]): void {
     const last = items.at(-1);
     if (!last) return;
-    const { toasts, alerts } = this.#manner();
-    setText(this.#live, this.#words.arrived(items.length, last.title.slice(0, READ_OUT)));
-    if (toasts) this.#toasts.show(items);
+    const { toasts, alerts } = this.#means();
+    setText(this.#live, this.#words.arrived(items.length, last.title.slice(0, READ_ALOUD_MAX)));
+    if (toasts) this.#toasts.add(items);
     if (alerts) this.#alerts.tell(items, (item) => this.#reveal(item));
   }
 
   #choice(label: string, alert: Alert): Choice {
     const checked = this.#alerts.isOn(alert);
-    const turn = async (): Promise<void> => {
-      if (!(await this.#alerts.turn(alert, !checked))) this.#toasts.say(this.#words.desktopDenied);
+    const toggle = async (): Promise<void> => {
+      if (!(await this.#alerts.turn(alert, !checked))) this.#toasts.addText(this.#words.desktopDenied);
     };
-    return { label, checked, choose: () => void turn() };
+    return { label, checked, choose: () => void toggle() };
   }
 }

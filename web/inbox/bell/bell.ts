@@ -1,8 +1,8 @@
-/** The bell, and the number on it. */
+/** The bell button, with a badge. */
 
 import { h, icon, setAttribute, setText } from "../dom/dom.ts";
 
-const COUNTED = 99;
+const COUNT_MAX = 99;
 
 export class Bell {
   readonly element = h(
@@ -16,11 +16,11 @@ export class Bell {
     this.element.append(this.#badge);
   }
 
-  /** `wrong`: something is, and the list says what. */
-  draw(count: number, wrong: boolean, label: string): void {
-    setText(this.#badge, wrong ? "!" : count > COUNTED ? `${COUNTED}+` : String(count));
-    this.#badge.classList.toggle("wrong", wrong);
-    this.#badge.hidden = !wrong && count === 0;
+  /** `hasProblem`: the badge shows an exclamation mark; the panel shows the problem. */
+  draw(count: number, hasProblem: boolean, label: string): void {
+    setText(this.#badge, hasProblem ? "!" : count > COUNT_MAX ? `${COUNT_MAX}+` : String(count));
+    this.#badge.classList.toggle("wrong", hasProblem);
+    this.#badge.hidden = !hasProblem && count === 0;
     setAttribute(this.element, "aria-label", label);
   }
 

@@ -1,12 +1,12 @@
-/** The number on the browser's tab: in its title, and on its icon. */
+/** Shows the count in the page's title and on its icon. */
 
 const SIZE = 64; // pixels of the icon
 
 export class PageBadge {
   #title: string | null = null;
-  #said: string | null = null; // the title with the number; any other is the page's own
-  #links: HTMLLinkElement[] = [];
-  #own: HTMLLinkElement | null = null;
+  #ownTitle: string | null = null; // the title with the count; any other was set by the page
+  #pageLinks: HTMLLinkElement[] = [];
+  #ownLink: HTMLLinkElement | null = null;
   #shown = 0;
 
   show(count: number): void {
@@ -16,37 +16,37 @@ export class PageBadge {
       return;
     }
     this.#shown = count;
-    if (document.title !== this.#said) this.#title = document.title;
+    if (document.title !== this.#ownTitle) this.#title = document.title;
     document.title = `(${count > 99 ? "99+" : count}) ${this.#title}`;
-    this.#said = document.title; // the browser strips spaces
+    this.#ownTitle = document.title; // the browser strips spaces
     void this.#drawIcon(count);
   }
 
-  /** As the page had them. */
+  /** Restore the page's title and icon. */
   clear(): void {
-    if (this.#title !== null && document.title === this.#said) document.title = this.#title;
-    this.#own?.remove();
-    for (const link of this.#links) document.head.append(link);
-    this.#title = this.#said = this.#own = null;
-    this.#links = [];
+    if (this.#title !== null && document.title === this.#ownTitle) document.title = this.#title;
+    this.#ownLink?.remove();
+    for (const link of this.#pageLinks) document.head.append(link);
+    this.#title = this.#ownTitle = this.#ownLink = null;
+    this.#pageLinks = [];
     this.#shown = 0;
   }
 
   async #drawIcon(count: number): Promise<void> {
-    if (!this.#own) {
-      this.#links = [...document.head.querySelectorAll<HTMLLinkElement>('link[rel~="icon"]')];
-      for (const link of this.#links) link.remove();
-      this.#own = document.createElement("link");
-      this.#own.rel = "icon";
-      document.head.append(this.#own);
+    if (!this.#ownLink) {
+      this.#pageLinks = [...document.head.querySelectorAll<HTMLLinkElement>('link[rel~="icon"]')];
+      for (const link of this.#pageLinks) link.remove();
+      this.#ownLink = document.createElement("link");
+      this.#ownLink.rel = "icon";
+      document.head.append(this.#ownLink);
     }
-    const image = await loaded(this.#links[0]?.href);
-    const icon = drawn(image, count > 9 ? "9+" : String(count));
-    if (icon && this.#own) this.#own.href = icon;
+    const image = await load(this.#pageLinks[0]?.href);
+    const icon = draw(image, count > 9 ? "9+" : String(count));
+    if (icon && this.#ownLink) this.#ownLink.href = icon;
   }
 }
 
-async function loaded(address: string | undefined): Promise<HTMLImageElement | null> {
+async function load(address: string | undefined): Promise<HTMLImageElement | null> {
   if (!address) return null;
   const image = new Image();
   image.src = address;
@@ -56,7 +56,7 @@ async function loaded(address: string | undefined): Promise<HTMLImageElement | n
   );
 }
 
-function drawn(image: HTMLImageElement | null, text: string): string | null {
+function draw(image: HTMLImageElement | null, text: string): string | null {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SIZE;
   const context = canvas.getContext("2d");
@@ -74,6 +74,6 @@ function drawn(image: HTMLImageElement | null, text: string): string | null {
   try {
     return canvas.toDataURL("image/png");
   } catch {
-    return null; // the page's icon is of another origin
+    return null; // an image of another origin makes the canvas unreadable
   }
 }

@@ -1,8 +1,8 @@
-/** Elements without HTML: whatever comes from a notification becomes text, and nothing else. */
+/** Creates elements without parsing HTML: text from a notification stays text. */
 
 type Attributes = Readonly<Record<string, string | boolean | EventListener>>;
 
-/** An element; attributes that begin with `on` are listeners, those that are true stand without a value. */
+/** Create an element. An attribute whose value is a function is an event listener; true gives an empty value. */
 export function h<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,
   attributes: Attributes = {},
@@ -17,7 +17,7 @@ export function h<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** A screen reader announces a text that is set again, so it is set only when it differs. */
+/** A screen reader announces a text that is set again: set it only if it differs. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -57,7 +57,7 @@ export function icon(name: IconName): SVGSVGElement {
   return svg;
 }
 
-/** The icon of a kind such as `order.shipped`, by its first word. */
+/** The icon for a kind such as `order.shipped`, by its first word. */
 export function iconOf(kind: string): IconName {
   const [word = ""] = kind.split(/[.:_-]/);
   return Object.hasOwn(KINDS, word) ? (KINDS[word] ?? "bell") : "bell";
@@ -78,12 +78,12 @@ const KINDS: Readonly<Record<string, IconName>> = {
   security: "alert",
 };
 
-// A browser may run these, or show content that the producer wrote. All other schemes hand the link to an app.
+// A browser may run these, or show content that the producer wrote. All other schemes open an app.
 const UNSAFE = new Set(["about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"]);
 
 /**
- * Where an item may lead: any address but those of unsafe schemes. The server has checked that the scheme is http, https,
- * or one that the deployment allows (URL_SCHEMES).
+ * The URL, or null if its scheme is unsafe. The server has checked that the scheme is http, https, or one that the
+ * deployment allows (URL_SCHEMES).
  */
 export function safeUrl(url: string | null): string | null {
   if (!url) return null;

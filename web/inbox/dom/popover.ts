@@ -1,25 +1,25 @@
-/** Where something floats that a button opens. */
+/** Positions a popover at the button that opens it. */
 
 const MARGIN = 8; // pixels to the edges of the window
 
-export interface Place {
+export interface Position {
   readonly left: number;
   readonly top: number;
   readonly height: number;
 }
 
-/** Below the button and at its end; above it where there is more room; inside the window, lower if need be. */
-export function beside(button: HTMLElement, width: number, height: number, gap: number): Place {
-  const at = button.getBoundingClientRect();
+/** Below the button and aligned with its end, or above it if there is more room; always inside the window. */
+export function popoverPosition(button: HTMLElement, width: number, height: number, gap: number): Position {
+  const rect = button.getBoundingClientRect();
   const rightToLeft = getComputedStyle(button).direction === "rtl";
-  const left = rightToLeft ? at.left : at.right - width;
-  const below = innerHeight - at.bottom - gap - MARGIN;
-  const above = at.top - gap - MARGIN;
-  const goesBelow = below >= Math.min(height, above);
-  const fits = Math.min(height, goesBelow ? below : above);
+  const left = rightToLeft ? rect.left : rect.right - width;
+  const below = innerHeight - rect.bottom - gap - MARGIN;
+  const above = rect.top - gap - MARGIN;
+  const isBelow = below >= Math.min(height, above);
+  const fitting = Math.min(height, isBelow ? below : above);
   return {
     left: Math.max(MARGIN, Math.min(left, innerWidth - width - MARGIN)),
-    top: goesBelow ? at.bottom + gap : at.top - gap - fits,
-    height: fits,
+    top: isBelow ? rect.bottom + gap : rect.top - gap - fitting,
+    height: fitting,
   };
 }

@@ -1,18 +1,18 @@
-/** Language tags as pages and systems write them, made fit for `Intl`, which throws for what is not BCP 47. */
+/** Language tags as pages and operating systems write them, normalized for `Intl`, which throws if a tag is malformed. */
 
 import { attempt } from "../../client/browser.ts";
 
-/** `zh_CN.UTF-8`, `en-US@posix` and the like in canonical form (`zh-CN`, `en-US`); undefined for what is no tag. */
+/** A tag such as `zh_CN.UTF-8` or `en-US@posix` in canonical form (`zh-CN`, `en-US`); undefined if it is malformed. */
 export function languageTag(text: string | null | undefined): string | undefined {
   const tag = String(text ?? "")
-    .replace(/[.@].*$/s, "") // an encoding or a modifier of POSIX
+    .replace(/[.@].*$/s, "") // an encoding or a modifier, as in POSIX
     .trim()
     .replaceAll("_", "-");
   return attempt(() => Intl.getCanonicalLocales(tag)[0]);
 }
 
-/** The first of these that is a language tag, else English. */
-export function languageOf(...texts: readonly (string | null | undefined)[]): string {
+/** The first text that is a language tag, else English. */
+export function firstLanguage(...texts: readonly (string | null | undefined)[]): string {
   for (const text of texts) {
     const tag = languageTag(text);
     if (tag) return tag;

@@ -1,8 +1,8 @@
-/** Moments in words: how long ago, and exactly when. Empty for what is no moment. */
+/** Formats timestamps. A malformed timestamp gives an empty text. */
 
 import { attempt } from "../../client/browser.ts";
 
-const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
+const UNITS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ["minute", 60],
   ["hour", 3_600],
   ["day", 86_400],
@@ -10,26 +10,27 @@ const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
 ];
 const A_MONTH = 30 * 86_400;
 
-export function ago(timestamp: string, now: number, language: string): string {
-  const moment = momentOf(timestamp);
-  const seconds = Math.max(0, (now - moment.getTime()) / 1000);
-  if (!(seconds < A_MONTH)) return dated(moment, language, { dateStyle: "medium" });
-  const [unit, length] = STEPS.findLast(([, start]) => seconds >= start) ?? ["second", 1];
+/** How long ago it was; the date after a month. */
+export function relativeTime(timestamp: string, now: number, language: string): string {
+  const time = parse(timestamp);
+  const seconds = Math.max(0, (now - time.getTime()) / 1000);
+  if (!(seconds < A_MONTH)) return format(time, language, { dateStyle: "medium" });
+  const [unit, length] = UNITS.findLast(([, start]) => seconds >= start) ?? ["second", 1];
   const count = unit === "second" ? 0 : -Math.floor(seconds / length);
-  const format = attempt(() => new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" }));
-  return format?.format(count, unit) ?? moment.toISOString();
+  const relative = attempt(() => new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" }));
+  return relative?.format(count, unit) ?? time.toISOString();
 }
 
-export function exactly(timestamp: string, language: string): string {
-  return dated(momentOf(timestamp), language, { dateStyle: "full", timeStyle: "medium" });
+export function fullTime(timestamp: string, language: string): string {
+  return format(parse(timestamp), language, { dateStyle: "full", timeStyle: "medium" });
 }
 
-function dated(moment: Date, language: string, style: Intl.DateTimeFormatOptions): string {
-  if (Number.isNaN(moment.getTime())) return "";
-  return attempt(() => new Intl.DateTimeFormat(language, style).format(moment)) ?? moment.toISOString();
+function format(time: Date, language: string, style: Intl.DateTimeFormatOptions): string {
+  if (Number.isNaN(time.getTime())) return "";
+  return attempt(() => new Intl.DateTimeFormat(language, style).format(time)) ?? time.toISOString();
 }
 
-/** An invalid date for what is no text: `null` would be 1970. */
-function momentOf(timestamp: unknown): Date {
+/** An invalid date if the timestamp is not a string: `new Date(null)` would be 1970. */
+function parse(timestamp: unknown): Date {
   return new Date(typeof timestamp === "string" ? timestamp : Number.NaN);
 }

@@ -1,44 +1,45 @@
-/** What a page shows in place of an item's own look: an element of its own making, in the row's slot. */
+/** The elements that a page's `renderItem` makes. Each stands in the slot of its row, in place of the item's own look. */
 
 import type { Item } from "../../client/index.ts";
 import type { Row } from "./row.ts";
 
-/** Makes an element for an item; null leaves the item's own look. */
+/** Makes an element for an item; null keeps the item's own look. */
 export type RenderItem = (item: Item) => HTMLElement | null;
 
-export class OwnLooks {
+export class CustomItems {
   render: RenderItem | null = null;
   readonly #host: HTMLElement;
   readonly #failed: (error: unknown) => void;
-  readonly #shown = new Map<number, HTMLElement>();
+  readonly #elements = new Map<number, HTMLElement>();
 
-  /** `host` holds the elements: they are the page's, and styled by it. `failed` is called when `render` does. */
+  /** `host` gets the elements as children, so the page's styles apply. `failed` is called when `render` throws. */
   constructor(host: HTMLElement, failed: (error: unknown) => void) {
     this.#host = host;
     this.#failed = failed;
   }
 
-  drawn({ item }: Row): void {
+  /** Render the item of a row that is new or has changed. */
+  draw({ item }: Row): void {
     this.#remove(item.seq);
-    const own = this.#render(item);
-    if (!own) return;
-    own.slot = `item-${item.seq}`;
-    this.#shown.set(item.seq, own);
-    this.#host.append(own);
+    const element = this.#render(item);
+    if (!element) return;
+    element.slot = `item-${item.seq}`;
+    this.#elements.set(item.seq, element);
+    this.#host.append(element);
   }
 
-  gone({ item }: Row): void {
+  remove({ item }: Row): void {
     this.#remove(item.seq);
   }
 
   clear(): void {
-    for (const seq of [...this.#shown.keys()]) this.#remove(seq);
+    for (const seq of [...this.#elements.keys()]) this.#remove(seq);
   }
 
   #render(item: Item): HTMLElement | null {
     try {
-      const own: unknown = this.render?.(item) ?? null;
-      if (own === null || own instanceof HTMLElement) return own;
+      const element: unknown = this.render?.(item) ?? null;
+      if (element === null || element instanceof HTMLElement) return element;
       throw new TypeError("renderItem must return an element, or null.");
     } catch (error) {
       this.#failed(error);
@@ -47,7 +48,7 @@ export class OwnLooks {
   }
 
   #remove(seq: number): void {
-    this.#shown.get(seq)?.remove();
-    this.#shown.delete(seq);
+    this.#elements.get(seq)?.remove();
+    this.#elements.delete(seq);
   }
 }

@@ -1,40 +1,40 @@
-/** The items on the page, and what one does with them: by the pointer, by the keyboard, by a menu. */
+/** The list of items, and the actions on them by pointer, keyboard and menu. */
 
 import type { Inbox, Item } from "../../client/index.ts";
 import { h, setAttribute } from "../dom/dom.ts";
-import { WindowedList } from "./virtual_list.ts";
 import type { Choice, Menu } from "../panel/menu.ts";
-import type { Look, Row } from "./row.ts";
+import type { Row, RowContext } from "./row.ts";
+import { type RowListener, VirtualList } from "./virtual_list.ts";
 
-const PAGE_ROWS = 5; // that Page Down goes over
+const PAGE_ROWS = 5; // rows that Page Down skips
 
-export interface ItemsOptions extends Look {
+type Action = (inbox: Inbox) => Promise<unknown>;
+
+export interface ItemListOptions extends RowContext, RowListener {
   readonly menu: Menu;
-  /** An item was chosen; false: do not follow its link. */
+  /** The user opens an item. Returns false if its link is not to be followed. */
   readonly opened: (item: Item) => boolean;
-  readonly drawn: (row: Row) => void;
-  readonly gone: (row: Row) => void;
-  readonly act: (act: (inbox: Inbox) => Promise<unknown>) => void;
-  /** The end of what is held is near. */
+  readonly run: (action: Action) => void;
+  /** The end of the loaded items is near. */
   readonly nearEnd: () => void;
-  /** No row is left for the focus. */
-  readonly left: () => void;
+  /** The last row is gone: the focus has to go elsewhere. */
+  readonly emptied: () => void;
 }
 
-export class Items {
+export class ItemList {
   readonly element: HTMLElement;
-  readonly #options: ItemsOptions;
-  readonly #list: WindowedList;
+  readonly #options: ItemListOptions;
+  readonly #list: VirtualList;
   #items: readonly Item[] = [];
-  #follows = false; // the click is our own, on an item's link
+  #isFollowing = false; // the click event is dispatched by `#open`, to follow a link
 
-  constructor(scroller: HTMLElement, options: ItemsOptions) {
+  constructor(scroller: HTMLElement, options: ItemListOptions) {
     const attributes = { class: "feed", part: "list", role: "feed", tabindex: "-1" };
     this.element = h("div", { ...attributes, "aria-label": options.words.title });
     this.#options = options;
-    this.#list = new WindowedList(scroller, this.element, options, options);
-    this.element.addEventListener("click", (event) => this.#click(event));
-    this.element.addEventListener("keydown", (event) => this.#press(event));
+    this.#list = new VirtualList(scroller, this.element, options, options);
+    this.element.addEventListener("click", (event) => this.#clicked(event));
+    this.element.addEventListener("keydown", (event) => this.#pressed(event));
     this.element.addEventListener("focusin", ({ target }) => {
       const row = this.#list.rowOf(target);
       if (row) this.#list.activate(row.item.seq);
@@ -42,46 +42,45 @@ export class Items {
     scroller.addEventListener("scroll", () => this.#list.nearEnd && options.nearEnd(), { passive: true });
   }
 
-  /** Whether the end of what is held is near. */
+  /** Whether the end of the loaded items is near. */
   get nearEnd(): boolean {
     return this.#list.nearEnd;
   }
 
-  draw(items: readonly Item[], hasMore: boolean, waits: boolean): void {
+  draw(items: readonly Item[], hasMore: boolean, isLoading: boolean): void {
     this.#items = items;
     this.element.hidden = items.length === 0;
-    setAttribute(this.element, "aria-busy", String(waits));
+    setAttribute(this.element, "aria-busy", String(isLoading));
     this.#list.update(items, hasMore);
   }
 
-  /** Begin another list at its top. */
+  /** Remove all rows, and scroll to the top. */
   reset(): void {
     this.#list.reset();
   }
 
-  /** Bring an item's row into view and give it the focus. */
+  /** Scroll to an item's row and focus it. */
   focus(seq: number): void {
     this.#list.focus(seq);
   }
 
-  /** The time has moved on. */
-  tick(): void {
-    for (const row of this.#list.rows) row.tick();
+  updateTimes(): void {
+    for (const row of this.#list.rows) row.updateTime();
   }
 
-  #click(event: MouseEvent): void {
-    if (this.#follows) return;
+  #clicked(event: MouseEvent): void {
+    if (this.#isFollowing) return;
     const target = event.target as Element;
     const row = this.#list.rowOf(target);
     const button = target.closest<HTMLElement>("[data-do=menu]");
     if (row && button) this.#openMenu(row, button);
-    else if (row && !event.defaultPrevented && !clickedOwnLinkOf(row, event)) this.#open(row, event);
+    else if (row && !event.defaultPrevented && !clickedControlOf(row, event)) this.#open(row, event);
   }
 
-  #press(event: KeyboardEvent): void {
+  #pressed(event: KeyboardEvent): void {
     const row = this.#list.rowOf(event.target);
     const here = row?.item.seq ?? Number.POSITIVE_INFINITY;
-    const goals: Record<string, () => Item | null> = {
+    const targets: Record<string, () => Item | null> = {
       ArrowDown: () => this.#list.neighbour(here, row ? 1 : 0),
       ArrowUp: () => this.#list.neighbour(here, -1),
       PageDown: () => this.#list.neighbour(here, PAGE_ROWS),
@@ -90,11 +89,11 @@ export class Items {
       End: () => this.#list.edge("last"),
     };
     const onRow = row !== null && event.target === row.element;
-    const goal = goals[event.key];
-    if (goal) this.#go(goal());
+    const target = targets[event.key];
+    if (target) this.#go(target());
     else if (onRow && (event.key === "Enter" || event.key === " ")) this.#open(row, event);
-    else if (row && (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey))) this.#menuOf(row);
-    else if (onRow && event.key === "Delete") this.#away(row.item.seq, (inbox) => inbox.delete(row.item.seq));
+    else if (row && (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey))) this.#openMenuOf(row);
+    else if (onRow && event.key === "Delete") this.#takeAway(row.item.seq, (inbox) => inbox.delete(row.item.seq));
     else return;
     event.preventDefault();
   }
@@ -104,36 +103,36 @@ export class Items {
     if (this.#list.nearEnd) this.#options.nearEnd();
   }
 
-  /** Read it, and follow its link unless somebody else does. */
+  /** Mark the item as read, and follow its link unless the browser or the page does. */
   #open(row: Row, event: MouseEvent | KeyboardEvent): void {
     const { item } = row;
-    if (!item.read_at) this.#options.act((inbox) => inbox.markRead(item.seq));
+    if (!item.read_at) this.#options.run((inbox) => inbox.markRead(item.seq));
     const follows = this.#options.opened(item);
     const { link } = row;
     const onLink = link !== null && event.composedPath().includes(link);
     if (!follows && onLink) event.preventDefault();
     if (!follows || !link || onLink) return;
-    const { ctrlKey, metaKey, shiftKey } = event; // a new tab, a new window
-    this.#follows = true;
+    const { ctrlKey, metaKey, shiftKey } = event; // they open a new tab or window
+    this.#isFollowing = true;
     link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey, metaKey, shiftKey }));
-    this.#follows = false;
+    this.#isFollowing = false;
   }
 
-  #menuOf(row: Row): void {
+  #openMenuOf(row: Row): void {
     const button = row.element.querySelector<HTMLElement>("[data-do=menu]");
     if (button) this.#openMenu(row, button);
   }
 
   #openMenu(row: Row, button: HTMLElement): void {
-    const { words, act, menu } = this.#options;
+    const { words, run, menu } = this.#options;
     const { seq, read_at: read, archived_at: archived, title } = row.item;
-    const away = (label: string, act_: (inbox: Inbox) => Promise<unknown>): Choice => ({
+    const away = (label: string, action: Action): Choice => ({
       label,
-      choose: () => this.#away(seq, act_),
+      choose: () => this.#takeAway(seq, action),
     });
     menu.open(button, words.actions(title), [
       read
-        ? { label: words.markUnread, choose: () => act((inbox) => inbox.markUnread(seq)) }
+        ? { label: words.markUnread, choose: () => run((inbox) => inbox.markUnread(seq)) }
         : away(words.markRead, (inbox) => inbox.markRead(seq)),
       archived
         ? away(words.unarchive, (inbox) => inbox.unarchive(seq))
@@ -142,19 +141,19 @@ export class Items {
     ]);
   }
 
-  /** The row may vanish: the focus goes to the one that takes its place. */
-  #away(seq: number, act: (inbox: Inbox) => Promise<unknown>): void {
+  /** The action may remove the row; then the focus goes to the next one. */
+  #takeAway(seq: number, action: Action): void {
     const next = this.#list.neighbour(seq, 1);
     const other = next && next.seq !== seq ? next : this.#list.neighbour(seq, -1);
-    this.#options.act(act);
+    this.#options.run(action);
     if (this.#items.some((item) => item.seq === seq)) return;
     if (other && other.seq !== seq) this.#list.focus(other.seq);
-    else this.#options.left();
+    else this.#options.emptied();
   }
 }
 
-/** A link, or a button, in what the page itself put into a row. */
-function clickedOwnLinkOf(row: Row, event: Event): boolean {
+/** Whether the event is for a link or another control in the page's own element for the row. */
+function clickedControlOf(row: Row, event: Event): boolean {
   const path = event.composedPath();
   const inside = path.slice(0, path.indexOf(row.element));
   const slotted = inside.some((node) => node instanceof HTMLElement && node.slot.startsWith("item-"));

@@ -1,42 +1,42 @@
-/** How high each row of a long list is: measured, or guessed from those that were. */
+/** The heights of the rows of a virtual list: measured, or estimated by the average of the measured ones. */
 
-const FIRST_GUESS = 88; // pixels
+const FIRST_ESTIMATE = 88; // pixels
 
-export class Heights {
-  #known = new Map<number, number>();
-  #tops: number[] = [0]; // where each row begins; the last one is where all end
+export class RowHeights {
+  #measured = new Map<number, number>();
+  #tops: number[] = [0]; // of each row; the last one is the end of the list
 
-  /** Lay the rows of these out, one below the other. */
-  lay(seqs: Iterable<number>): void {
+  /** Compute the position of each row. */
+  layout(seqs: Iterable<number>): void {
     let sum = 0;
-    for (const height of this.#known.values()) sum += height;
-    const guess = this.#known.size ? sum / this.#known.size : FIRST_GUESS;
+    for (const height of this.#measured.values()) sum += height;
+    const estimate = this.#measured.size ? sum / this.#measured.size : FIRST_ESTIMATE;
     let top = 0;
     this.#tops = [top];
-    for (const seq of seqs) this.#tops.push((top += this.#known.get(seq) ?? guess));
+    for (const seq of seqs) this.#tops.push((top += this.#measured.get(seq) ?? estimate));
   }
 
-  /** A row is as high as this. True where that was not known. */
-  learn(seq: number, height: number): boolean {
-    if (height === 0 || Math.abs((this.#known.get(seq) ?? -1) - height) < 0.5) return false;
-    this.#known.set(seq, height);
+  /** Record a row's height. Returns whether it was another before. */
+  measure(seq: number, height: number): boolean {
+    if (height === 0 || Math.abs((this.#measured.get(seq) ?? -1) - height) < 0.5) return false;
+    this.#measured.set(seq, height);
     return true;
   }
 
-  forget(): void {
-    this.#known.clear();
+  clear(): void {
+    this.#measured.clear();
   }
 
-  /** Where the row at this index begins. */
+  /** The top of the row at this index. */
   top(index: number): number {
-    return this.#tops[index] ?? this.end;
+    return this.#tops[index] ?? this.total;
   }
 
-  get end(): number {
+  get total(): number {
     return this.#tops.at(-1) ?? 0;
   }
 
-  /** The index of the row at this height; of the last one where there is none. */
+  /** The index of the row at this position, or of the nearest row. */
   indexAt(y: number): number {
     let low = 0;
     let high = Math.max(0, this.#tops.length - 2);

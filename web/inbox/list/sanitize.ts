@@ -1,9 +1,9 @@
-/** Items as they can be shown whatever is in them: a server of another version, or a proxy, may have changed them. */
+/** Makes an item safe to draw: a server of another version, or a proxy, may send fields of other types. */
 
 import type { Item } from "../../client/index.ts";
 
-/** The item with each text that is no text left out; of an item that is null nothing is left. */
-export function legible(item: Item): Item {
+/** The item with each text field that is not a string emptied. The item may be null. */
+export function sanitized(item: Item): Item {
   const { title, body, url, actor, kind, severity, created_at } = item ?? ({} as Partial<Item>);
   return {
     ...item,

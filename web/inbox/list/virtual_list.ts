@@ -1,36 +1,34 @@
-/** A long list of which only what is in view, and a little around it, is in the document. */
+/** A virtual list: only the rows in view, and some around them, are in the document. */
 
 import type { Item } from "../../client/index.ts";
-import { Heights } from "./row_heights.ts";
-import { type Look, type Row, rowOf } from "./row.ts";
+import { createRow, type Row, type RowContext } from "./row.ts";
+import { RowHeights } from "./row_heights.ts";
 
-const AROUND = 500; // pixels above and below the view that are drawn too
-const AT_TOP = 8; // pixels: whoever is that near to the top wants to see what arrives
+const OVERSCAN = 500; // pixels above and below the view that have rows, too
+const AT_TOP = 8; // pixels; nearer to the top the list follows what arrives
 
-export class WindowedList {
+export interface RowListener {
+  /** The row has come into the document, or its item has changed. */
+  readonly rowDrawn: (row: Row) => void;
+  readonly rowRemoved: (row: Row) => void;
+}
+
+export class VirtualList {
   readonly feed: HTMLElement;
   readonly #scroller: HTMLElement;
-  readonly #look: Look;
-  readonly #drawn: (row: Row) => void;
-  readonly #gone: (row: Row) => void;
-  readonly #heights = new Heights();
+  readonly #context: RowContext;
+  readonly #listener: RowListener;
+  readonly #heights = new RowHeights();
   readonly #rows = new Map<number, Row>();
   #items: readonly Item[] = [];
   #hasMore = false;
-  #active: number | null = null; // the row that Tab leads to
+  #active: number | null = null; // the seq of the row that the Tab key reaches
 
-  /** `drawn` is called with every row that comes into the document or changes there, `gone` with those that leave it. */
-  constructor(
-    scroller: HTMLElement,
-    feed: HTMLElement,
-    look: Look,
-    { drawn, gone }: { drawn: (row: Row) => void; gone: (row: Row) => void },
-  ) {
+  constructor(scroller: HTMLElement, feed: HTMLElement, context: RowContext, listener: RowListener) {
     this.#scroller = scroller;
     this.feed = feed;
-    this.#look = look;
-    this.#drawn = drawn;
-    this.#gone = gone;
+    this.#context = context;
+    this.#listener = listener;
     scroller.addEventListener("scroll", () => this.#draw(), { passive: true });
   }
 
@@ -38,26 +36,26 @@ export class WindowedList {
     return this.#rows.values();
   }
 
-  /** Whether the end of what is held is near. */
+  /** Whether the end of the loaded items is near. */
   get nearEnd(): boolean {
     const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
-    return clientHeight > 0 && scrollHeight - scrollTop - clientHeight < AROUND;
+    return clientHeight > 0 && scrollHeight - scrollTop - clientHeight < OVERSCAN;
   }
 
-  /** Show these; what is in view stays where it is, unless the top is in view. */
+  /** Show these items. The rows in view keep their place, unless the list is at its top. */
   update(items: readonly Item[], hasMore: boolean): void {
     const anchor = this.#anchor();
     this.#items = items;
     this.#hasMore = hasMore;
-    this.#lay();
+    this.#layout();
     this.#draw();
-    if (anchor) this.#return(anchor);
+    if (anchor) this.#restore(anchor);
   }
 
-  /** Begin another list at its top. */
+  /** Remove all rows, and scroll to the top. */
   reset(): void {
     for (const row of [...this.#rows.values()]) this.#remove(row);
-    this.#heights.forget();
+    this.#heights.clear();
     this.#active = null;
     this.#scroller.scrollTop = 0;
   }
@@ -67,7 +65,7 @@ export class WindowedList {
     return element ? (this.#rows.get(Number(element.dataset.seq)) ?? null) : null;
   }
 
-  /** The row that is `steps` away from that of `seq`, or the nearest there is. */
+  /** The item `steps` below that of `seq`, or the nearest one. */
   neighbour(seq: number, steps: number): Item | null {
     const here = this.#items.findIndex((item) => item.seq <= seq);
     const there = Math.min(Math.max(0, (here < 0 ? this.#items.length - 1 : here) + steps), this.#items.length - 1);
@@ -78,7 +76,7 @@ export class WindowedList {
     return this.#items.at(end === "first" ? 0 : -1) ?? null;
   }
 
-  /** Bring an item's row into view and give it the focus. */
+  /** Scroll to an item's row and focus it. */
   focus(seq: number): void {
     const index = this.#items.findIndex((item) => item.seq === seq);
     if (index < 0) return;
@@ -92,10 +90,10 @@ export class WindowedList {
     this.#draw();
   }
 
-  /** Somebody came into this row by themselves. */
+  /** The user has focused this row. */
   activate(seq: number): void {
     this.#active = seq;
-    this.#tab();
+    this.#updateTabbable();
   }
 
   #draw(): void {
@@ -103,42 +101,41 @@ export class WindowedList {
     const shown = this.#items.slice(first, last);
     const wanted = new Set(shown.map((item) => item.seq));
     const hadFocus = this.#focused();
-    for (const [seq, row] of this.#rows) {
-      if (wanted.has(seq)) continue;
-      this.#remove(row);
-    }
+    for (const [seq, row] of this.#rows) if (!wanted.has(seq)) this.#remove(row);
     for (const [index, item] of shown.entries()) this.#place(item, index, first + index);
-    this.feed.style.paddingBlock = `${this.#heights.top(first)}px ${this.#heights.end - this.#heights.top(last)}px`;
+    this.feed.style.paddingBlock = `${this.#heights.top(first)}px ${this.#heights.total - this.#heights.top(last)}px`;
     if (hadFocus !== null && !this.#rows.has(hadFocus)) this.feed.focus({ preventScroll: true });
-    this.#tab();
+    this.#updateTabbable();
     if (this.#measureRows()) this.#draw();
   }
 
   #place(item: Item, index: number, position: number): void {
-    let row = this.#rows.get(item.seq);
-    if (!row) {
-      row = rowOf(item, this.#look);
-      this.#rows.set(item.seq, row);
-      this.#drawn(row);
-    } else if (row.item !== item) {
-      row.update(item);
-      this.#drawn(row);
-    }
-    row.place(position + 1, this.#hasMore ? -1 : this.#items.length);
+    const row = this.#updatedRow(item);
+    row.setPosition(position + 1, this.#hasMore ? -1 : this.#items.length);
     const there = this.feed.children[index] ?? null;
     if (there !== row.element) this.feed.insertBefore(row.element, there);
+  }
+
+  #updatedRow(item: Item): Row {
+    let row = this.#rows.get(item.seq);
+    if (row?.item === item) return row;
+    if (row) row.update(item);
+    else row = createRow(item, this.#context);
+    this.#rows.set(item.seq, row);
+    this.#listener.rowDrawn(row);
+    return row;
   }
 
   #remove(row: Row): void {
     row.element.remove();
     this.#rows.delete(row.item.seq);
-    this.#gone(row);
+    this.#listener.rowRemoved(row);
   }
 
-  /** One row is reached by Tab: the last one that had the focus, else the first. */
-  #tab(): void {
+  /** The Tab key reaches one row: the one that had the focus last, else the first. */
+  #updateTabbable(): void {
     const active = this.#active !== null && this.#rows.has(this.#active) ? this.#active : this.#first();
-    for (const [seq, row] of this.#rows) row.reach(seq === active);
+    for (const [seq, row] of this.#rows) row.setTabbable(seq === active);
   }
 
   #first(): number | null {
@@ -153,25 +150,25 @@ export class WindowedList {
 
   #range(): { first: number; last: number } {
     const { scrollTop, clientHeight } = this.#scroller;
-    const first = this.#heights.indexAt(scrollTop - AROUND);
-    const last = this.#heights.indexAt(scrollTop + (clientHeight || 600) + AROUND) + 1;
+    const first = this.#heights.indexAt(scrollTop - OVERSCAN);
+    const last = this.#heights.indexAt(scrollTop + (clientHeight || 600) + OVERSCAN) + 1;
     return { first, last: Math.min(last, this.#items.length) };
   }
 
-  #lay(): void {
-    this.#heights.lay(this.#items.map(({ seq }) => seq));
+  #layout(): void {
+    this.#heights.layout(this.#items.map(({ seq }) => seq));
   }
 
-  /** True when some row is not as high as was thought. */
+  /** Returns whether a row is not as high as it was thought to be. */
   #measureRows(): boolean {
     let differs = false;
     for (const [seq, row] of this.#rows)
-      differs = this.#heights.learn(seq, row.element.getBoundingClientRect().height) || differs;
-    if (differs) this.#lay();
+      differs = this.#heights.measure(seq, row.element.getBoundingClientRect().height) || differs;
+    if (differs) this.#layout();
     return differs;
   }
 
-  /** The first row in view, and how far from the top it is. */
+  /** The first row in view, and its distance from the top of the view; null at the top of the list. */
   #anchor(): { seq: number; offset: number } | null {
     const { scrollTop } = this.#scroller;
     const index = this.#heights.indexAt(scrollTop);
@@ -179,7 +176,7 @@ export class WindowedList {
     return scrollTop <= AT_TOP || !item ? null : { seq: item.seq, offset: this.#heights.top(index) - scrollTop };
   }
 
-  #return({ seq, offset }: { seq: number; offset: number }): void {
+  #restore({ seq, offset }: { seq: number; offset: number }): void {
     const index = this.#items.findIndex((item) => item.seq <= seq);
     const top = this.#heights.top(index) - offset;
     if (index < 0 || Math.abs(top - this.#scroller.scrollTop) < 1) return;

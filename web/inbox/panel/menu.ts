@@ -1,14 +1,14 @@
-/** A menu beside a button: arrow keys, Escape, and back to where one came from. */
+/** A popup menu at a button. Escape and Tab close it, and the focus returns to the button. */
 
-import { beside } from "../dom/popover.ts";
 import { h } from "../dom/dom.ts";
+import { popoverPosition } from "../dom/popover.ts";
 
 const GAP = 4; // pixels
 
 export interface Choice {
   readonly label: string;
   readonly danger?: boolean;
-  /** For what is on or off. */
+  /** For a setting that is on or off. */
   readonly checked?: boolean;
   readonly choose: () => void;
 }
@@ -18,7 +18,7 @@ export class Menu {
   #button: HTMLElement | null = null;
 
   constructor() {
-    this.element.addEventListener("keydown", (event) => this.#press(event));
+    this.element.addEventListener("keydown", (event) => this.#pressed(event));
     this.element.addEventListener("toggle", (event) => {
       const open = event.newState === "open";
       this.#button?.setAttribute("aria-expanded", String(open));
@@ -31,7 +31,7 @@ export class Menu {
     this.element.setAttribute("aria-label", label);
     this.element.replaceChildren(...choices.map((choice) => this.#entry(choice)));
     this.element.showPopover();
-    this.#stand(button);
+    this.#position(button);
     (this.element.firstElementChild as HTMLElement | null)?.focus();
   }
 
@@ -49,12 +49,12 @@ export class Menu {
     return entry;
   }
 
-  #stand(button: HTMLElement): void {
-    const { left, top } = beside(button, this.element.offsetWidth, this.element.offsetHeight, GAP);
+  #position(button: HTMLElement): void {
+    const { left, top } = popoverPosition(button, this.element.offsetWidth, this.element.offsetHeight, GAP);
     Object.assign(this.element.style, { left: `${left}px`, top: `${top}px` });
   }
 
-  #press(event: KeyboardEvent): void {
+  #pressed(event: KeyboardEvent): void {
     const entries = [...this.element.children] as HTMLElement[];
     const root = this.element.getRootNode() as ShadowRoot;
     const here = entries.indexOf(root.activeElement as HTMLElement);

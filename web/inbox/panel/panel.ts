@@ -1,24 +1,23 @@
-/** The list with all around it: heading, tabs, what is wrong, and how it stands with the server. */
+/** The panel: header, view tabs, error notice, item list, and a footer with the connection status. */
 
 import { observeSize } from "../../client/browser.ts";
 import { BelfryError, type Inbox, type Item } from "../../client/index.ts";
 import { h, icon, setAttribute, setText } from "../dom/dom.ts";
-import { Items } from "../list/item_list.ts";
+import { ItemList } from "../list/item_list.ts";
 import { type Choice, Menu } from "./menu.ts";
 import { Notice } from "./notice.ts";
-import { Placeholder, showsOf } from "../list/placeholder.ts";
-import type { Look, Row } from "../list/row.ts";
+import { contentFor, Placeholder } from "../list/placeholder.ts";
+import type { RowContext } from "../list/row.ts";
+import type { RowListener } from "../list/virtual_list.ts";
 import { ViewTabs } from "./view_tabs.ts";
 
-const TICK_MS = 20_000; // how long ago an item came is said anew that often
+const TIMES_INTERVAL = 20_000; // milliseconds between updates of the relative times
 const NO_ITEMS = { items: [], hasMore: false, loading: false, begun: false } as const;
 
-export interface PanelOptions extends Look {
-  /** An item was chosen; false: do not follow its link. */
+export interface PanelOptions extends RowContext, RowListener {
+  /** The user opens an item. Returns false if its link is not to be followed. */
   readonly opened: (item: Item) => boolean;
-  readonly drawn: (row: Row) => void;
-  readonly gone: (row: Row) => void;
-  /** What the menu of the whole inbox offers beside its own. */
+  /** More choices for the menu of the whole inbox. */
   readonly settings: () => Choice[];
   readonly retry: () => void;
   readonly close: () => void;
@@ -33,40 +32,40 @@ export class Panel {
   readonly #scroller = h("div", { class: "scroller", id: "items", role: "tabpanel", part: "scroller" });
   readonly #markAll: HTMLButtonElement;
   readonly #notice: Notice;
-  readonly #again: HTMLButtonElement;
+  readonly #retryButton: HTMLButtonElement;
   readonly #tabs: ViewTabs;
-  readonly #items: Items;
-  readonly #place: Placeholder;
-  readonly #clock: ReturnType<typeof setInterval>;
+  readonly #items: ItemList;
+  readonly #placeholder: Placeholder;
+  readonly #timer: ReturnType<typeof setInterval>;
   #inbox: Inbox | null = null;
-  #broken: BelfryError | null = null; // why there is no inbox to show
-  #failure: BelfryError | null = null; // of what somebody asked for
+  #setupError: BelfryError | null = null; // why there is no inbox
+  #failure: BelfryError | null = null; // of the last action
 
   constructor(options: PanelOptions) {
     const { words } = options;
     this.#options = options;
     this.#markAll = button("quiet mark-all", words.markAllRead, icon("check"), () =>
-      this.#act((inbox) => inbox.markAllRead()),
+      this.#run((inbox) => inbox.markAllRead()),
     );
     this.#markAll.append(h("span", {}, words.markAllRead));
     this.#notice = new Notice(words, () => this.#retry());
-    this.#again = h("button", { type: "button", class: "again", onclick: () => this.#retry() }, words.retry);
-    this.#tabs = new ViewTabs(words, this.#scroller, () => this.#begin());
-    this.#place = new Placeholder(words);
-    this.#items = new Items(this.#scroller, {
+    this.#retryButton = h("button", { type: "button", class: "again", onclick: () => this.#retry() }, words.retry);
+    this.#tabs = new ViewTabs(words, this.#scroller, () => this.#viewChosen());
+    this.#placeholder = new Placeholder(words);
+    this.#items = new ItemList(this.#scroller, {
       ...options,
       menu: this.#menu,
-      act: (act) => this.#act(act),
+      run: (action) => this.#run(action),
       nearEnd: () => this.#drawItems(),
-      left: () => this.#tabs.focus(),
+      emptied: () => this.#tabs.focus(),
     });
-    this.#scroller.append(this.#items.element, this.#place.element);
+    this.#scroller.append(this.#items.element, this.#placeholder.element);
     this.element = this.#assemble();
     observeSize(this.#scroller, () => this.#drawItems());
-    this.#clock = setInterval(() => this.#items.tick(), TICK_MS);
+    this.#timer = setInterval(() => this.#items.updateTimes(), TIMES_INTERVAL);
   }
 
-  /** Show this inbox from now on; null shows none. */
+  /** Show this inbox; null shows none. */
   show(inbox: Inbox | null): void {
     this.#inbox = inbox;
     this.#failure = null;
@@ -74,30 +73,30 @@ export class Panel {
     this.draw(null);
   }
 
-  end(): void {
-    clearInterval(this.#clock);
+  destroy(): void {
+    clearInterval(this.#timer);
   }
 
-  /** Bring what is shown up to date. `broken`: why there is no inbox to show. */
-  draw(broken: BelfryError | null): void {
-    this.#broken = broken;
+  /** `setupError`: why there is no inbox. */
+  draw(setupError: BelfryError | null): void {
+    this.#setupError = setupError;
     const state = this.#inbox?.state ?? null;
     const { words } = this.#options;
     setText(this.#unread, state?.unread ? words.unread(state.unread) : "");
     this.#markAll.disabled = !state?.unread;
-    const problem = broken ?? this.#failure ?? state?.problem ?? null;
-    const bare = problem !== null && (state === null || state.version === null); // there is nothing else to show
-    const status = bare ? "refused" : (state?.status ?? "syncing");
+    const problem = setupError ?? this.#failure ?? state?.problem ?? null;
+    const isAlone = problem !== null && (state === null || state.version === null); // there is nothing else to show
+    const status = isAlone ? "refused" : (state?.status ?? "syncing");
     setText(this.#status, words.status[status] + (state?.waiting ? ` ${words.waiting(state.waiting)}` : ""));
     setAttribute(this.#status, "data-status", status);
-    const calm = !bare && problem === state?.problem && problem?.passing; // who has their items need not be told why
-    this.#notice.draw(calm ? null : problem, bare);
-    this.#scroller.hidden = bare;
-    this.#again.hidden = !calm;
+    const isQuiet = !isAlone && problem === state?.problem && problem?.passing; // the status is enough
+    this.#notice.draw(isQuiet ? null : problem, isAlone);
+    this.#scroller.hidden = isAlone;
+    this.#retryButton.hidden = !isQuiet;
     this.#drawItems();
   }
 
-  /** Bring an item into view, in the list that has it. */
+  /** Scroll to an item in view `all`, and focus it. */
   reveal(item: Item): void {
     this.#tabs.choose("all");
     this.#items.focus(item.seq);
@@ -114,7 +113,7 @@ export class Panel {
       "footer",
       { class: "foot", part: "footer" },
       this.#status,
-      this.#again,
+      this.#retryButton,
       h("slot", { name: "footer" }),
     );
     const attributes = { class: "panel", part: "panel", id: "panel", tabindex: "-1", "aria-label": words.title };
@@ -122,8 +121,7 @@ export class Panel {
     return h("section", attributes, ...parts);
   }
 
-  /** Another view: at its top. */
-  #begin(): void {
+  #viewChosen(): void {
     this.#items.reset();
     this.#drawItems();
   }
@@ -132,13 +130,13 @@ export class Panel {
     const { view } = this.#tabs;
     const list = this.#inbox?.list(view) ?? NO_ITEMS;
     const status = this.#inbox?.state.status;
-    const works = this.#inbox !== null && !this.#broken && status !== "refused";
-    const waits = works && (!list.begun || list.loading) && status !== "offline";
-    this.#items.draw(list.items, list.hasMore, waits);
-    const ended = works && list.begun && !list.hasMore;
-    this.#place.draw(showsOf(list.items.length, waits, ended, status !== "offline"), view);
-    const loads = works && this.#inbox?.state.version !== null && !list.loading && !this.#failure;
-    if (loads && (!list.begun || (list.hasMore && this.#items.nearEnd))) this.#loadMore();
+    const works = this.#inbox !== null && !this.#setupError && status !== "refused";
+    const isLoading = works && (!list.begun || list.loading) && status !== "offline";
+    this.#items.draw(list.items, list.hasMore, isLoading);
+    const isComplete = works && list.begun && !list.hasMore;
+    this.#placeholder.draw(contentFor(list.items.length, isLoading, isComplete, status !== "offline"), view);
+    const mayLoad = works && this.#inbox?.state.version !== null && !list.loading && !this.#failure;
+    if (mayLoad && (!list.begun || (list.hasMore && this.#items.nearEnd))) this.#loadMore();
   }
 
   #loadMore(): void {
@@ -151,30 +149,30 @@ export class Panel {
     this.#options.retry();
   }
 
-  /** What was asked for; when it is refused it is taken back by the library, and said here. */
-  #act(act: (inbox: Inbox) => Promise<unknown>): void {
+  /** If the server refuses the action, the library undoes it, and the notice shows the error. */
+  #run(action: (inbox: Inbox) => Promise<unknown>): void {
     const inbox = this.#inbox;
     if (!inbox) return;
     this.#failure = null;
-    act(inbox).catch((error: unknown) => this.#fail(inbox, error));
+    action(inbox).catch((error: unknown) => this.#fail(inbox, error));
     this.#drawItems();
   }
 
   #fail(inbox: Inbox, error: unknown): void {
     if (!(error instanceof BelfryError)) throw error;
-    if (inbox !== this.#inbox || error.status === 404) return; // another device deleted it meanwhile
+    if (inbox !== this.#inbox || error.status === 404) return; // another device has deleted the item
     this.#failure = error;
-    this.draw(this.#broken);
+    this.draw(this.#setupError);
   }
 
-  #openMenu(at: HTMLElement): void {
+  #openMenu(opener: HTMLElement): void {
     const { words, settings } = this.#options;
-    const archive = { label: words.archiveAll, choose: () => this.#act((inbox) => inbox.archiveAll()) };
-    this.#menu.open(at, words.more, [archive, ...settings()]);
+    const archive = { label: words.archiveAll, choose: () => this.#run((inbox) => inbox.archiveAll()) };
+    this.#menu.open(opener, words.more, [archive, ...settings()]);
   }
 }
 
-function button(kind: string, label: string, sign: Node, act: () => void): HTMLButtonElement {
-  const attributes = { type: "button", class: kind, part: "button", "aria-label": label, title: label, onclick: act };
+function button(className: string, label: string, sign: Node, onclick: () => void): HTMLButtonElement {
+  const attributes = { type: "button", class: className, part: "button", "aria-label": label, title: label, onclick };
   return h("button", attributes, sign);
 }

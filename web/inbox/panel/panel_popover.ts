@@ -1,30 +1,30 @@
-/** The panel as a tray that the bell opens: below it, inside the window; the focus goes in, and back. */
+/** The panel as a popover of the bell. The focus goes into the panel when it opens, and back to the bell. */
 
-import { beside } from "../dom/popover.ts";
 import { setAttribute } from "../dom/dom.ts";
+import { popoverPosition } from "../dom/popover.ts";
 
 const HEIGHT_MAX = 600; // pixels
 const GAP = 8;
 
-export class Tray {
+export class PanelPopover {
   readonly #bell: HTMLButtonElement;
   readonly #panel: HTMLElement;
   readonly #opened: () => void;
-  readonly #end = new AbortController();
+  readonly #listening = new AbortController();
   #hadFocus = false;
 
-  /** `opened` is called when it is, before the focus goes in. */
+  /** `opened` is called when the panel opens, before the focus goes in. */
   constructor(bell: HTMLButtonElement, panel: HTMLElement, opened: () => void) {
     this.#bell = bell;
     this.#panel = panel;
     this.#opened = opened;
     panel.popover = "auto";
     bell.popoverTargetElement = panel;
-    const { signal } = this.#end;
+    const { signal } = this.#listening;
     panel.addEventListener("beforetoggle", () => (this.#hadFocus = panel.contains(this.#focused())), { signal });
-    panel.addEventListener("toggle", ({ newState }) => this.#turned(newState === "open"), { signal });
-    addEventListener("resize", () => this.#stand(), { signal });
-    addEventListener("scroll", () => this.#stand(), { signal, capture: true, passive: true });
+    panel.addEventListener("toggle", ({ newState }) => this.#toggled(newState === "open"), { signal });
+    addEventListener("resize", () => this.#position(), { signal });
+    addEventListener("scroll", () => this.#position(), { signal, capture: true, passive: true });
   }
 
   get isOpen(): boolean {
@@ -39,25 +39,25 @@ export class Tray {
     if (this.isOpen) this.#panel.hidePopover();
   }
 
-  end(): void {
-    this.#end.abort();
+  destroy(): void {
+    this.#listening.abort();
   }
 
-  #turned(open: boolean): void {
+  #toggled(open: boolean): void {
     setAttribute(this.#bell, "aria-expanded", String(open));
     if (!open) {
-      const isNowhere = document.activeElement === document.body || this.#panel.contains(this.#focused());
-      if (this.#hadFocus && isNowhere) this.#bell.focus();
+      const isLost = document.activeElement === document.body || this.#panel.contains(this.#focused());
+      if (this.#hadFocus && isLost) this.#bell.focus();
       return;
     }
-    this.#stand();
+    this.#position();
     this.#opened();
     if (!this.#panel.contains(this.#focused())) this.#panel.focus();
   }
 
-  #stand(): void {
+  #position(): void {
     if (!this.isOpen) return;
-    const { left, top, height } = beside(this.#bell, this.#panel.offsetWidth, HEIGHT_MAX, GAP);
+    const { left, top, height } = popoverPosition(this.#bell, this.#panel.offsetWidth, HEIGHT_MAX, GAP);
     Object.assign(this.#panel.style, { left: `${left}px`, top: `${top}px`, height: `${height}px` });
   }
 

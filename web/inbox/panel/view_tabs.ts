@@ -1,8 +1,8 @@
-/** The tabs above the list: which items it shows. */
+/** The tabs above the list, one for each view. */
 
 import { type View, VIEWS } from "../../client/index.ts";
 import { h, setAttribute } from "../dom/dom.ts";
-import type { Words } from "../i18n/translations.ts";
+import type { Words } from "../i18n/words.ts";
 
 export class ViewTabs {
   readonly element: HTMLElement;
@@ -11,7 +11,7 @@ export class ViewTabs {
   readonly #list: HTMLElement;
   readonly #chosen: () => void;
 
-  /** `list` is what they stand for; `chosen` is called when it shall show another view. */
+  /** `list` is the tabs' panel. `chosen` is called when the user chooses another view. */
   constructor(words: Words, list: HTMLElement, chosen: () => void) {
     this.#list = list;
     this.#chosen = chosen;
@@ -22,7 +22,7 @@ export class ViewTabs {
     this.#tabs = Object.fromEntries(VIEWS.map((view) => [view, tab(view)])) as Record<View, HTMLButtonElement>;
     const attributes = { class: "tabs", part: "tabs", role: "tablist", "aria-label": words.title };
     this.element = h("div", attributes, ...Object.values(this.#tabs));
-    this.element.addEventListener("keydown", (event) => this.#press(event));
+    this.element.addEventListener("keydown", (event) => this.#pressed(event));
     this.#draw();
   }
 
@@ -47,16 +47,16 @@ export class ViewTabs {
     setAttribute(this.#list, "aria-labelledby", this.#tabs[this.view].id);
   }
 
-  #press(event: KeyboardEvent): void {
+  #pressed(event: KeyboardEvent): void {
     const rightToLeft = getComputedStyle(this.element).direction === "rtl";
     const here = VIEWS.indexOf(this.view);
     const forward = here + (rightToLeft ? -1 : 1);
     const back = here - (rightToLeft ? -1 : 1);
-    const goals: Record<string, number> = { ArrowRight: forward, ArrowLeft: back, Home: 0, End: -1 };
-    const goal = goals[event.key];
-    if (goal === undefined) return;
+    const targets: Record<string, number> = { ArrowRight: forward, ArrowLeft: back, Home: 0, End: -1 };
+    const target = targets[event.key];
+    if (target === undefined) return;
     event.preventDefault();
-    this.choose(VIEWS.at(goal % VIEWS.length) ?? "all");
+    this.choose(VIEWS.at(target % VIEWS.length) ?? "all");
     this.focus();
   }
 }
