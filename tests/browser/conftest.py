@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from api.pages import BUILT
 from dev.install import find_chromium
 from dev.stack import Stack
-from tests.browser.own_page import OpenOwnPage, OwnPage, answer_with, element
-from tests.browser.pane import Pane
+from tests.browser.support.own_page import OpenOwnPage, OwnPage, answer_with, element
+from tests.browser.support.pane import Pane
 from tests.support.needs import do_without
 from tests.support.people import Person
 from tests.support.stack import token_for

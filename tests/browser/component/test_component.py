@@ -10,8 +10,8 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from dev.processes import wait_for
 from dev.stack import ROOT, Stack
 from tests.browser.conftest import OpenPage, someone
-from tests.browser.own_page import OpenOwnPage, answer_with, element
-from tests.browser.test_page import HOSTILE, RIGHT_TO_LEFT
+from tests.browser.pages.test_page import HOSTILE, RIGHT_TO_LEFT
+from tests.browser.support.own_page import OpenOwnPage, answer_with, element
 from tests.support.people import Person
 from tests.support.stack import token_for
 

@@ -1,6 +1,6 @@
 """How it looks: nothing is cut off or sticks out, in any light, width, direction and language.
 
-The pictures are kept, to be looked at: `pytest tests/browser/test_looks.py --basetemp var/looks`.
+The pictures are kept, to be looked at: `pytest tests/browser/pages/test_looks.py --basetemp var/looks`.
 """
 
 from pathlib import Path
@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from dev.stack import Stack
 from tests.browser.conftest import OpenBrowser, OpenPage, someone
-from tests.browser.own_page import OwnPage, answer_with, element
-from tests.browser.pane import Pane
+from tests.browser.support.own_page import OwnPage, answer_with, element
+from tests.browser.support.pane import Pane
 from tests.support.people import Person
 from tests.support.stack import token_for
 

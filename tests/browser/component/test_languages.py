@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from dev.stack import Stack
-from tests.browser.own_page import OwnPage, answer_with, element
-from tests.browser.test_refusals import noted
+from tests.browser.component.test_refusals import noted
+from tests.browser.support.own_page import OwnPage, answer_with, element
 from tests.support.people import Person
 from tests.support.stack import token_for
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage, someone
-from tests.browser.pane import Pane
+from tests.browser.support.pane import Pane
 from tests.support.stack import token_for
 
 SCENE = 60_000  # milliseconds, on a busy machine

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from dev.stack import Stack
-from tests.browser.own_page import OwnPage, answer_with, element
-from tests.browser.test_devices import count_sockets
+from tests.browser.network.test_devices import count_sockets
+from tests.browser.support.own_page import OwnPage, answer_with, element
 from tests.faults.proxy import Proxy
 from tests.support import wait_for
 from tests.support.people import Person

@@ -6,8 +6,8 @@ from playwright.sync_api import expect
 from api.pages import BUILT
 from dev.stack import Stack
 from tests.browser.conftest import OpenBrowser
-from tests.browser.front import Front
-from tests.browser.own_page import OpenOwnPage, OwnPage, choose, element
+from tests.browser.support.front import Front
+from tests.browser.support.own_page import OpenOwnPage, OwnPage, choose, element
 from tests.support import wait_for
 from tests.support.people import Person
 from tests.support.stack import token_for

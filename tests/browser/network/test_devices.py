@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from dev.redis import EmbeddedRedis
 from dev.services import temporary_folder
 from dev.stack import Stack
-from tests.browser.own_page import OpenOwnPage, OwnPage, answer_with, choose, element
+from tests.browser.support.own_page import OpenOwnPage, OwnPage, answer_with, choose, element
 from tests.support import wait_for
 from tests.support.people import Person
 from tests.support.stack import start_stack, token_for

@@ -11,8 +11,8 @@ from api.pages import BUILT
 from dev.processes import free_port
 from dev.stack import Stack
 from tests.browser.conftest import OpenBrowser
-from tests.browser.front import Front
-from tests.browser.own_page import OwnPage, answer_with, element
+from tests.browser.support.front import Front
+from tests.browser.support.own_page import OwnPage, answer_with, element
 from tests.support import wait_for
 from tests.support.people import Person
 from tests.support.stack import token_for

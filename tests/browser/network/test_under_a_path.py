@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import OpenBrowser, someone
-from tests.browser.own_page import OwnPage
-from tests.browser.pane import Pane
+from tests.browser.support.own_page import OwnPage
+from tests.browser.support.pane import Pane
 from tests.support.people import Person
 from tests.support.stack import token_for
 from tests.support.under_a_path import Site, under_a_path

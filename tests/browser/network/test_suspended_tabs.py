@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from tests.browser.own_page import OpenOwnPage, OwnPage
-from tests.browser.test_devices import count_sockets
+from tests.browser.network.test_devices import count_sockets
+from tests.browser.support.own_page import OpenOwnPage, OwnPage
 from tests.support import wait_for
 from tests.support.people import Person
 from tests.support.stack import token_for

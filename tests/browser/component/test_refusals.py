@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from dev.stack import Stack
 from tests.browser.conftest import launch_options
-from tests.browser.own_page import OwnPage, answer_with, element
-from tests.browser.pane import Pane
+from tests.browser.support.own_page import OwnPage, answer_with, element
+from tests.browser.support.pane import Pane
 from tests.support.people import Person
 from tests.support.stack import token_for
 

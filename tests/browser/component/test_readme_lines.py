@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext
 from bench.first_load import PAGE, load
 from dev.install import find_node
 from dev.stack import ROOT, Stack
-from tests.browser.own_page import answer_with
+from tests.browser.support.own_page import answer_with
 from tests.support.needs import do_without
 from tests.support.people import Person
 from tests.support.stack import token_for

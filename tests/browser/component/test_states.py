@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from dev.stack import Stack
-from tests.browser.own_page import OpenOwnPage, OwnPage, answer_with, element
+from tests.browser.support.own_page import OpenOwnPage, OwnPage, answer_with, element
 from tests.support import wait_for
 from tests.support.people import Person
 from tests.support.stack import token_for

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from auth.tokens import issue
 from dev.stack import Stack
 from tests.browser.conftest import OpenPage, someone
-from tests.browser.pane import Pane
+from tests.browser.support.pane import Pane
 from tests.support.stack import token_for
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
