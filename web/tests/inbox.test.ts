@@ -182,10 +182,10 @@ describe("a token", () => {
     await eventually(() =>
       expect(inbox.state).toMatchObject({ status: "refused", problem: { code: "token_refused" } }),
     );
-    const asked = server.asked.length;
+    const asked = server.requests.length;
     server.validTokens = [tokenOf("bob")];
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(server.asked).toHaveLength(asked);
+    expect(server.requests).toHaveLength(asked);
     inbox.setToken(tokenOf("bob"));
     await eventually(() => expect(inbox.state.status).toBe("online"));
     expect(() => inbox.setToken(tokenOf("carol"))).toThrow("somebody else's");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Replica } from "../client/state/replica.ts";
 import type { Announcement, Changes, Page, View } from "../client/types.ts";
-import { generator, happen } from "./support/random.ts";
+import { randomChange, seededRandom } from "./support/random.ts";
 import { Server } from "./support/server.ts";
 
 async function ask<Shape>(server: Server, path: string): Promise<Shape> {
@@ -71,12 +71,12 @@ describe("whatever the socket loses, doubles and delays", () => {
   it.each(Array.from({ length: 20 }, (_, seed) => seed + 1))(
     "the inbox is the server's in the end (%i)",
     async (seed) => {
-      const random = generator(seed);
+      const random = seededRandom(seed);
       const server = new Server();
       const replica = await load(server, 5);
       const late: Announcement[] = [];
       for (let step = 0; step < 120; step += 1) {
-        happen(server, random);
+        randomChange(server, random);
         if (server.version === 0) continue;
         const told = server.announcement(server.version);
         const fate = random();

@@ -1,24 +1,23 @@
-"""The component on a page of one's own: what one sees, hears and does."""
+"""The component on a page: its display, its accessibility and the user's actions."""
 
 import json
 import re
-from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from dev.processes import wait_for
 from dev.stack import ROOT, Stack
-from tests.browser.conftest import OpenPage, someone
-from tests.browser.pages.test_page import HOSTILE, RIGHT_TO_LEFT
+from tests.browser.conftest import OpenBrowser, OpenPage, someone
 from tests.browser.support.own_page import OpenOwnPage, answer_with, element
+from tests.browser.support.texts import HOSTILE, RIGHT_TO_LEFT
 from tests.support.people import Person
 from tests.support.stack import token_for
 
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 MANY = 5_000
 BATCH = 1_000
-ROWS_MAX = 60  # in the document, however many the inbox holds
+ROWS_MAX = 60  # in the document, however many items there are
 
 
 def tell(shop: Person, to: str, *titles: str, **fields: object) -> None:
@@ -123,7 +122,7 @@ def test_hostile_text_in_every_field_stays_text_and_in_its_place(
 
 
 def test_a_link_that_is_no_address_leads_nowhere(stack: Stack, own_page: OpenOwnPage, shop: Person, bob: str) -> None:
-    """The API takes no such links; the component does not rely on that."""
+    """The API refuses such links; the component does not rely on that."""
     tell(shop, bob, "one", url="https://example.com/")
     item = Person(bob, stack).expect_stored(1)[0]
     page = own_page(token_for(bob), "inline")
@@ -148,7 +147,7 @@ def test_a_link_that_is_no_address_leads_nowhere(stack: Stack, own_page: OpenOwn
 
 
 def test_a_link_into_an_app_leads_there(stack: Stack, own_page: OpenOwnPage, shop: Person, bob: str) -> None:
-    """Which schemes there are is the server's to check (URL_SCHEMES): the component does not know them."""
+    """The server checks the scheme (URL_SCHEMES); the component does not know the allowed ones."""
     tell(shop, bob, "one", url="https://example.com/")
     item = Person(bob, stack).expect_stored(1)[0]
     page = own_page(token_for(bob), "inline")
@@ -234,7 +233,7 @@ def test_axe_finds_nothing_serious(
 
 
 def serious(page: Page) -> list[str]:
-    """What axe finds serious or worse, once nothing moves."""
+    """Wait for the animations, and return the violations that axe rates serious or critical."""
     page.evaluate("Promise.all(document.getAnimations().map(animation => animation.finished.catch(() => {})))")
     page.evaluate(AXE.read_text())
     found = page.evaluate("async () => (await axe.run(document)).violations")
@@ -247,7 +246,7 @@ def serious(page: Page) -> list[str]:
 
 
 def test_it_speaks_the_pages_language_and_reads_from_right_to_left(
-    open_browser: Callable[..., BrowserContext], stack: Stack, shop: Person, bob: str
+    open_browser: OpenBrowser, stack: Stack, shop: Person, bob: str
 ) -> None:
     tell(shop, bob, "עברית", body="שלום")
     body = f'<div style="text-align: end">{element(stack, token_for(bob))}</div>'

@@ -1,19 +1,18 @@
-"""Language tags as systems write them, odd data, and page code that throws: no row takes the list along."""
+"""Language tags of operating systems, malformed items, and a `renderItem` that throws: the list stays whole."""
 
 import json
 import re
-from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from dev.stack import Stack
-from tests.browser.component.test_refusals import noted
+from tests.browser.conftest import OpenBrowser
+from tests.browser.support.observers import errors_of
 from tests.browser.support.own_page import OwnPage, answer_with, element
 from tests.support.people import Person
 from tests.support.stack import token_for
 
-OpenBrowser = Callable[..., BrowserContext]
 NAVIGATOR = "Object.defineProperty(Navigator.prototype, 'language', { get: () => LANGUAGE });"
 ENGLISH, CHINESE = "Online", "在线"
 TAGS = [
@@ -43,7 +42,7 @@ def test_any_language_tag_shows_the_items_in_that_language_or_in_english(
 ) -> None:
     shop.notify(recipients=[bob], title="one")
     page = open_browser(locale="en-GB").new_page()
-    broken = noted(page)
+    broken = errors_of(page)
     own = answer_with(page, stack, element(stack, token_for(bob), "inline"))
     for language, online in TAGS:
         own.host.evaluate("(host, language) => host.setAttribute('lang', language)", language)
@@ -58,7 +57,7 @@ def test_so_does_the_tag_of_the_page_and_that_of_the_browser(
 ) -> None:
     shop.notify(recipients=[bob], title="one")
     page = open_browser().new_page()
-    broken = noted(page)
+    broken = errors_of(page)
     told = language if place == "browser" else "en-GB"
     page.add_init_script(NAVIGATOR.replace("LANGUAGE", json.dumps(told)))
     line = element(stack, token_for(bob), "inline")
@@ -97,7 +96,7 @@ ODD: list[dict[str, object]] = [
 
 
 def change_odd_ones(page: Page) -> None:
-    """In every answer the item "odd 3" has the third oddity."""
+    """Replace fields in every answer: the item "odd 3" gets those of `ODD[3]`."""
 
     def changed(item: dict[str, object]) -> dict[str, object]:
         name, _, number = str(item["title"]).partition(" ")
@@ -118,7 +117,7 @@ def test_items_with_odd_data_are_rows_as_good_as_they_can_be_and_the_others_are_
         shop.notify(recipients=[bob], title=title)
     Person(bob, stack).expect_stored(len(ODD) + 2)
     page = open_browser(viewport={"width": 900, "height": 2400}).new_page()
-    broken = noted(page)
+    broken = errors_of(page)
     change_odd_ones(page)
     own = answer_with(page, stack, element(stack, token_for(bob), "inline"))
     own.host.evaluate("host => host.addEventListener('belfry-open', (event) => event.preventDefault())")
@@ -153,7 +152,7 @@ def test_a_render_item_that_throws_leaves_the_items_own_look_and_says_so_once(
         shop.notify(recipients=[bob], title=title)
     Person(bob, stack).expect_stored(5)
     page = open_browser().new_page()
-    broken = noted(page)
+    broken = errors_of(page)
     own = answer_with(page, stack, element(stack, token_for(bob), "inline"))
     own.host.evaluate(RENDERS)
     own.expect_online()

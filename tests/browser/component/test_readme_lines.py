@@ -1,22 +1,20 @@
-"""The README's lines for HTML, React and Vue, as pasted; and what a page loads for them."""
+"""The README's examples for HTML, React and Vue, as pasted; and the size of the first load."""
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser
 
 from bench.first_load import PAGE, load
 from dev.install import find_node
 from dev.stack import ROOT, Stack
+from tests.browser.conftest import OpenBrowser
 from tests.browser.support.own_page import answer_with
 from tests.support.needs import do_without
 from tests.support.people import Person
 from tests.support.stack import token_for
 from tests.test_readme import snippet
-
-OpenBrowser = Callable[..., BrowserContext]
 
 
 def test_the_line_for_plain_html_works_as_pasted(

@@ -1,14 +1,15 @@
-"""Browser features that are missing, or present and refused: the inbox does without each of them."""
+"""Browser features that are missing, or that throw when they are used: the inbox works without each of them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from dev.stack import Stack
-from tests.browser.conftest import launch_options
+from tests.browser.conftest import OpenBrowser, launch_options
+from tests.browser.support.observers import errors_of
 from tests.browser.support.own_page import OwnPage, answer_with, element
 from tests.browser.support.pane import Pane
 from tests.support.people import Person
@@ -74,27 +75,14 @@ REFUSALS = {
 }
 
 
-def noted(page: Page) -> list[str]:
-    """What breaks on the page, as it breaks."""
-    broken: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            broken.append(message.text)
-
-    page.on("pageerror", lambda error: broken.append(str(error)))
-    page.on("console", note)
-    return broken
-
-
 def expect_in_full(own: OwnPage, shop: Person, bob: str, *titles: str) -> None:
-    """It is online, shows what arrives and marks it as seen, and its settings can be chosen."""
+    """It is online, shows a new item, marks it as seen, and its settings work."""
     own.expect_online()
     shop.notify(recipients=[bob], title="live")
     expect(own.titles).to_have_text(["live", *titles])
     own.page.wait_for_function("document.querySelector('belfry-inbox').inbox.state.unseen === 0")
     assert own.state("leads") is True
-    for _ in range(2):  # turned on, and off
+    for _ in range(2):  # on, and off
         own.host.get_by_role("button", name="More actions").click()
         own.host.get_by_role("menuitemcheckbox", name="Sound").click()
     own.items.first.click()
@@ -103,12 +91,12 @@ def expect_in_full(own: OwnPage, shop: Person, bob: str, *titles: str) -> None:
 
 @pytest.mark.parametrize("script", REFUSALS.values(), ids=REFUSALS.keys())
 def test_the_inbox_works_in_full_whatever_the_browser_refuses(
-    open_browser: Callable[..., BrowserContext], stack: Stack, shop: Person, bob: str, script: str
+    open_browser: OpenBrowser, stack: Stack, shop: Person, bob: str, script: str
 ) -> None:
     shop.notify(recipients=[bob], title="before")
     Person(bob, stack).expect_stored(1)
     page = open_browser().new_page()
-    broken = noted(page)
+    broken = errors_of(page)
     page.add_init_script(script)
     own = answer_with(page, stack, element(stack, token_for(bob), "inline"))
     expect_in_full(own, shop, bob, "before")
@@ -116,7 +104,7 @@ def test_the_inbox_works_in_full_whatever_the_browser_refuses(
 
 
 def test_a_choice_that_the_browser_does_not_keep_holds_as_long_as_the_page(
-    open_browser: Callable[..., BrowserContext], stack: Stack, bob: str
+    open_browser: OpenBrowser, stack: Stack, bob: str
 ) -> None:
     page = open_browser().new_page()
     page.add_init_script(throws("localStorage"))
@@ -129,11 +117,11 @@ def test_a_choice_that_the_browser_does_not_keep_holds_as_long_as_the_page(
 
 
 def test_desktop_notifications_that_cannot_be_made_are_offered_no_longer(
-    open_browser: Callable[..., BrowserContext], stack: Stack, shop: Person, bob: str
+    open_browser: OpenBrowser, stack: Stack, shop: Person, bob: str
 ) -> None:
-    """As in Chromium on Android: permission is granted, and the constructor throws."""
+    """In Chromium on Android the permission is granted, and the constructor throws."""
     page = open_browser(permissions=["notifications"]).new_page()
-    broken = noted(page)
+    broken = errors_of(page)
     page.add_init_script(
         "globalThis.Notification = class { constructor() { globalThis.tried = true; throw new TypeError('Illegal'); }"
         " static permission = 'granted'; static async requestPermission() { return 'granted'; } };"
@@ -155,7 +143,7 @@ def test_desktop_notifications_that_cannot_be_made_are_offered_no_longer(
 
 
 def test_a_title_that_the_page_changes_itself_is_counted_upon_and_left_alone_at_the_end(
-    open_browser: Callable[..., BrowserContext], stack: Stack, shop: Person, bob: str
+    open_browser: OpenBrowser, stack: Stack, shop: Person, bob: str
 ) -> None:
     page = open_browser().new_page()
     own = answer_with(page, stack, element(stack, token_for(bob), "page-badge"))
@@ -172,7 +160,7 @@ def test_a_title_that_the_page_changes_itself_is_counted_upon_and_left_alone_at_
 
 @pytest.fixture
 def blocking(chromium: Browser, tmp_path: Path) -> Iterator[BrowserContext]:
-    """A browser whose user blocks all site data, by Chromium's own setting."""
+    """A browser that blocks all site data, by Chromium's setting."""
     settings = tmp_path / "Default" / "Preferences"
     settings.parent.mkdir()
     settings.write_text(json.dumps({"profile": {"default_content_setting_values": {"cookies": 2}}}))
@@ -185,7 +173,7 @@ def test_where_all_site_data_is_blocked_each_tab_leads_alone_and_works_in_full(
     blocking: BrowserContext, stack: Stack, shop: Person, bob: str
 ) -> None:
     page, other = blocking.new_page(), blocking.new_page()
-    broken = noted(page)
+    broken = errors_of(page)
     owns = [answer_with(each, stack, element(stack, token_for(bob), "inline")) for each in (page, other)]
     refused = page.evaluate("navigator.locks.request('any', () => 'granted').catch((error) => error.name)")
     assert refused == "SecurityError", "the setting must be in force, or this test says nothing"
@@ -201,7 +189,7 @@ def test_the_demo_page_works_where_all_site_data_is_blocked(
     blocking: BrowserContext, stack: Stack, shop: Person, bob: str
 ) -> None:
     page = blocking.new_page()
-    broken = noted(page)
+    broken = errors_of(page)
     page.goto(f"{stack.api_url}/#bob={token_for(bob)}")
     pane = Pane(page)
     pane.expect_online()

@@ -1,4 +1,4 @@
-"""What is set up wrongly: said in the component's own place and in the console, with what to do, and tried again."""
+"""Mistakes in the set-up: the component and the console show each with advice, and retry."""
 
 import json
 import re
@@ -17,12 +17,12 @@ from tests.support import wait_for
 from tests.support.people import Person
 from tests.support.stack import token_for
 
-PATIENCE = 60_000  # milliseconds: it is tried again after one second, two, four, …
+RETRIED = 60_000  # milliseconds; retries come after one second, two, four, …
 PROBLEM = "application/problem+json"
 
 
 def open_noting(context: BrowserContext, stack: Stack, body: str) -> tuple[OwnPage, list[str]]:
-    """The page, and what it says in the console."""
+    """The page, and the lines of its console."""
     page = context.new_page()
     said: list[str] = []
 
@@ -73,9 +73,9 @@ def test_a_token_that_nobody_can_renew_now_is_asked_for_again(
     own = answer_with(page, stack, element(stack, None, "inline", push="") + script)
     expect(own.notice).to_contain_text("getToken failed: no session")
     gives |= {"status": 200, "body": token_for(bob, ttl_seconds=-60)}
-    expect(own.notice).to_contain_text("The token was refused.", timeout=PATIENCE)
+    expect(own.notice).to_contain_text("The token was refused.", timeout=RETRIED)
     gives |= {"body": token_for(bob)}
-    expect(own.status()).to_contain_text("looking every few seconds", timeout=PATIENCE)
+    expect(own.status()).to_contain_text("looking every few seconds", timeout=RETRIED)
     expect(own.notice).to_be_hidden()
 
 
@@ -106,7 +106,7 @@ def test_what_is_not_this_belfry_is_said_and_tried_again_until_it_is(
         expect(page.notice).to_contain_text(advice)
         expect_said(said, words)
         front.mend()
-        expect(page.status()).to_have_text("Online", timeout=PATIENCE)
+        expect(page.status()).to_have_text("Online", timeout=RETRIED)
         expect(page.notice).to_be_hidden()
         page.expect_badge(0)
 
@@ -120,7 +120,7 @@ def test_an_address_where_nobody_answers_is_said_and_tried_again_until_somebody_
     expect(page.notice).to_contain_text(f"{address} cannot be reached. Is Belfry running, and is this its address?")
     expect_said(said, f"{address} cannot be reached.")
     with Front(stack).listening(port):
-        expect(page.status()).to_have_text("Online", timeout=PATIENCE)
+        expect(page.status()).to_have_text("Online", timeout=RETRIED)
 
 
 @pytest.mark.parametrize("address", ["ftp://belfry.example.com", "http://"])
@@ -140,7 +140,7 @@ def test_a_page_whose_origin_is_not_listed_is_told_so_until_it_is(
         expect(page.notice).to_contain_text("List this page's origin in the server's CORS_ORIGINS")
         expect_said(said, "CORS_ORIGINS")
         front.mend()
-        expect(page.status()).to_have_text("Online", timeout=PATIENCE)
+        expect(page.status()).to_have_text("Online", timeout=RETRIED)
 
 
 def test_the_api_itself_refuses_a_page_whose_origin_is_not_listed(

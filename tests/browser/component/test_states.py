@@ -1,18 +1,16 @@
-"""What the component shows and does in each state: loading, empty, a lot, a phone, what pops up, what rings."""
+"""The states of the component: loading, empty, full, on a phone; toasts, sounds and desktop notifications."""
 
 import re
-from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from dev.stack import Stack
+from tests.browser.conftest import OpenBrowser
 from tests.browser.support.own_page import OpenOwnPage, OwnPage, answer_with, element
 from tests.support import wait_for
 from tests.support.people import Person
 from tests.support.stack import token_for
-
-OpenBrowser = Callable[..., BrowserContext]
 
 HIDDEN = "Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' });"
 NOTED = """globalThis.shown = []; globalThis.rung = 0;
@@ -108,7 +106,7 @@ def test_on_a_phone_the_list_fills_the_window_and_has_a_way_back(own_page: OpenO
 
 
 def open_noting(open_browser: OpenBrowser, stack: Stack, bob: str, permission: str) -> OwnPage:
-    """A page that nobody looks at, whose sounds and notifications of the browser are noted."""
+    """A page that records its sounds and desktop notifications."""
     page = open_browser().new_page()
     page.add_init_script(NOTED.replace("PERMISSION", f'"{permission}"'))
     own = answer_with(page, stack, element(stack, token_for(bob)))
@@ -142,7 +140,7 @@ def test_it_rings_and_shows_the_browsers_notification_to_whoever_chose_so_and_lo
     assert told(own.page)["shown"] == [["after it was chosen", "Have a look"]]
 
     def rings_again() -> bool:
-        """Not more than once in a second, however much arrives."""
+        """It rings at most once in a second, however much arrives."""
         shop.notify(recipients=[bob], title="another")
         return told(own.page)["rung"] == 4
 

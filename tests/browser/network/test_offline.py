@@ -1,4 +1,4 @@
-"""What somebody does without a network: shown at once, and done everywhere when they are back."""
+"""Actions without a network: shown at once, and sent when the network is back."""
 
 import requests
 from playwright.sync_api import expect
@@ -12,7 +12,7 @@ from tests.support import wait_for
 from tests.support.people import Person
 from tests.support.stack import token_for
 
-SHORT = 15  # seconds that a token lasts which is to end during a test
+SHORT = 15  # seconds; a token that expires during the test
 OFFLINE = "Offline; showing what was here"
 
 
@@ -83,7 +83,7 @@ def test_an_item_is_read_although_its_link_leads_away_from_the_page_at_once(
         line = element(stack, token_for(bob), "inline", api=api)
         with Front(
             stack, (200, "text/html", line + script)
-        ).listening() as site:  # Playwright's own answers hide preflights
+        ).listening() as site:  # Playwright's routes hide preflight requests
             page = OwnPage(open_browser().new_page())
             page.page.goto(site)
             page.expect_unread(1)

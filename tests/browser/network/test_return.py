@@ -1,4 +1,4 @@
-"""Coming back to an inbox that has moved on, or that is no longer the one it was."""
+"""A client that comes back: to an inbox with more changes, or to one that was restored from a backup."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -17,7 +17,7 @@ from tests.support.stack import token_for
 
 @pytest.fixture
 def database(stack: Stack) -> Iterator[Database]:
-    """The stack's own database, for what only an operator does to it."""
+    """The stack's database, for an operator's changes."""
     database = Database(stack.environ["DATABASE_URL"])
     yield database
     database.dispose()

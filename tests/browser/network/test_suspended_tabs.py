@@ -1,4 +1,4 @@
-"""A suspended tab keeps its lock and its socket: a tab that somebody looks at takes the lead from it."""
+"""A suspended tab keeps its lock and its socket; a visible tab takes the lead from it."""
 
 import threading
 import time
@@ -8,19 +8,19 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from tests.browser.network.test_devices import count_sockets
+from tests.browser.support.observers import sockets_of
 from tests.browser.support.own_page import OpenOwnPage, OwnPage
 from tests.support import wait_for
 from tests.support.people import Person
 from tests.support.stack import token_for
 
-TAKEN_OVER_WITHIN = 3.0  # seconds, on a machine that has nothing else to do
-SLACK = 4.0  # on one that is shared
+TAKEN_OVER_WITHIN = 3.0  # seconds on an idle machine
+SLACK = 4.0  # more on a busy one
 
 
 @contextmanager
 def suspended(page: Page) -> Iterator[None]:
-    """The page's scripts stand still as in a frozen tab. (Chromium's own "frozen" state does not stop timers here.)"""
+    """Pause the page's scripts, as in a frozen tab. (Chromium's own "frozen" state does not stop timers here.)"""
     session: CDPSession = page.context.new_cdp_session(page)
     session.send("Debugger.enable")
     paused = threading.Event()
@@ -57,7 +57,7 @@ def test_a_tab_takes_the_lead_from_a_suspended_one_which_follows_on_its_return(
     tabs: tuple[OwnPage, OwnPage], shop: Person, bob: str
 ) -> None:
     first, second = tabs
-    sockets, firsts_sockets = count_sockets(second.page), count_sockets(first.page)
+    sockets, firsts_sockets = sockets_of(second.page), sockets_of(first.page)
     with suspended(first.page):
         begun = time.monotonic()
         wait_for(lambda: second.state("leads") and sockets, 20, "the visible tab to open a socket")
@@ -77,7 +77,7 @@ def test_a_tab_takes_the_lead_from_a_suspended_one_which_follows_on_its_return(
 
 
 def expect_one_leader(leader: OwnPage, follower: OwnPage) -> None:
-    """It stays so for longer than it takes to miss a leader."""
+    """The roles stay for longer than it takes to notice a lost leader."""
     until = time.monotonic() + 4
     while time.monotonic() < until:
         assert (leader.state("leads"), follower.state("leads")) == (True, False)
@@ -101,7 +101,7 @@ def test_when_the_tab_that_took_the_lead_closes_the_one_that_was_suspended_leads
 def test_a_leader_whose_timers_are_slow_keeps_the_lead_as_long_as_it_answers(
     tabs: tuple[OwnPage, OwnPage], shop: Person, bob: str
 ) -> None:
-    """Browsers slow the timers of hidden tabs down to one a minute; what leads the tabs must not hang on them."""
+    """Browsers slow the timers of hidden tabs down to one a minute; the lead must not depend on timers."""
     first, second = tabs
     first.page.evaluate("globalThis.setTimeout = () => 0")
     expect_one_leader(first, second)

@@ -1,4 +1,4 @@
-"""The demo page and the component below a path of a site, in a real browser."""
+"""The demo page and the component when Belfry is served under a path of a site."""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,6 @@
-"""How it looks: nothing is cut off or sticks out, in any light, width, direction and language.
+"""The layout: no text is cut off and nothing overflows, in each colour scheme, width, direction and language.
 
-The pictures are kept, to be looked at: `pytest tests/browser/pages/test_looks.py --basetemp var/looks`.
+The screenshots are kept for a look: `pytest tests/browser/pages/test_looks.py --basetemp var/looks`.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 SPOKEN = {"en": "ltr", "zh-CN": "ltr", "he": "rtl"}
 LONG = "A title that is longer than anybody wanted, as they are when people may write them themselves " * 3
 
-# What has its text cut off, and whatever sticks out of its panel or, elsewhere, out of the window.
+# Elements whose text is cut off, and elements that overflow their panel or the window.
 CUT_OFF = """() => {
   const all = (root) => [...root.querySelectorAll("*")].flatMap((one) => [one, ...inside(one)]);
   const inside = (one) => (one.shadowRoot ? all(one.shadowRoot) : []);
@@ -57,7 +57,7 @@ def keep(page: Page, folder: Path, name: str, *, full_page: bool = False) -> Non
 
 @pytest.fixture
 def bobs_items(shop: Person, stack: Stack, bob: str) -> list[str]:
-    """Some of everything, newest last."""
+    """Items of several kinds, newest last."""
     told: list[dict[str, Any]] = [
         {"kind": "security.login", "title": "New sign-in from Lisbon", "severity": "high"},
         {"kind": "comment", "title": LONG, "actor": "carol", "body": LONG},
@@ -104,8 +104,8 @@ def test_nothing_of_a_state_is_cut_off(
 def reach(own: OwnPage, shop: Person, bob: str, state: str) -> None:
     if state == "toasts":
         own.page.wait_for_function("document.querySelector('belfry-inbox').inbox.state.status === 'online'")
-        for title in ("New boots", LONG):
-            shop.notify(recipients=[bob], title=title, body=LONG)
+        told = [{"recipients": [bob], "kind": "offer", "title": title, "body": LONG} for title in ("New boots", LONG)]
+        shop.ok("POST", "/v1/notifications/batch", {"notifications": told})  # together: a toast lasts six seconds
         expect(own.host.locator(".toast")).to_have_count(2)
         return
     own.open()
@@ -127,7 +127,7 @@ def test_nothing_of_the_demo_page_is_cut_off(open_page: OpenPage, tmp_path: Path
     alice.write(names[1], LONG)
     carol.follow(names[0])
     for pane in (alice, bob):
-        pane.items.first.scroll_into_view_if_needed()  # on a phone one is beside the other
+        pane.items.first.scroll_into_view_if_needed()  # on a phone the panes scroll
         page.wait_for_function(SEEN, arg=pane.laptop.element_handle())
     expect(page.locator(".timeline [data-reached]")).to_have_count(8)
     bob.take_laptop("Go offline")

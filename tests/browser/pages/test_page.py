@@ -1,4 +1,4 @@
-"""The page in the browser: where one types, sends, and sees the other side receive."""
+"""The demo page: messages, follows and sign-in, with the receiver's side."""
 
 import re
 
@@ -9,10 +9,8 @@ from auth.tokens import issue
 from dev.stack import Stack
 from tests.browser.conftest import OpenPage, someone
 from tests.browser.support.pane import Pane
+from tests.browser.support.texts import HOSTILE, RIGHT_TO_LEFT
 from tests.support.stack import token_for
-
-HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-RIGHT_TO_LEFT = "abc \u202egnp.exe \U0001f514\U0001f468\u200d\U0001f469\u200d\U0001f467 \u05e9\u05dc\u05d5\u05dd"
 
 
 @pytest.fixture
@@ -182,6 +180,6 @@ def test_the_page_fits_a_phone(open_page: OpenPage, bob: str) -> None:
 
 
 def overflow(page: Page) -> int:
-    """By how many pixels the page, or a text on it, is wider than its place."""
+    """The pixels by which the page, or a text on it, is wider than its box."""
     parts = page.locator(":is(html, .pane, .timeline, .title, .body)")
     return int(max(parts.evaluate_all("parts => parts.map(part => part.scrollWidth - part.clientWidth)")))

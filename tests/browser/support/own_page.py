@@ -1,4 +1,4 @@
-"""A page of one's own with the component on it, as a team would put it there."""
+"""A page with the component on it, as a team would add it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ PAGE = """<!doctype html><html lang="{lang}" dir="{dir}"><head><meta charset="ut
 
 
 class OwnPage:
-    """The page, and what is on it."""
+    """The page, with locators for the parts of the component."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -48,7 +48,7 @@ class OwnPage:
         expect(self.host.locator(".count")).to_have_text(f"{count} unread" if count else "")
 
     def state(self, name: str) -> Any:
-        """A field of the library's state."""
+        """A field of `inbox.state`."""
         return self.host.evaluate("(host, name) => host.inbox?.state[name] ?? null", name)
 
     def expect_online(self) -> None:
@@ -56,14 +56,14 @@ class OwnPage:
 
 
 def element(stack: Stack, token: str | None, attributes: str = "", **differs: str) -> str:
-    """The line that a team pastes."""
-    said = {"api": stack.api_url, "push": stack.push_url, "token": token, **differs}
-    text = " ".join(f'{name}="{value}"' for name, value in said.items() if value is not None)
+    """The component's HTML, as in the README."""
+    values = {"api": stack.api_url, "push": stack.push_url, "token": token, **differs}
+    text = " ".join(f'{name}="{value}"' for name, value in values.items() if value is not None)
     return f"<belfry-inbox {text} {attributes}></belfry-inbox>"
 
 
 def answer_with(page: Page, stack: Stack, body: str, lang: str = "en", dir_: str = "ltr") -> OwnPage:
-    """Have the page's address answer with this, and go there."""
+    """Serve a page with this body, and go there."""
     text = PAGE.format(body=body, lang=lang, dir=dir_, api=stack.api_url)
 
     def fulfill(route: Route) -> None:
@@ -75,7 +75,7 @@ def answer_with(page: Page, stack: Stack, body: str, lang: str = "en", dir_: str
 
 
 def choose(page: OwnPage, title: str, action: str) -> None:
-    """Choose something from an item's menu."""
+    """Choose an action from an item's menu."""
     item = page.item(title)
     item.hover()
     item.get_by_role("button", name="Actions for").click()

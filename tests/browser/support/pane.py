@@ -1,4 +1,4 @@
-"""One person on the page, as a test uses it: what they do, and what they see."""
+"""One person on the demo page: what they do, and what they see."""
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -20,7 +20,7 @@ class Pane:
         self.press("Sign in")
 
     def write(self, to: str, text: str) -> None:
-        """Send a message, by the keyboard, and wait until the API has accepted it."""
+        """Send a message by the keyboard, and wait until the API has accepted it."""
         self.root.get_by_label("To", exact=True).fill(to)
         self.message.fill(text)
         self.message.press("Enter")
@@ -37,7 +37,7 @@ class Pane:
         self.press(f"Laptop: {where}")
 
     def choose(self, text: str, action: str) -> None:
-        """Choose something from an item's menu."""
+        """Choose an action from an item's menu."""
         item = self.item(text)
         item.hover()
         item.get_by_role("button", name="Actions for").click()
@@ -50,7 +50,7 @@ class Pane:
         return self.items.filter(has_text=text)
 
     def unread(self) -> Locator:
-        """The items that are marked as unread."""
+        """The items with the unread mark."""
         return self.items.filter(has=self.root.page.get_by_role("img", name="Unread"))
 
     def expect_online(self) -> None:
@@ -60,7 +60,7 @@ class Pane:
         expect(self.status).to_have_text("Offline; showing what was here")
 
     def expect_bodies(self, *newest_first: str) -> None:
-        """These messages are shown, in this order, and no other."""
+        """The list shows these messages, in this order, and no others."""
         expect(self.bodies).to_have_text(list(newest_first), use_inner_text=False)
 
     def expect_unread(self, count: int) -> None:

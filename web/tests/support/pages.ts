@@ -1,4 +1,4 @@
-/** What the tests share: pages on one server, and the locks of one browser. */
+/** Inboxes on one in-memory server, and the locks of one browser. */
 
 import { afterEach, beforeEach, vi } from "vitest";
 import { connect, type Inbox, type Options } from "../../client/index.ts";
@@ -18,7 +18,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** Wait until this holds. */
+/** Wait until `holds` no longer throws. */
 export function eventually<Found>(holds: () => Found): Promise<Found> {
   return vi.waitFor(holds, { timeout: 10_000, interval: 5 }) as Promise<Found>;
 }
@@ -49,43 +49,43 @@ interface Waiting {
   readonly done: () => void;
 }
 
-/** As `navigator.locks` has them: one holder a name, the others wait in line, and one may steal. */
+/** Works as `navigator.locks`: each name has one holder and a queue, and a request may steal the lock. */
 export class BrowserLocks implements Locks {
-  readonly #lines = new Map<string, Waiting[]>();
-  readonly #broken = new Map<string, () => void>();
+  readonly #queues = new Map<string, Waiting[]>();
+  readonly #stolen = new Map<string, () => void>();
 
   request(name: string, options: { signal?: AbortSignal; steal?: boolean }, held: () => Promise<void>) {
     return new Promise<unknown>((resolve, reject) => {
-      const line = this.#lines.get(name) ?? [];
-      this.#lines.set(name, line);
+      const queue = this.#queues.get(name) ?? [];
+      this.#queues.set(name, queue);
       const fail = (): void => reject(new DOMException("The request was aborted.", "AbortError"));
-      const granted = (): void => void this.#broken.set(name, fail);
+      const granted = (): void => void this.#stolen.set(name, fail);
       const mine = { held, granted, done: () => resolve(undefined) };
       options.signal?.addEventListener("abort", () => {
-        if (line.indexOf(mine) > 0) line.splice(line.indexOf(mine), 1);
-        if (line[0] !== mine) fail();
+        if (queue.indexOf(mine) > 0) queue.splice(queue.indexOf(mine), 1);
+        if (queue[0] !== mine) fail();
       });
-      if (options.steal && line[0]) {
-        this.#broken.get(name)?.();
-        line.shift();
-        line.unshift(mine);
-        this.#grant(name, line);
-      } else if (line.push(mine) === 1) {
-        this.#grant(name, line);
+      if (options.steal && queue[0]) {
+        this.#stolen.get(name)?.();
+        queue.shift();
+        queue.unshift(mine);
+        this.#grant(name, queue);
+      } else if (queue.push(mine) === 1) {
+        this.#grant(name, queue);
       }
     });
   }
 
-  #grant(name: string, line: Waiting[]): void {
-    const [first] = line;
+  #grant(name: string, queue: Waiting[]): void {
+    const [first] = queue;
     if (!first) return;
     first.granted();
     queueMicrotask(() => {
       void first.held().then(() => {
         first.done();
-        if (line[0] !== first) return; // it was stolen meanwhile
-        line.shift();
-        this.#grant(name, line);
+        if (queue[0] !== first) return; // the lock was stolen
+        queue.shift();
+        this.#grant(name, queue);
       });
     });
   }

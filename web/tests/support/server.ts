@@ -1,4 +1,4 @@
-/** An inbox as Belfry's server keeps it, in this process: what `fetch` and the socket of a test talk to. */
+/** An in-memory Belfry server with one inbox, behind `fetch` and a socket. */
 
 import { applyChange } from "../../client/state/change.ts";
 import type { ClientSocket, OpenSocket } from "../../client/transport/socket.ts";
@@ -17,14 +17,14 @@ export class Server {
   items = new Map<number, Item>();
   changes: Change[] = [];
   epoch = "epoch-1";
-  /** What was asked, such as `GET /v1/inbox/summary`. */
-  asked: string[] = [];
-  /** The status with which the next request that fits is answered instead. */
+  /** The requests, such as `GET /v1/inbox/summary`. */
+  requests: string[] = [];
+  /** The next request that matches gets an error with this status. */
   refuses: { path: RegExp; status: number } | null = null;
   unreachable = false;
   keptSince = 0;
   validTokens: string[] | null = null;
-  /** Whether events are acknowledged. */
+  /** Whether the server acknowledges events. */
   acknowledges = true;
   readonly sockets = new Set<MemorySocket>();
 
@@ -38,7 +38,7 @@ export class Server {
     return { unread, unseen: items.filter((item) => !item.seen_at).length, version: this.version, epoch: this.epoch };
   }
 
-  /** Something arrives; the sockets are told unless it is lost. */
+  /** Add an item; unless `lost`, the sockets announce it. */
   add(title: string, { lost = false } = {}): Item {
     const seq = this.version + 1;
     const none = { actor: null, body: null, url: null, data: null, topic: null, expires_at: null };
@@ -50,15 +50,15 @@ export class Server {
   }
 
   move(change: StateName, seqs: readonly number[] | null, through: number | null = null, { lost = false } = {}): void {
-    const told: StateChange = { version: this.version + 1, change, seqs, through, at: AT };
+    const stateChange: StateChange = { version: this.version + 1, change, seqs, through, at: AT };
     let touched = false;
     for (const item of [...this.items.values()]) {
-      const then = applyChange(item, told);
+      const then = applyChange(item, stateChange);
       touched ||= then !== item;
       if (then) this.items.set(item.seq, then);
       else this.items.delete(item.seq);
     }
-    if (touched) this.#record(told, lost);
+    if (touched) this.#record(stateChange, lost);
   }
 
   announcement(version: number): Announcement {
@@ -72,7 +72,7 @@ export class Server {
   fetch = async (address: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
     const url = new URL(String(address));
     const call = `${init.method ?? "GET"} ${url.pathname}`;
-    this.asked.push(call);
+    this.requests.push(call);
     await Promise.resolve();
     if (this.unreachable) throw new TypeError("Failed to fetch");
     const token = new Headers(init.headers).get("Authorization")?.slice(7) ?? "";
@@ -136,7 +136,7 @@ function answer(status: number, body: unknown): Response {
   return new Response(status === 204 ? null : JSON.stringify(body), { status });
 }
 
-/** What a page holds of a socket. */
+/** The client's end of a socket. */
 export class MemorySocket implements ClientSocket {
   connected = false;
   active = true;
@@ -180,7 +180,7 @@ export class MemorySocket implements ClientSocket {
     return this;
   }
 
-  /** As socket.io-client says it: only a connection that was one is said to be over. */
+  /** As socket.io-client does, emit `disconnect` only if the socket was connected. */
   disconnect(): this {
     const { connected } = this;
     this.connected = this.active = false;
