@@ -12,6 +12,7 @@ from dev.stack import ROOT
 WEB = ROOT / "web"
 IMPORT = re.compile(r'(?:\bfrom|^import) "(\.[^"]+\.ts)"', re.MULTILINE)
 SHARED = {"client/emitter", "client/errors", "client/types", "client/validate"}
+PUBLIC = {"client/index", "client/browser"}  # of the client, for the component
 
 # What each part may import of the others, the most specific name first; a part may always import itself.
 ARROWS: dict[str, set[str]] = {
@@ -27,8 +28,14 @@ ARROWS: dict[str, set[str]] = {
     "client/sync": SHARED | {"client/browser", "client/options", "client/state", "client/tabs", "client/transport"},
     "client/inbox": {"client/browser", "client/options", "client/state", "client/sync", "client/transport", *SHARED},
     "client/index": {"client/inbox", "client/options", "client/state", "client/transport", *SHARED},
-    "inbox": {"client/index", "client/browser"},
-    "demo": {"inbox", "client/browser"},
+    "inbox/dom": set(),
+    "inbox/i18n": PUBLIC,
+    "inbox/bell": {"inbox/dom"},
+    "inbox/list": PUBLIC | {"inbox/dom", "inbox/i18n"},
+    "inbox/panel": PUBLIC | {"inbox/dom", "inbox/i18n", "inbox/list"},
+    "inbox/arrivals": PUBLIC | {"inbox/dom", "inbox/i18n", "inbox/list"},
+    "inbox": PUBLIC | {f"inbox/{part}" for part in ("dom", "i18n", "bell", "list", "panel", "arrivals")},
+    "demo": {"inbox", "inbox/dom", "inbox/list", "client/browser"},
 }
 
 

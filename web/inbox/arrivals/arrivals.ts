@@ -2,9 +2,9 @@
 
 import type { Item } from "../../client/index.ts";
 import { h, setText } from "../dom/dom.ts";
+import type { Choice } from "../dom/menu.ts";
 import type { Words } from "../i18n/words.ts";
 import { sanitized } from "../list/sanitize.ts";
-import type { Choice } from "../panel/menu.ts";
 import { type Alert, Alerts } from "./alerts.ts";
 import { Toasts } from "./toasts.ts";
 

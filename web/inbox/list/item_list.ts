@@ -2,7 +2,7 @@
 
 import type { Inbox, Item } from "../../client/index.ts";
 import { h, setAttribute } from "../dom/dom.ts";
-import type { Choice, Menu } from "../panel/menu.ts";
+import type { Choice, Menu } from "../dom/menu.ts";
 import type { Row, RowContext } from "./row.ts";
 import { type RowListener, VirtualList } from "./virtual_list.ts";
 

@@ -3,8 +3,8 @@
 import { observeSize } from "../../client/browser.ts";
 import { BelfryError, type Inbox, type Item } from "../../client/index.ts";
 import { h, icon, setAttribute, setText } from "../dom/dom.ts";
+import { type Choice, Menu } from "../dom/menu.ts";
 import { ItemList } from "../list/item_list.ts";
-import { type Choice, Menu } from "./menu.ts";
 import { Notice } from "./notice.ts";
 import { contentFor, Placeholder } from "../list/placeholder.ts";
 import type { RowContext } from "../list/row.ts";

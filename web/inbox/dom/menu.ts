@@ -1,7 +1,7 @@
 /** A popup menu at a button. Escape and Tab close it, and the focus returns to the button. */
 
-import { h } from "../dom/dom.ts";
-import { popoverPosition } from "../dom/popover.ts";
+import { h } from "./dom.ts";
+import { popoverPosition } from "./popover.ts";
 
 const GAP = 4; // pixels
 
