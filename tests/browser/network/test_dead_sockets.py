@@ -51,7 +51,7 @@ def record_statuses(page: OwnPage) -> None:
 
 
 def expect_not_online_meanwhile(page: OwnPage) -> None:
-    page.page.wait_for_function("seen.size > 1", timeout=EXPECT_TIMEOUT)
+    page.page.wait_for_function("seen.has('syncing')", timeout=EXPECT_TIMEOUT)
 
 
 @pytest.mark.parametrize("returns", RETURNS.values(), ids=RETURNS.keys())

@@ -73,7 +73,7 @@ def test_the_scene_shows_an_arrival_an_absence_and_a_return(
 
 def go_on(page: Page) -> None:
     """End the wait after the caption, once the scene is there."""
-    page.wait_for_function("globalThis.next")
+    page.wait_for_function("Boolean(globalThis.next)")
     page.evaluate("() => { const act = next; next = null; act(); }")
 
 
