@@ -5,7 +5,7 @@ IN := .venv/bin/python
 INSTALL := $(IN) -m pip install --quiet --disable-pip-version-check --require-hashes
 NPM_CI := $(IN) -m dev.install npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
-WEB_SOURCES := web/build.mjs web/tsconfig.json web/tsconfig.types.json $(wildcard web/client/*.ts web/inbox/*.ts web/inbox/styles/*.css web/demo/*.ts web/demo/*.css)
+WEB_SOURCES := web/build.mjs web/tsconfig.json web/tsconfig.types.json $(wildcard web/client/*.ts web/client/*/*.ts web/inbox/*.ts web/inbox/*/*.ts web/inbox/styles/*.css web/demo/*.ts web/demo/*.css)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

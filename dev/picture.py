@@ -65,8 +65,8 @@ def take(page: Page, stack: Stack) -> None:
         alice.get_by_label("To", exact=True).fill(to)
         alice.get_by_label("Message", exact=True).fill(text)
         alice.get_by_label("Message", exact=True).press("Enter")
-        expect(page.locator(".way")).to_have_count(count)
-        expect(page.locator(".way").first.locator("[data-reached]")).to_have_count(4, timeout=PATIENCE)
+        expect(page.locator(".timeline")).to_have_count(count)
+        expect(page.locator(".timeline").first.locator("[data-reached]")).to_have_count(4, timeout=PATIENCE)
     page.mouse.click(5, 5)
     expect(page.locator(".toast")).to_have_count(0, timeout=PATIENCE)  # they come up over the inboxes, and go
     page.screenshot(path=PICTURE)

@@ -16,7 +16,6 @@ LONG_FILES = {
     "tests/api/framework/test_bad_input.py",
     "tests/api/test_security.py",
     "tests/api/v1/test_inbox.py",
-    "tests/browser/test_component.py",
     "tests/models/delivery/test_batch_order.py",
     "tests/models/delivery/test_deliver.py",
     "tests/models/delivery/test_withdraw.py",
@@ -30,19 +29,15 @@ LONG_FILES = {
     "tests/push/transport/test_websocket.py",
     "tests/test_settings.py",
     "tests/workers/test_enqueued.py",
-    "web/tests/inbox.test.ts",
 }
 
 FILES_MAX = 14  # about twelve
 LISTED_FILES_MAX = 30
 LARGE_FOLDERS = {
     "bench",  # a file for each measurement, and what they share
-    "tests/browser",  # a file for each behaviour of the page
     "tests/faults",  # a file for each kind of fault, and the tests that play them
     "tests/pipeline",  # a file for each way through the whole system
     "tests/support",  # what tests of all rooms share
-    "web/client",
-    "web/inbox",
 }
 
 

@@ -1,4 +1,4 @@
-/** Makes dist/: the client library and the component, with their types; the demo page's script and style sheet. */
+/** Builds dist/: the client library and the component with their types, and the demo page's script and style sheet. */
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ const ENTRIES = {
   page: "demo/page.css",
 };
 
-/** The component's style sheets are text in its script. */
+/** Imports of the component's style sheets give their minified text. */
 const sheets = {
   name: "sheets",
   setup({ onLoad }) {
@@ -41,5 +41,5 @@ execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconf
 for (const name of readdirSync("dist/types", { recursive: true })) {
   if (!name.endsWith(".d.ts")) continue;
   const text = readFileSync(`dist/types/${name}`, "utf8");
-  writeFileSync(`dist/types/${name}`, text.replaceAll(/(from "\.[^"]*)\.ts"/g, '$1.js"')); // as every consumer finds them
+  writeFileSync(`dist/types/${name}`, text.replaceAll(/(from "\.[^"]*)\.ts"/g, '$1.js"')); // every TypeScript resolves these
 }

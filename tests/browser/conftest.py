@@ -1,4 +1,4 @@
-"""The page in a real Chromium, over the whole system: real processes on SQLite and the embedded broker."""
+"""Fixtures that drive a real Chromium against the whole system: real processes on SQLite and the embedded broker."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -11,13 +11,13 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from api.pages import BUILT
 from dev.install import find_chromium
 from dev.stack import Stack
-from tests.browser.own_page import OpenOwnPage, OwnPage, answer_with, element
-from tests.browser.pane import Pane
+from tests.browser.support.own_page import OpenOwnPage, OwnPage, answer_with, element
+from tests.browser.support.pane import Pane
 from tests.support.needs import do_without
 from tests.support.people import Person
 from tests.support.stack import token_for
 
-PATIENCE = 10_000  # milliseconds; less than the page takes to look around by itself, so what is seen came by the socket
+EXPECT_TIMEOUT = 10_000  # milliseconds; shorter than the poll interval with a socket, so changes came by the socket
 ARGUMENTS = [
     "--disable-gpu",
     "--disable-quic",
@@ -25,7 +25,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--disable-features=LocalNetworkAccessChecks",  # a page that a test answers for itself has no address
+    "--disable-features=LocalNetworkAccessChecks",  # a page that a test serves has no IP address
 ]
 
 OpenPage = Callable[..., Page]
@@ -33,11 +33,11 @@ OpenBrowser = Callable[..., BrowserContext]
 
 
 def launch_options() -> dict[str, Any]:
-    """For the Chromium that BELFRY_CHROMIUM names, or this machine's."""
+    """Options for the Chromium that BELFRY_CHROMIUM names, or this machine's."""
     program = os.environ.get("BELFRY_CHROMIUM") or find_chromium()
     if program is None:
         do_without("there is no Chromium here; `make test` installs it, or BELFRY_CHROMIUM names one")
-    sandbox = [] if os.geteuid() else ["--no-sandbox"]  # it refuses to be root's
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium's sandbox does not work as root
     return {"executable_path": program, "args": [*ARGUMENTS, *sandbox]}
 
 
@@ -47,7 +47,7 @@ def chromium() -> Iterator[Browser]:
     options = launch_options()
     if not (BUILT / "demo.js").exists():
         do_without("the browser's side is not built; `make setup` does it")
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=EXPECT_TIMEOUT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**options)
         yield browser
@@ -56,7 +56,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(chromium: Browser, stack: Stack) -> Iterator[OpenPage]:
-    """Opens the page in a browser of its own, signed in with the tokens; nothing may break on it, whatever is shown."""
+    """Opens the demo page in a browser of its own, signed in with the tokens. The test fails on any page error."""
     contexts: list[BrowserContext] = []
     broken: list[str] = []
 
@@ -79,7 +79,7 @@ def open_page(chromium: Browser, stack: Stack) -> Iterator[OpenPage]:
 
 @pytest.fixture
 def open_browser(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Opens browsers, each with a storage of its own; on none of their pages anything may break."""
+    """Opens browsers, each with a storage of its own. The test fails on any page error."""
     contexts: list[BrowserContext] = []
     broken: list[str] = []
 
@@ -95,7 +95,7 @@ def open_browser(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
 @pytest.fixture
 def own_page(open_browser: Callable[..., BrowserContext], stack: Stack) -> OpenOwnPage:
-    """Opens a page of one's own with the component for this token, in a browser of its own or in that of another."""
+    """Opens a page with the component for this token, in a browser of its own or in that of another page."""
 
     def open_one(
         token: str | None, attributes: str = "", *, beside: OwnPage | None = None, lang: str = "en", **options: Any
@@ -108,7 +108,7 @@ def own_page(open_browser: Callable[..., BrowserContext], stack: Stack) -> OpenO
 
 
 def close(contexts: Sequence[BrowserContext]) -> None:
-    """Close them; a route that still waits for its answer would raise in the next test."""
+    """Close them and drop their routes: a route that waits for its answer would raise in the next test."""
     for context in contexts:
         for page in context.pages:
             page.unroute_all(behavior="ignoreErrors")
@@ -117,7 +117,7 @@ def close(contexts: Sequence[BrowserContext]) -> None:
 
 
 def someone(name: str) -> str:
-    """A person whom no other test knows."""
+    """A name that no other test uses."""
     return f"{name}-{uuid4().hex[:8]}"
 
 
@@ -133,7 +133,7 @@ def bob() -> str:
 
 @pytest.fixture
 def shop(stack: Stack) -> Person:
-    """Who publishes."""
+    """A producer."""
     return Person(someone("shop"), stack, "notify")
 
 

@@ -1,4 +1,4 @@
-"""The official JavaScript client, in Node, against the real push server; and the rule of a client in JavaScript."""
+"""The official Socket.IO client in Node against the real push server; and the client library over a lossy socket."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ FORGED = issue("another secret, longer than 32 bytes", "alice", ["inbox"], 600)
 
 
 class Script:
-    """A script in Node that says what happens to it, one line of JSON for each event."""
+    """A script in Node that prints one line of JSON for each event."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -36,7 +36,7 @@ class Script:
         return [line["payload"] for line in lines if line["event"] == event]
 
     def expect(self, event: str) -> Any:
-        """Wait for this event and return its payload; it comes once."""
+        """Wait for this event, which comes once, and return its payload."""
         [payload] = wait_for(lambda: self.said(event), 10, f"the script to say {event}")
         return payload
 
@@ -49,7 +49,7 @@ RunScript = Callable[..., Script]
 
 @pytest.fixture
 def run_script(start_process: StartProcess) -> RunScript:
-    """Starts a script of tests/web/javascript with these arguments; it is ended with the test."""
+    """Starts a script of tests/web/javascript. It ends with the test."""
     node = find_node()
     if node is None:
         do_without("there is no Node.js here; `make test` installs it")
@@ -61,7 +61,7 @@ def run_script(start_process: StartProcess) -> RunScript:
 
 
 class Person:
-    """Someone whom no other test knows, who acts over the API."""
+    """A user whom no other test knows, over the API."""
 
     def __init__(self, name: str, stack: Stack) -> None:
         self.name = f"{name}-{uuid4().hex[:8]}"
@@ -183,5 +183,5 @@ def test_an_inbox_kept_by_the_rule_is_right_whatever_the_socket_loses_repeats_an
 
 
 def as_held(inbox: dict[str, Any]) -> dict[str, Any]:
-    """What the client's rule keeps: all but how pages continue."""
+    """The fields that the client holds: all but the cursor."""
     return {name: inbox[name] for name in ("version", "epoch", "unread", "unseen", "items")}

@@ -1,4 +1,4 @@
-"""The browser's side as it is built: its unit tests, and how much a page has to load."""
+"""The browser's side: its unit tests, the size of the build, and its types."""
 
 import gzip
 import json

@@ -3,7 +3,7 @@
  * storage and channels, and throws or rejects when they are used. Every use of such a feature goes through this file.
  */
 
-/** The result of `use`; undefined where the browser lacks the feature or refuses it. */
+/** The result of `use`; undefined if the browser lacks the feature or refuses it. */
 export function attempt<Result>(use: () => Result): Result | undefined {
   try {
     return use();
@@ -12,7 +12,7 @@ export function attempt<Result>(use: () => Result): Result | undefined {
   }
 }
 
-/** Of `navigator.locks`, what is used here. A request with `steal` takes the lock from its holder, which is rejected. */
+/** The part of `navigator.locks` that is used here. A request with `steal` takes the lock; the holder's is rejected. */
 export interface Locks {
   request(
     name: string,
@@ -33,14 +33,14 @@ export function thisBrowser(): Browser {
   };
 }
 
-/** Whether somebody may be looking at the page. Outside a page: yes. */
+/** Whether the page is visible. True outside a browser. */
 export function isVisible(): boolean {
   return typeof document !== "object" || document.visibilityState === "visible";
 }
 
 const memory = new Map<string, string>();
 
-/** A value of `store`: kept by the browser, or until the page is left where the browser refuses storage. */
+/** A value of `store`. In a browser that refuses storage it lasts as long as the page. */
 export function stored(key: string): string | null {
   return memory.get(key) ?? attempt(() => localStorage.getItem(key)) ?? null;
 }
@@ -54,14 +54,14 @@ export function store(key: string, value: string): void {
   else memory.set(key, value);
 }
 
-/** Report an error of the page's own code as the browser reports those of event listeners: nothing else fails. */
+/** Report an error in the page's own code, as the browser reports errors in event listeners. */
 export function report(error: unknown): void {
   if (typeof reportError === "function") reportError(error);
   else console.error(error);
 }
 
-/** Call each listener; one that throws is reported, and the others are called. */
-export function tellEach<Value>(listeners: Iterable<(value: Value) => void>, value: Value): void {
+/** Call each listener. An error in one is reported and does not keep the others from being called. */
+export function callEach<Value>(listeners: Iterable<(value: Value) => void>, value: Value): void {
   for (const listener of listeners) {
     try {
       listener(value);
@@ -71,7 +71,7 @@ export function tellEach<Value>(listeners: Iterable<(value: Value) => void>, val
   }
 }
 
-/** Call `changed` when the size of the element changes. */
+/** Call `changed` when the size of the element changes, or at least when the window's does. */
 export function observeSize(element: Element, changed: () => void): void {
   const observes = attempt(() => {
     new ResizeObserver(changed).observe(element);
@@ -80,7 +80,7 @@ export function observeSize(element: Element, changed: () => void): void {
   if (!observes) addEventListener("resize", changed);
 }
 
-/** Calls `changed` with whether the element is within the window; null where the browser does not tell. */
-export function sightObserver(changed: (inSight: boolean) => void): IntersectionObserver | null {
+/** Calls `changed` with whether the observed element is in the window; null if the browser has no such observer. */
+export function intersectionObserver(changed: (isInWindow: boolean) => void): IntersectionObserver | null {
   return attempt(() => new IntersectionObserver(([entry]) => changed(entry?.isIntersecting ?? false))) ?? null;
 }

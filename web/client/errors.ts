@@ -1,4 +1,4 @@
-/** What can go wrong, each with a stable code, in words for whoever puts Belfry into a page. */
+/** Errors with stable codes, worded for the developers of the page. */
 
 export type ProblemCode =
   | "no_token"
@@ -15,7 +15,6 @@ export type ProblemCode =
   | "push_refused"
   | "refused";
 
-/** What to do about it. */
 const ADVICE: Record<ProblemCode, string> = {
   no_token: "Give a token by the attribute `token`, or a function that fetches one by the property `getToken`.",
   bad_token: "Give a JWT: three parts with dots between them, with the user's id in its claim `sub`.",
@@ -48,12 +47,12 @@ const PASSING: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   "incompatible",
 ]);
 
-/** Something failed; `message` says what, `advice` what to do, and `passing` whether trying again may help. */
+/** `message` says what failed, `advice` what to do, and `passing` whether a retry may help. */
 export class BelfryError extends Error {
   readonly code: ProblemCode;
-  /** The HTTP status, 0 where nothing was answered. */
+  /** The HTTP status; 0 without an answer. */
   readonly status: number;
-  /** The part of the request that is wrong, if it is known. */
+  /** The field of the request that is wrong, if the server names one. */
   readonly field: string | null;
 
   constructor(code: ProblemCode, message: string, { status = 0, field = null as string | null } = {}) {

@@ -1,82 +1,73 @@
-/** One person's inbox on this page: the socket hints, the API tells, the rule decides; whoever listens is told. */
+/** One user's inbox: its state, its events, and what the user can do with it. */
 
-import { Acts } from "./acts.ts";
-import type { Mark, Patch } from "./api.ts";
-import { tellEach } from "./browser.ts";
-import { Connection } from "./connection.ts";
-import { Pending } from "./pending.ts";
-import { Replica } from "./replica.ts";
-import type { List, Options, State } from "./state.ts";
+import { callEach } from "./browser.ts";
+import type { Options } from "./options.ts";
+import type { Intent } from "./state/pending.ts";
+import type { List, State } from "./state/state.ts";
+import { Store } from "./state/store.ts";
+import { Connection } from "./sync/connection.ts";
+import { MutationQueue } from "./sync/mutation_queue.ts";
+import type { Mark, Patch } from "./transport/api.ts";
 import type { Item, StateName, View } from "./types.ts";
 
 export class Inbox {
-  readonly #replica = new Replica();
-  readonly #pending = new Pending();
+  readonly #store: Store;
+  readonly #mutations: MutationQueue;
   readonly #connection: Connection;
-  readonly #acts: Acts;
   readonly #listeners = new Set<(state: State) => void>();
-  readonly #arrivals = new Set<(items: readonly Item[]) => void>();
+  readonly #arrivalListeners = new Set<(items: readonly Item[]) => void>();
   #lastRequest: Promise<unknown> = Promise.resolve();
-  #state: State | null = null;
-  #telling = false;
+  #isNotifying = false;
 
   /** Throws a `BelfryError` for options that cannot work. */
   constructor(options: Options) {
-    const changed = (): void => this.#changed();
-    this.#connection = new Connection(options, this.#replica, this.#pending, {
-      arrived: (items) => tellEach(this.#arrivals, items),
-      answered: () => void this.#acts.tell(),
-      failures: () => this.#acts.failures,
-      changed,
-    });
-    this.#acts = new Acts(this.#replica, this.#pending, {
-      isReady: () => this.#connection.isReady,
-      outdated: () => void this.#connection.follower.catchUp(),
-      delayed: () => this.#connection.schedule(),
-      changed,
-    });
-    void this.#connection.begin();
+    this.#store = new Store(Boolean(options.getToken));
+    this.#store.on("changed", () => this.#notify());
+    this.#store.on("arrived", (items) => callEach(this.#arrivalListeners, items));
+    this.#mutations = new MutationQueue(this.#store);
+    this.#connection = new Connection(options, this.#store);
+    void this.#connection.start();
   }
 
-  /** Whose inbox this is, as the token says; null until there is one. */
+  /** The user's id, from the token; null until there is a token. */
   get sub(): string | null {
-    return this.#connection.sub;
+    return this.#store.values.sub;
   }
 
   get state(): State {
-    this.#state ??= this.#look();
-    return this.#state;
+    return this.#store.state;
   }
 
-  /** `listener` is called with the state now, and whenever it changes. Returns how to stop that. */
+  /** Calls `listener` with the state now, and with each new state. Returns a function that ends the subscription. */
   subscribe(listener: (state: State) => void): () => void {
     this.#listeners.add(listener);
     listener(this.state);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** `listener` is called with what arrives from now on, oldest first; not with what was there. */
+  /** Calls `listener` with items that arrive from now on, oldest first. Returns a function that ends that. */
   onArrival(listener: (items: readonly Item[]) => void): () => void {
-    this.#arrivals.add(listener);
-    return () => void this.#arrivals.delete(listener);
+    this.#arrivalListeners.add(listener);
+    return () => void this.#arrivalListeners.delete(listener);
   }
 
   list(view: View): List {
+    const { replica, pending } = this.#store;
     return {
-      items: this.#replica.list(view, this.#pending.look),
-      hasMore: this.#replica.hasMore(view),
-      loading: this.#connection.follower.isLoading(view),
-      begun: this.#replica.version !== null && this.#replica.isBegun(view),
+      items: replica.list(view, pending.apply),
+      hasMore: replica.hasMore(view),
+      loading: this.#connection.synchronizer.isLoading(view),
+      begun: replica.version !== null && replica.isBegun(view),
     };
   }
 
-  /** Hold one page more of a view: its first one the first time. Rejects with a `BelfryError`. */
+  /** Load the next page of a view, the first page at first. Rejects with a `BelfryError`. */
   loadMore(view: View = "all"): Promise<void> {
-    return this.#connection.follower.loadMore(view);
+    return this.#connection.synchronizer.loadMore(view);
   }
 
-  // What somebody does is shown at once. It resolves when the server has done it; while the server cannot be told, it
-  // waits; it rejects, and is taken back, when the server refuses it.
+  // A mark is shown at once. Its promise resolves when the server has made it. While the server cannot be reached, the
+  // mark waits. If the server refuses it, it is undone, and the promise rejects with a `BelfryError`.
 
   markRead(...seqs: number[]): Promise<void> {
     return this.#mark("read", "read", seqs);
@@ -98,13 +89,13 @@ export class Inbox {
     return this.#patch("unarchived", seq, { archived: false });
   }
 
-  /** For good. */
+  /** This cannot be undone. */
   delete(seq: number): Promise<void> {
-    const intent = { change: "deleted", seqs: [seq], through: null } as const;
-    return this.#acts.do(intent, () => this.#connection.api.remove(seq).then(() => 0));
+    const intent: Intent = { change: "deleted", seqs: [seq], through: null };
+    return this.#mutations.add(intent, () => this.#connection.api.remove(seq).then(() => 0));
   }
 
-  /** “All” means all that this device knew of. */
+  /** “All” means all items that this device knows of. */
   markAllRead(): Promise<void> {
     return this.#markAll("read", "read");
   }
@@ -117,24 +108,24 @@ export class Inbox {
     return this.#markAll("archived", "archive");
   }
 
-  /** Any call of the API as this person, such as `request("POST", "/v1/follows", {target: "bob"})`, in their order. */
+  /** Any call of the API as this user, such as `request("POST", "/v1/follows", {target: "bob"})`. Calls keep their order. */
   request(method: string, path: string, body?: unknown): Promise<unknown> {
     const done = this.#lastRequest.then(() => this.#connection.api.call(method, path, body));
     this.#lastRequest = done.catch(() => {});
     return done;
   }
 
-  /** Use this token from now on. Throws a `BelfryError` for one that is none, or that is somebody else's. */
+  /** Use this token from now on. Throws a `BelfryError` for a malformed token and for another user's. */
   setToken(token: string): void {
     this.#connection.setToken(token);
   }
 
-  /** Look now, instead of at the next occasion. */
+  /** Catch up with the server now. */
   refresh(): void {
     this.#connection.refresh();
   }
 
-  /** Go offline, as a train in a tunnel would: what is held stays, and another tab takes the lead. */
+  /** Go offline until `resume()`. The items stay, and another tab takes the lead. */
   pause(): void {
     this.#connection.pause();
   }
@@ -143,53 +134,36 @@ export class Inbox {
     this.#connection.resume();
   }
 
-  /** End for good. */
+  /** Close the inbox for good. */
   close(): void {
     this.#connection.close();
-    this.#acts.close();
+    this.#mutations.close();
     this.#listeners.clear();
-    this.#arrivals.clear();
+    this.#arrivalListeners.clear();
   }
 
   #mark(change: StateName, mark: Mark, seqs: number[]): Promise<void> {
-    return this.#acts.do({ change, seqs, through: null }, () => this.#connection.api.mark(mark, { seqs }));
+    return this.#mutations.add({ change, seqs, through: null }, () => this.#connection.api.mark(mark, { seqs }));
   }
 
   #markAll(change: StateName, mark: Mark): Promise<void> {
-    const through = this.#replica.version ?? 0;
+    const through = this.#store.replica.version ?? 0;
     if (through === 0) return Promise.resolve();
-    return this.#acts.do({ change, seqs: null, through }, () => this.#connection.api.mark(mark, { through }));
+    return this.#mutations.add({ change, seqs: null, through }, () => this.#connection.api.mark(mark, { through }));
   }
 
   #patch(change: StateName, seq: number, state: Patch): Promise<void> {
-    return this.#acts.do({ change, seqs: [seq], through: null }, () => this.#connection.api.patch(seq, state));
+    const intent: Intent = { change, seqs: [seq], through: null };
+    return this.#mutations.add(intent, () => this.#connection.api.patch(seq, state));
   }
 
-  #look(): State {
-    const { version, epoch } = this.#replica;
-    const { status, problem, live } = this.#connection;
-    return {
-      status,
-      problem: problem ?? this.#acts.problem,
-      pushProblem: live.problem,
-      items: this.#replica.list("all", this.#pending.look),
-      ...this.#pending.counts(this.#replica, this.#replica.held()),
-      waiting: this.#acts.waiting,
-      version,
-      epoch,
-      expiresAt: live.expiresAt,
-      leads: live.leads,
-    };
-  }
-
-  /** Listeners are told once, however much happens at one moment. */
-  #changed(): void {
-    this.#state = null;
-    if (this.#telling) return;
-    this.#telling = true;
+  /** Listeners are called once, however many changes happen in one task. */
+  #notify(): void {
+    if (this.#isNotifying) return;
+    this.#isNotifying = true;
     queueMicrotask(() => {
-      this.#telling = false;
-      tellEach(this.#listeners, this.state);
+      this.#isNotifying = false;
+      callEach(this.#listeners, this.state);
     });
   }
 }

@@ -7,17 +7,18 @@
  */
 
 import { Inbox } from "./inbox.ts";
-import type { Options } from "./state.ts";
+import type { Options } from "./options.ts";
 
-export type { Mark, Patch } from "./api.ts";
 export { BelfryError, type ProblemCode } from "./errors.ts";
 export { Inbox } from "./inbox.ts";
-export type { List, Options, State, Status } from "./state.ts";
-export { claimsOf, type GetToken } from "./tokens.ts";
+export type { Options } from "./options.ts";
+export type { List, State, Status } from "./state/state.ts";
+export type { Mark, Patch } from "./transport/api.ts";
+export { claimsOf, type GetToken } from "./transport/tokens.ts";
 export type * from "./types.ts";
 export { VIEWS } from "./types.ts";
 
-/** An inbox that keeps itself up to date from now on, until its `close()`. */
+/** An inbox that keeps itself up to date until its `close()`. */
 export function connect(options: Options): Inbox {
   return new Inbox(options);
 }

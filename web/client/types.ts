@@ -1,8 +1,8 @@
-/** What crosses the wire: the shapes of Belfry's API and socket. Times are RFC 3339 in UTC. */
+/** The types of Belfry's API and socket. Times are RFC 3339 in UTC. */
 
 export type Severity = "none" | "low" | "medium" | "high";
 
-/** One recipient's copy of a notification. `seq` is its id in this inbox; nothing in it is HTML. */
+/** One recipient's copy of a notification. `seq` is its id in this inbox. The texts are plain text, not HTML. */
 export interface Item {
   readonly seq: number;
   readonly version: number;
@@ -30,7 +30,7 @@ export interface Arrival {
 
 export type StateName = "seen" | "read" | "unread" | "archived" | "unarchived" | "deleted" | "recalled" | "expired";
 
-/** What happened to the items in `seqs`, or to all up to `through`, narrowed by `kind` and `topic` if it has them. */
+/** A change of the items in `seqs`, or of all up to `through` that have the `kind` and `topic`, if those are given. */
 export interface StateChange {
   readonly version: number;
   readonly change: StateName;
@@ -43,7 +43,7 @@ export interface StateChange {
 
 export type Change = Arrival | StateChange;
 
-/** The counts of the whole inbox at one version of one history. */
+/** The counts of the whole inbox at a version. `epoch` names the history that the version belongs to. */
 export interface Counts {
   readonly unread: number;
   readonly unseen: number;
@@ -51,7 +51,7 @@ export interface Counts {
   readonly epoch: string;
 }
 
-/** What the socket says: a change, with the counts after it. */
+/** A change as the socket announces it, with the counts after it. */
 export type Announcement = Change & Counts;
 
 export interface Page extends Counts {
@@ -64,7 +64,7 @@ export interface Changes extends Counts {
   readonly more: boolean;
 }
 
-/** Which items a list shows: all that are not archived, those that are unread, or those that are archived. */
+/** `all` shows the items that are not archived; `unread` and `archived` show those that are. */
 export type View = "all" | "unread" | "archived";
 
 export const VIEWS: readonly View[] = ["all", "unread", "archived"];

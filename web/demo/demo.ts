@@ -1,28 +1,28 @@
-/** The page: up to three people side by side, who may sign in by the address: `#alice=<token>&bob=<token>`. */
+/** The demo page: up to three people side by side. The address may sign them in: `#alice=<token>&bob=<token>`. */
 
 import { attempt } from "../client/browser.ts";
-import { h } from "../inbox/dom.ts";
+import { h } from "../inbox/dom/dom.ts";
 import { BelfryError, type Inbox } from "../inbox/index.ts";
-import type { Places } from "./device.ts";
+import type { Servers } from "./device.ts";
 import { Pane } from "./pane.ts";
-import { momentsOf, play } from "./scene.ts";
-import { Ways } from "./ways.ts";
+import { stepsFor, play } from "./scene.ts";
+import { Timelines } from "./timeline.ts";
 
-const KEPT = "belfry-tokens"; // in this tab's own storage, so that a reload keeps who was signed in
+const STORAGE_KEY = "belfry-tokens"; // in this tab's sessionStorage, so that a reload keeps the sign-ins
 const PEOPLE = 3;
 const THOUSAND = 1_000;
 
 async function open(): Promise<void> {
-  const places = await findPlaces();
-  const ways = new Ways(element("#ways"), element("#no-ways"));
-  const panes = Array.from({ length: PEOPLE }, () => new Pane(places, ways, changed));
+  const servers = await findServers();
+  const timelines = new Timelines(element("#timelines"), element("#no-timelines"));
+  const panes = Array.from({ length: PEOPLE }, () => new Pane(servers, timelines, changed));
   element("#panes").append(...panes.map((pane) => pane.element));
-  element("#snippet").textContent = snippet(places);
-  listenToTheCrowd(panes, ways);
+  element("#snippet").textContent = snippet(servers);
+  listenToTheCrowd(panes, timelines);
   listenToTheScene(panes);
 
   function changed(): void {
-    attempt(() => sessionStorage.setItem(KEPT, JSON.stringify(panes.map((pane) => pane.token))));
+    attempt(() => sessionStorage.setItem(STORAGE_KEY, JSON.stringify(panes.map((pane) => pane.token))));
     const present = panes.filter((pane) => pane.token !== null);
     const [free] = panes.filter((pane) => pane.token === null);
     for (const pane of panes) pane.element.hidden = pane.token === null && pane !== free;
@@ -38,7 +38,7 @@ async function open(): Promise<void> {
   const signIn = (tokens: readonly (string | null)[]): void => {
     for (const [index, token] of tokens.entries()) if (token) panes[index]?.signIn(token);
   };
-  changedAtLeastOnce(changed, () => signIn(tokensInAddress() ?? keptTokens()));
+  changedAtLeastOnce(changed, () => signIn(tokensInAddress() ?? storedTokens()));
   addEventListener("hashchange", () => signIn(tokensInAddress() ?? []));
 }
 
@@ -47,12 +47,12 @@ function changedAtLeastOnce(changed: () => void, signIn: () => void): void {
   changed();
 }
 
-/** Whose token may publish to everyone. */
+/** The first person whose token may publish to everyone. */
 function publisher(panes: readonly Pane[]): Pane | null {
   return panes.find((pane) => pane.scopes.includes("notify")) ?? null;
 }
 
-function listenToTheCrowd(panes: readonly Pane[], ways: Ways): void {
+function listenToTheCrowd(panes: readonly Pane[], timelines: Timelines): void {
   const form = element("#crowd") as HTMLFormElement;
   const news = element("#news") as HTMLInputElement;
   const tryTo = async (publish: (pane: Pane, inbox: Inbox) => Promise<void>): Promise<void> => {
@@ -71,12 +71,16 @@ function listenToTheCrowd(panes: readonly Pane[], ways: Ways): void {
     event.preventDefault();
     const title = news.value.trim() || "The new season is here";
     news.value = "";
-    void tryTo((pane, inbox) => ways.follow(`to everyone: ${title}`, inbox, pane.scopes, () => announce(inbox, title)));
+    void tryTo((pane, inbox) =>
+      timelines.follow(`to everyone: ${title}`, inbox, pane.scopes, () => announce(inbox, title)),
+    );
   });
   element("#thousand").addEventListener("click", () => {
     const recipients = panes.filter(({ token }) => token !== null).map(({ sub }) => sub);
     const what = `1,000 orders for ${recipients.join(", ")}`;
-    void tryTo((pane, inbox) => ways.follow(what, inbox, pane.scopes, () => shipThousand(inbox, recipients), THOUSAND));
+    void tryTo((pane, inbox) =>
+      timelines.follow(what, inbox, pane.scopes, () => shipThousand(inbox, recipients), THOUSAND),
+    );
   });
 }
 
@@ -88,7 +92,7 @@ function listenToTheScene(panes: readonly Pane[]): void {
     button.disabled = true;
     caption.dataset.playing = "";
     try {
-      await play(momentsOf(panes.filter(({ token }) => token !== null)), say);
+      await play(stepsFor(panes.filter(({ token }) => token !== null)), say);
       say("That was the real system: a database, a broker, a socket. Your turn.");
     } catch (error) {
       if (!(error instanceof BelfryError)) throw error;
@@ -101,8 +105,8 @@ function listenToTheScene(panes: readonly Pane[]): void {
 }
 
 async function announce(inbox: Inbox, title: string): Promise<string[]> {
-  const told = { everyone: true, kind: "announcement", title, severity: "medium" };
-  const { id } = (await inbox.request("POST", "/v1/notifications", told)) as { id: string };
+  const notification = { everyone: true, kind: "announcement", title, severity: "medium" };
+  const { id } = (await inbox.request("POST", "/v1/notifications", notification)) as { id: string };
   return [id];
 }
 
@@ -117,7 +121,7 @@ async function shipThousand(inbox: Inbox, recipients: readonly string[]): Promis
   return (answer as { notifications: { id: string }[] }).notifications.map(({ id }) => id);
 }
 
-/** The tokens of the address's fragment, which no server is sent; they are gone from the address bar afterwards. */
+/** The tokens in the address's fragment, which browsers send to no server. Removes them from the address bar. */
 function tokensInAddress(): string[] | null {
   const tokens = [...new URLSearchParams(location.hash.slice(1)).values()].filter(Boolean).slice(0, PEOPLE);
   if (tokens.length === 0) return null;
@@ -125,18 +129,18 @@ function tokensInAddress(): string[] | null {
   return tokens;
 }
 
-function keptTokens(): (string | null)[] {
-  return attempt(() => JSON.parse(sessionStorage.getItem(KEPT) ?? "[]") as (string | null)[]) ?? [];
+function storedTokens(): (string | null)[] {
+  return attempt(() => JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? "[]") as (string | null)[]) ?? [];
 }
 
-async function findPlaces(): Promise<Places> {
+async function findServers(): Promise<Servers> {
   const answer = await fetch("config.json", { cache: "no-store" }).catch(() => null);
   if (!answer?.ok) throw new Error("Belfry cannot be reached. Is it running? Then reload this page.");
   const { push_url: push } = (await answer.json()) as { push_url: string };
   return { api: new URL(".", document.baseURI).href.replace(/\/$/, ""), push };
 }
 
-function snippet({ api, push }: Places): string {
+function snippet({ api, push }: Servers): string {
   return `<script type="module" src="${api}/static/belfry-inbox.js"></script>\n\n<belfry-inbox\n  api="${api}"\n  push="${push}"\n  token="…"\n></belfry-inbox>`;
 }
 

@@ -1,10 +1,10 @@
-/** One device of a person: an inbox of its own, which may go offline and come back. */
+/** One device of a person, with an inbox of its own that can go offline and come back. */
 
-import { h, setText } from "../inbox/dom.ts";
+import { h, setText } from "../inbox/dom/dom.ts";
 import type { BelfryInbox, Inbox } from "../inbox/index.ts";
 import { connect } from "../inbox/index.ts";
 
-export interface Places {
+export interface Servers {
   readonly api: string;
   readonly push: string;
 }
@@ -16,9 +16,9 @@ export class Device {
   readonly #button: HTMLButtonElement;
   #away = false;
 
-  /** A laptop shows its inbox; a phone shows a bell. Throws a `BelfryError` for what is no token. */
-  constructor(kind: "Laptop" | "Phone", places: Places, token: string) {
-    this.inbox = connect({ ...places, token, share: false });
+  /** A laptop shows its inbox; a phone shows a bell. Throws a `BelfryError` for a malformed token. */
+  constructor(kind: "Laptop" | "Phone", servers: Servers, token: string) {
+    this.inbox = connect({ ...servers, token, share: false });
     this.#kind = kind;
     const name = kind.toLowerCase();
     const view = document.createElement("belfry-inbox") as BelfryInbox;
@@ -31,7 +31,7 @@ export class Device {
       bar.append(view);
     } else {
       view.setAttribute("inline", "");
-      view.setAttribute("toasts", "off"); // the phone pops them up
+      view.setAttribute("toasts", "off"); // the phone shows them
       this.element.append(view);
     }
     bar.append(this.#button);
@@ -51,9 +51,9 @@ export class Device {
   }
 
   #draw(): void {
-    const says = this.#away ? "Come back" : "Go offline";
-    setText(this.#button, says);
-    this.#button.setAttribute("aria-label", `${this.#kind}: ${says}`);
+    const label = this.#away ? "Come back" : "Go offline";
+    setText(this.#button, label);
+    this.#button.setAttribute("aria-label", `${this.#kind}: ${label}`);
     this.element.classList.toggle("away", this.#away);
   }
 }

@@ -1,34 +1,34 @@
-/** One person on the page: signing in, writing, following, and their devices. */
+/** One person on the page: sign-in, messages, follows, and their devices. */
 
-import { setText } from "../inbox/dom.ts";
+import { setText } from "../inbox/dom/dom.ts";
 import { BelfryError, claimsOf, type Inbox } from "../inbox/index.ts";
-import { initial } from "../inbox/row.ts";
-import { Device, type Places } from "./device.ts";
-import type { Ways } from "./ways.ts";
+import { initial } from "../inbox/list/row.ts";
+import { Device, type Servers } from "./device.ts";
+import type { Timelines } from "./timeline.ts";
 
 export class Pane {
   readonly element: HTMLElement;
-  /** The token that is signed in with, or null. */
+  /** The token of the person; null while nobody is signed in. */
   token: string | null = null;
   sub = "";
   scopes: readonly string[] = [];
-  readonly #places: Places;
-  readonly #ways: Ways;
+  readonly #servers: Servers;
+  readonly #timelines: Timelines;
   readonly #onChange: () => void;
   #laptop: Device | null = null;
   #phone: Device | null = null;
 
-  /** `onChange()` is called when somebody signed in or out. */
-  constructor(places: Places, ways: Ways, onChange: () => void) {
-    this.#places = places;
-    this.#ways = ways;
+  /** `onChange` is called after a sign-in or sign-out. */
+  constructor(servers: Servers, timelines: Timelines, onChange: () => void) {
+    this.#servers = servers;
+    this.#timelines = timelines;
     this.#onChange = onChange;
     const template = document.querySelector<HTMLTemplateElement>("#pane");
     this.element = template?.content.firstElementChild?.cloneNode(true) as HTMLElement;
     this.#listen();
   }
 
-  /** The person's inbox, on their laptop. */
+  /** The inbox of the person's laptop. */
   get inbox(): Inbox | null {
     return this.#laptop?.inbox ?? null;
   }
@@ -52,13 +52,13 @@ export class Pane {
     this.sub = "";
     this.scopes = [];
     for (const form of this.element.querySelectorAll("form")) form.reset();
-    this.#say("");
-    this.#tell("problem", null);
+    this.#showDone("");
+    this.#showError("problem", null);
     this.#onChange();
     this.#draw();
   }
 
-  /** Whom to write to, unless somebody else is named. */
+  /** Fill in the recipient, unless the user has named another. */
   suggest(name: string): void {
     const to = this.#field("to");
     if (name && ["", to.dataset.suggested].includes(to.value)) to.value = to.dataset.suggested = name;
@@ -66,19 +66,19 @@ export class Pane {
 
   async write(to: string, text: string): Promise<void> {
     await this.#publish(`${this.sub} → ${to}: ${text}`, "/v1/messages", { to, text });
-    this.#say(`Sent to ${to}.`);
+    this.#showDone(`Sent to ${to}.`);
   }
 
   async follow(target: string): Promise<void> {
     await this.#publish(`${this.sub} follows ${target}`, "/v1/follows", { target });
-    this.#say(`You follow ${target}.`);
+    this.#showDone(`You follow ${target}.`);
   }
 
   takeLaptop(where: "away" | "back"): void {
     if (this.#laptop) this.#laptop.away = where === "away";
   }
 
-  /** On the laptop; it is done when the laptop is online. */
+  /** On the laptop. If it is offline, this waits. */
   readAll(): void {
     void this.inbox?.markAllRead();
   }
@@ -99,23 +99,23 @@ export class Pane {
     this.#onClick("sign-out", () => this.signOut());
   }
 
-  /** The box is empty at once, so that one can write on and a second Enter sends nothing twice. */
+  /** Empty the box at once: the user can write on, and a second Enter sends nothing twice. */
   async #send(): Promise<void> {
     const to = this.#field("to").value;
     const box = this.#field("text");
     const text = box.value;
     box.value = "";
-    this.#say("Sending…");
+    this.#showDone("Sending…");
     try {
       await this.write(to, text);
     } catch (error) {
-      this.#say("");
+      this.#showDone("");
       box.value ||= text;
       throw error;
     }
   }
 
-  /** Resolves when it is accepted; its way is shown from then on. */
+  /** Resolves when the API has accepted the notification; its timeline is shown from then on. */
   #publish(what: string, path: string, body: object): Promise<void> {
     const inbox = this.inbox;
     if (!inbox) return Promise.resolve();
@@ -125,39 +125,39 @@ export class Pane {
         resolve();
         return [id];
       };
-      this.#ways.follow(what, inbox, this.scopes, publish).catch(reject);
+      this.#timelines.follow(what, inbox, this.scopes, publish).catch(reject);
     });
   }
 
   #device(kind: "Laptop" | "Phone"): Device {
-    const device = new Device(kind, this.#places, this.token ?? "");
+    const device = new Device(kind, this.#servers, this.token ?? "");
     this.#part("devices").append(device.element);
-    device.inbox.onArrival((items) => this.#ways.arrived(items));
+    device.inbox.onArrival((items) => this.#timelines.arrived(items));
     device.inbox.subscribe(({ items, expiresAt }) => {
-      this.#ways.looked(items);
+      this.#timelines.updated(items);
       setText(this.#part("expiry"), expiresAt ? `The token ends at ${new Date(expiresAt).toLocaleTimeString()}.` : "");
       this.#drawForms();
     });
     return device;
   }
 
-  /** Do what somebody asked for; if it fails, say why, and point at the field. */
+  /** Run an action. If it fails, show the error and mark the field. */
   async #attempt(place: "problem" | "sign-in-problem", action: () => Promise<void>): Promise<void> {
-    this.#tell(place, null);
+    this.#showError(place, null);
     const { token } = this;
     try {
       await action();
     } catch (error) {
       if (!(error instanceof BelfryError)) throw error;
-      if (place === "problem" && token !== this.token) return; // somebody else has signed in meanwhile
-      this.#tell(place, error);
+      if (place === "problem" && token !== this.token) return; // another person has signed in meanwhile
+      this.#showError(place, error);
     }
   }
 
-  #tell(place: "problem" | "sign-in-problem", error: BelfryError | null): void {
+  #showError(place: "problem" | "sign-in-problem", error: BelfryError | null): void {
     for (const input of this.element.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
-    const says = error && (error.code === "refused" ? error.message : `${error.message} ${error.advice}`);
-    setText(this.#part(place), says ?? "");
+    const text = error && (error.code === "refused" ? error.message : `${error.message} ${error.advice}`);
+    setText(this.#part(place), text ?? "");
     this.#part(place).hidden = !error;
     const field = error?.field === "target" ? "to" : error?.field;
     const wrong = field ? this.element.querySelector<HTMLElement>(`[name="${field}"]`) : null;
@@ -165,7 +165,7 @@ export class Pane {
     wrong?.focus();
   }
 
-  #say(text: string): void {
+  #showDone(text: string): void {
     setText(this.#part("done"), text);
   }
 

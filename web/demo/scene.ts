@@ -1,64 +1,64 @@
-/** A scene that the people on the page play by themselves, with what they write and the devices they have. */
+/** A scripted scene: the people on the page send messages and take devices offline, by themselves. */
 
 import type { Pane } from "./pane.ts";
 
-const READING_MS = 2_200; // for a caption
+const CAPTION_MS = 2_200; // time to read a caption
 
-interface Moment {
-  readonly says: string;
-  /** Who acts, and is shown to. */
-  readonly who: Pane;
-  readonly acts: () => void | Promise<void>;
+interface Step {
+  readonly caption: string;
+  /** The person who acts; scrolled into view. */
+  readonly pane: Pane;
+  readonly run: () => void | Promise<void>;
 }
 
-/** None where there are not two people. */
-export function momentsOf(cast: readonly Pane[]): Moment[] {
+/** Empty for fewer than two people. */
+export function stepsFor(cast: readonly Pane[]): Step[] {
   const [alice, bob, carol = alice] = cast;
   if (!alice || !bob || !carol) return [];
   const [one, two, three] = [alice.sub, bob.sub, carol.sub];
   return [
-    { says: `${three} follows ${one}.`, who: carol, acts: () => carol.follow(one) },
+    { caption: `${three} follows ${one}.`, pane: carol, run: () => carol.follow(one) },
     {
-      says: `${one} writes to ${two}: it is on laptop and phone at once.`,
-      who: alice,
-      acts: () => alice.write(two, "Are you coming on Thursday?"),
+      caption: `${one} writes to ${two}: it is on laptop and phone at once.`,
+      pane: alice,
+      run: () => alice.write(two, "Are you coming on Thursday?"),
     },
-    { says: `${two}'s laptop goes offline …`, who: bob, acts: () => bob.takeLaptop("away") },
+    { caption: `${two}'s laptop goes offline …`, pane: bob, run: () => bob.takeLaptop("away") },
     {
-      says: `… and ${three} writes to ${two} all the same. The phone has it, the laptop shows what it had.`,
-      who: carol,
-      acts: () => carol.write(two, "The draft is ready. Have a look?"),
-    },
-    {
-      says: `${two} marks all as read on the laptop, offline. That waits, too.`,
-      who: bob,
-      acts: () => bob.readAll(),
+      caption: `… and ${three} writes to ${two} all the same. The phone has it, the laptop shows what it had.`,
+      pane: carol,
+      run: () => carol.write(two, "The draft is ready. Have a look?"),
     },
     {
-      says: `The laptop is back: it catches up, in order. What ${two} read is read on the phone; what came since is not.`,
-      who: bob,
-      acts: () => bob.takeLaptop("back"),
+      caption: `${two} marks all as read on the laptop, offline. That waits, too.`,
+      pane: bob,
+      run: () => bob.readAll(),
+    },
+    {
+      caption: `The laptop is back: it catches up, in order. What ${two} read is read on the phone; what came since is not.`,
+      pane: bob,
+      run: () => bob.takeLaptop("back"),
     },
   ];
 }
 
-/** Play them one after another; `caption` shows what happens. Rejects with the `BelfryError` of what fails. */
-export async function play(moments: readonly Moment[], caption: (text: string) => void): Promise<void> {
-  for (const { says, who, acts } of moments) {
-    caption(says);
-    who.element.classList.add("acts");
-    bringIntoView(who.element);
+/** Play the steps one after another; `show` displays each caption. Rejects with a `BelfryError` if a step fails. */
+export async function play(steps: readonly Step[], show: (text: string) => void): Promise<void> {
+  for (const { caption, pane, run } of steps) {
+    show(caption);
+    pane.element.classList.add("acts");
+    scrollIntoRow(pane.element);
     try {
-      await acts();
-      await new Promise((resolve) => setTimeout(resolve, READING_MS));
+      await run();
+      await new Promise((resolve) => setTimeout(resolve, CAPTION_MS));
     } finally {
-      who.element.classList.remove("acts");
+      pane.element.classList.remove("acts");
     }
   }
 }
 
-/** Where the people stand in a row that is wider than the window; the page itself stays where it is. */
-function bringIntoView(element: HTMLElement): void {
+/** Scroll the row of people, if it is wider than the window, but not the page. */
+function scrollIntoRow(element: HTMLElement): void {
   const row = element.parentElement;
   const first = row?.firstElementChild as HTMLElement | null;
   row?.scrollTo({ left: element.offsetLeft - (first?.offsetLeft ?? 0), behavior: "smooth" });

@@ -1,4 +1,4 @@
-/** A style sheet is imported as its text; the build takes its white space away. */
+/** Importing a style sheet gives its text; the build minifies it. */
 declare module "*.css" {
   const text: string;
   export default text;

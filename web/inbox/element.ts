@@ -1,53 +1,61 @@
 /**
- * `<belfry-inbox api="https://belfry.example.com" push="https://push.example.com" token="…">`: a bell, and an inbox.
+ * `<belfry-inbox api="https://belfry.example.com" push="https://push.example.com" token="…">`: a bell with an inbox.
  *
- * Attributes: `api`, `push` (both may be relative, and have a path), `token`; `inline` (the list stands in the page, without a bell); `badge="unread"` (it counts
- * what is unread instead of what is new); `page-badge` (the count is also in the page's title and icon); `toasts="off"`;
- * `share="off"` (a socket of its own in each tab); `theme="light|dark"` (else the page's `color-scheme`); `lang` (else
- * the page's); `poll` (seconds).
- * Properties: `getToken` (asked whenever a token is needed), `inbox` (the library's, or one of your own making),
- * `renderItem` (makes an element that stands in place of an item's own look).
+ * Attributes:
+ * - `api`, `push`: the servers' addresses; they may be relative, and have a path.
+ * - `token`: the user's token.
+ * - `inline`: the list stands in the page, without a bell.
+ * - `badge="unread"`: the badge counts the unread items instead of the unseen ones.
+ * - `page-badge`: the page's title and icon show the count, too.
+ * - `toasts="off"`: no toasts for new items.
+ * - `share="off"`: each tab opens a socket of its own.
+ * - `theme="light|dark"`: by default the page's `color-scheme`.
+ * - `lang`: by default the page's language, then the browser's.
+ * - `poll`: seconds between two polls without a socket.
+ *
+ * Properties: `getToken` (called whenever a token is needed), `inbox` (the library's `Inbox`, which the page may also
+ * set), `renderItem` (makes an element that replaces an item's own look).
  * Slots: `title`, `empty`, `footer`.
- * Events: `belfry-open` (an item was chosen; `preventDefault()` keeps its link from being followed), `belfry-change`.
+ * Events: `belfry-open` (the user opens an item; `preventDefault()` keeps its link from being followed), `belfry-change`.
  */
 
-import { attempt, isVisible } from "../client/browser.ts";
+import { isVisible } from "../client/browser.ts";
 import type { GetToken, Inbox, Item, State } from "../client/index.ts";
-import { Arrivals, type Manner } from "./arrivals.ts";
-import { Bell } from "./bell.ts";
-import { Complaints } from "./complaints.ts";
-import { setAttribute } from "./dom.ts";
-import { HeldInbox } from "./held.ts";
-import { languageOf } from "./language.ts";
-import { OwnLooks, type RenderItem } from "./own_looks.ts";
-import { PageBadge } from "./page_badge.ts";
-import { Panel } from "./panel.ts";
-import { Sight } from "./sight.ts";
+import { Arrivals, type Means } from "./arrivals/arrivals.ts";
+import { Bell } from "./bell/bell.ts";
+import { PageBadge } from "./bell/page_badge.ts";
+import { ConsoleErrors } from "./console_errors.ts";
+import { setAttribute } from "./dom/dom.ts";
+import { languageFor, wordsFor } from "./i18n/translations.ts";
+import type { Words } from "./i18n/words.ts";
+import { InboxBinding } from "./inbox_binding.ts";
+import { CustomItems, type RenderItem } from "./list/custom_items.ts";
+import { Panel } from "./panel/panel.ts";
+import { PanelPopover } from "./panel/panel_popover.ts";
 import { styles } from "./styles.ts";
-import { Tray } from "./tray.ts";
-import { spoken, type Words, wordsOf } from "./words.ts";
+import { Visibility } from "./visibility.ts";
 
 export class BelfryInbox extends HTMLElement {
   static readonly observedAttributes = ["api", "push", "token", "inline", "lang", "badge", "page-badge", "share"];
 
-  readonly #held = new HeldInbox(this, {
-    turned: (inbox) => this.#turned(inbox),
-    changed: (state) => this.#changed(state),
+  readonly #binding = new InboxBinding(this, {
+    inboxChanged: (inbox) => this.#inboxChanged(inbox),
+    stateChanged: (state) => this.#stateChanged(state),
     arrived: (items) => this.#arrived(items),
   });
   readonly #bell = new Bell();
   readonly #pageBadge = new PageBadge();
-  readonly #complaints = new Complaints();
-  readonly #ownLooks = new OwnLooks(this, (error) =>
-    this.#complaints.fail("renderItem failed; the item's own look is shown.", error),
+  readonly #consoleErrors = new ConsoleErrors();
+  readonly #customItems = new CustomItems(this, (error) =>
+    this.#consoleErrors.fail("renderItem failed; the item's own look is shown.", error),
   );
-  readonly #sight = new Sight(() => this.#see());
-  #words: Words = wordsOf("en");
+  readonly #visibility = new Visibility(() => this.#markSeen());
+  #words: Words = wordsFor("en");
   #panel: Panel | null = null;
-  #tray: Tray | null = null; // none where the list stands in the page
+  #popover: PanelPopover | null = null; // null if the list is inline
   #arrivals: Arrivals | null = null;
-  #left = new AbortController();
-  #drawing = false;
+  #listening = new AbortController();
+  #isDrawScheduled = false;
 
   constructor() {
     super();
@@ -55,64 +63,64 @@ export class BelfryInbox extends HTMLElement {
   }
 
   get inbox(): Inbox | null {
-    return this.#held.inbox;
+    return this.#binding.inbox;
   }
 
-  /** Show an inbox that was made by `connect()`; whoever made it closes it. */
+  /** Show an inbox that the page made by `connect()`. The page closes it. */
   set inbox(inbox: Inbox | null) {
-    this.#held.give(inbox);
+    this.#binding.give(inbox);
   }
 
   get getToken(): GetToken | null {
-    return this.#held.getToken;
+    return this.#binding.getToken;
   }
 
   set getToken(get: GetToken | null) {
-    this.#held.getToken = get;
-    this.#held.restart();
+    this.#binding.getToken = get;
+    this.#binding.restart();
   }
 
   get renderItem(): RenderItem | null {
-    return this.#ownLooks.render;
+    return this.#customItems.render;
   }
 
   set renderItem(render: RenderItem | null) {
-    this.#ownLooks.render = render;
+    this.#customItems.render = render;
     if (this.#panel) this.#assemble();
   }
 
   get isOpen(): boolean {
-    return this.#tray?.isOpen ?? this.hasAttribute("inline");
+    return this.#popover?.isOpen ?? this.hasAttribute("inline");
   }
 
-  /** Open the list, as a click on the bell does. */
+  /** Open the panel, as a click on the bell does. */
   open(): void {
-    this.#tray?.open();
+    this.#popover?.open();
   }
 
   close(): void {
-    this.#tray?.close();
+    this.#popover?.close();
   }
 
   connectedCallback(): void {
     for (const name of ["renderItem", "getToken", "inbox"] as const) this.#upgrade(name);
-    this.#left.abort();
-    this.#left = new AbortController();
-    document.addEventListener("visibilitychange", () => this.#draw(), { signal: this.#left.signal });
+    this.#listening.abort();
+    this.#listening = new AbortController();
+    document.addEventListener("visibilitychange", () => this.#draw(), { signal: this.#listening.signal });
     this.#assemble();
-    if (!this.inbox) this.#held.restart();
+    if (!this.inbox) this.#binding.restart();
   }
 
-  /** Gone for good, unless it is back at once: elements are moved, too. */
+  /** An element that is moved is connected again in the same task. */
   disconnectedCallback(): void {
     queueMicrotask(() => {
       if (this.isConnected) return;
-      this.#left.abort();
-      this.#held.leave();
-      this.#panel?.end();
-      this.#tray?.end();
-      this.#panel = this.#tray = null;
-      this.#sight.end();
+      this.#listening.abort();
+      this.#binding.release();
+      this.#panel?.destroy();
+      this.#popover?.destroy();
+      this.#panel = this.#popover = null;
+      this.#visibility.stop();
       this.#pageBadge.clear();
     });
   }
@@ -120,12 +128,12 @@ export class BelfryInbox extends HTMLElement {
   attributeChangedCallback(name: string, before: string | null, now: string | null): void {
     if (!this.#panel || before === now) return;
     if (name === "inline" || name === "lang") this.#assemble();
-    else if (name === "token") this.#held.takeToken(now);
-    else if (["api", "push", "share"].includes(name)) this.#held.restart();
+    else if (name === "token") this.#binding.setToken(now);
+    else if (["api", "push", "share"].includes(name)) this.#binding.restart();
     this.#draw();
   }
 
-  /** A property that was set before the element was defined. */
+  /** Apply a property that was set before the element was defined. */
   #upgrade(name: "renderItem" | "getToken" | "inbox"): void {
     if (!Object.hasOwn(this, name)) return;
     const value = this[name];
@@ -134,34 +142,27 @@ export class BelfryInbox extends HTMLElement {
   }
 
   #assemble(): void {
-    const page = this.parentElement?.closest<HTMLElement>("[lang]")?.lang;
-    const language = spoken(
-      languageOf(
-        this.lang,
-        page,
-        attempt(() => navigator.language),
-      ),
-    );
-    const words = wordsOf(language);
+    const language = languageFor(this);
+    const words = wordsFor(language);
     this.#words = words;
-    this.#panel?.end();
-    this.#tray?.end();
+    this.#panel?.destroy();
+    this.#popover?.destroy();
     this.#arrivals?.clear();
-    this.#ownLooks.clear();
+    this.#customItems.clear();
     const panel = new Panel({
       words,
       language,
-      failed: (error) => this.#complaints.fail("An item's data cannot be shown as it is.", error),
+      failed: (error) => this.#consoleErrors.fail("An item's data cannot be shown as it is.", error),
       opened: (item) => this.#opened(item),
-      drawn: (row) => this.#ownLooks.drawn(row),
-      gone: (row) => this.#ownLooks.gone(row),
+      rowDrawn: (row) => this.#customItems.draw(row),
+      rowRemoved: (row) => this.#customItems.remove(row),
       settings: () => arrivals.choices(),
-      retry: () => this.#held.retry(),
+      retry: () => this.#binding.retry(),
       close: () => this.close(),
     });
     const arrivals = new Arrivals(
       words,
-      () => this.#manner(),
+      () => this.#means(),
       (item) => this.#reveal(item),
     );
     const inline = this.hasAttribute("inline");
@@ -170,28 +171,28 @@ export class BelfryInbox extends HTMLElement {
     this.shadowRoot?.replaceChildren(...parts);
     this.#panel = panel;
     this.#arrivals = arrivals;
-    this.#tray = inline ? null : new Tray(this.#bell.element, panel.element, () => this.#trayOpened());
-    this.#sight.watch(panel.element);
+    this.#popover = inline ? null : new PanelPopover(this.#bell.element, panel.element, () => this.#panelOpened());
+    this.#visibility.watch(panel.element);
     panel.show(this.inbox);
     this.#draw();
   }
 
-  #turned(inbox: Inbox | null): void {
+  #inboxChanged(inbox: Inbox | null): void {
     this.#panel?.show(inbox);
     this.#draw();
   }
 
-  #changed(state: State): void {
+  #stateChanged(state: State): void {
     this.#draw();
     this.dispatchEvent(new CustomEvent("belfry-change", { detail: state }));
   }
 
-  /** At most once a frame; in a page that is hidden, where there are none, now and then. */
+  /** Draw at most once a frame. A hidden page has no frames; there it is a timer. */
   #draw(): void {
-    if (this.#drawing) return;
-    this.#drawing = true;
+    if (this.#isDrawScheduled) return;
+    this.#isDrawScheduled = true;
     const draw = (): void => {
-      this.#drawing = false;
+      this.#isDrawScheduled = false;
       this.#drawNow();
     };
     if (isVisible()) requestAnimationFrame(draw);
@@ -200,34 +201,34 @@ export class BelfryInbox extends HTMLElement {
 
   #drawNow(): void {
     const state = this.inbox?.state;
-    const { broken, problem } = this.#held;
+    const { setupError, problem } = this.#binding;
     const count = (this.getAttribute("badge") === "unread" ? state?.unread : state?.unseen) ?? 0;
-    const wrong = problem !== null && (!state || state.status === "refused" || state.version === null);
-    this.#bell.draw(count, wrong, this.#words.bell(count));
+    const isBroken = problem !== null && (!state || state.status === "refused" || state.version === null);
+    this.#bell.draw(count, isBroken, this.#words.bell(count));
     if (this.hasAttribute("page-badge")) this.#pageBadge.show(count);
-    this.#panel?.draw(broken);
-    this.#complaints.say("error", problem);
-    this.#complaints.say("warn", state?.pushProblem ?? null);
-    this.#see();
+    this.#panel?.draw(setupError);
+    this.#consoleErrors.set("error", problem);
+    this.#consoleErrors.set("warn", state?.pushProblem ?? null);
+    this.#markSeen();
   }
 
-  #see(): void {
-    this.#sight.see(this.isOpen ? this.inbox : null);
+  #markSeen(): void {
+    this.#visibility.markSeen(this.isOpen ? this.inbox : null);
   }
 
   #arrived(items: readonly Item[]): void {
     this.#bell.ring();
-    this.#arrivals?.tell(items);
+    this.#arrivals?.add(items);
   }
 
-  #manner(): Manner {
-    const looked = this.isOpen && this.#sight.isLooked;
-    return { toasts: !looked && this.getAttribute("toasts") !== "off", alerts: this.inbox?.state.leads ?? false };
+  #means(): Means {
+    const isLookedAt = this.isOpen && this.#visibility.isListVisible;
+    return { toasts: !isLookedAt && this.getAttribute("toasts") !== "off", alerts: this.inbox?.state.leads ?? false };
   }
 
-  #trayOpened(): void {
+  #panelOpened(): void {
     this.#arrivals?.clear();
-    this.#panel?.draw(this.#held.broken);
+    this.#panel?.draw(this.#binding.setupError);
   }
 
   #reveal(item: Item | null): void {
@@ -235,7 +236,7 @@ export class BelfryInbox extends HTMLElement {
     if (item) this.#panel?.reveal(item);
   }
 
-  /** False when the page takes care of it. */
+  /** Returns false if the page has called `preventDefault()`. */
   #opened(item: Item): boolean {
     const event = new CustomEvent("belfry-open", { detail: item, cancelable: true, bubbles: true, composed: true });
     return this.dispatchEvent(event);

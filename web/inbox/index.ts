@@ -1,11 +1,12 @@
-/** The inbox component: loading this script defines `<belfry-inbox>`. */
+/** The inbox component. Loading this script defines `<belfry-inbox>`. */
 
 import { BelfryInbox } from "./element.ts";
 
 export * from "../client/index.ts";
 export { BelfryInbox } from "./element.ts";
-export type { RenderItem } from "./own_looks.ts";
-export { addWords, type Words } from "./words.ts";
+export { addWords } from "./i18n/translations.ts";
+export type { Words } from "./i18n/words.ts";
+export type { RenderItem } from "./list/custom_items.ts";
 
 declare global {
   interface HTMLElementTagNameMap {

@@ -1,7 +1,7 @@
-/** Where the API and the push server are, whatever the address looks like. */
+/** The addresses of the API and of the push server, in their various forms. */
 
 import { describe, expect, it } from "vitest";
-import { addressOf, socketOf } from "../client/addresses.ts";
+import { addressOf, socketOf } from "../client/transport/addresses.ts";
 
 describe("the address of the API", () => {
   it.each([

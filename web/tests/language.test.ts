@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { languageOf, languageTag } from "../inbox/language.ts";
-import { legible } from "../inbox/legible.ts";
-import { ago, exactly } from "../inbox/time.ts";
+import { firstLanguage, languageTag } from "../inbox/i18n/language.ts";
+import { sanitized } from "../inbox/list/sanitize.ts";
+import { fullTime, relativeTime } from "../inbox/i18n/time.ts";
 
 it.each([
   ["en-US", "en-US"],
@@ -20,29 +20,29 @@ it.each(["", "C", "C.UTF-8", "not a language!", "en--US", "☂", "_", ".UTF-8", 
   "%s is none",
   (text) => {
     expect(languageTag(text as string)).toBeUndefined();
-    expect(languageOf(text as string, "zh_CN", "de")).toBe("zh-CN");
-    expect(languageOf(text as string)).toBe("en");
+    expect(firstLanguage(text as string, "zh_CN", "de")).toBe("zh-CN");
+    expect(firstLanguage(text as string)).toBe("en");
   },
 );
 
 it.each(["not a moment", "", "+999999-01-01T00:00:00Z", null, 7])("no words are made for the moment “%s”", (text) => {
-  expect(ago(text as string, Date.now(), "en")).toBe("");
-  expect(exactly(text as string, "en")).toBe("");
+  expect(relativeTime(text as string, Date.now(), "en")).toBe("");
+  expect(fullTime(text as string, "en")).toBe("");
 });
 
 it("a moment is said as the server wrote it where the browser cannot say it", () => {
   const now = Date.parse("2030-01-31T09:00:00Z");
-  expect(ago("2030-01-31T08:00:00Z", now, "en_US")).toBe("2030-01-31T08:00:00.000Z");
-  expect(ago("2029-01-31T08:00:00Z", now, "en_US")).toBe("2029-01-31T08:00:00.000Z");
-  expect(ago("2030-01-31T08:00:00Z", now, "en-US")).toBe("1 hr. ago");
-  expect(ago("2031-01-31T08:00:00Z", now, "en-US")).toBe("now");
+  expect(relativeTime("2030-01-31T08:00:00Z", now, "en_US")).toBe("2030-01-31T08:00:00.000Z");
+  expect(relativeTime("2029-01-31T08:00:00Z", now, "en_US")).toBe("2029-01-31T08:00:00.000Z");
+  expect(relativeTime("2030-01-31T08:00:00Z", now, "en-US")).toBe("1 hr. ago");
+  expect(relativeTime("2031-01-31T08:00:00Z", now, "en-US")).toBe("now");
 });
 
 it("what is no text in an item is left out, and the rest stays", () => {
   const odd = { seq: 7, title: null, body: 5, actor: {}, kind: [], severity: 3, url: true, created_at: undefined };
   const nothing = { title: "–", body: null, actor: null, kind: "", severity: "none", url: null, created_at: "" };
-  expect(legible(odd as never)).toEqual({ seq: 7, ...nothing });
-  for (const none of [null, undefined]) expect(legible(none as never)).toEqual(nothing);
+  expect(sanitized(odd as never)).toEqual({ seq: 7, ...nothing });
+  for (const none of [null, undefined]) expect(sanitized(none as never)).toEqual(nothing);
   const good = { seq: 7, title: "t", body: "b", actor: "a", kind: "k", severity: "high", url: "/", created_at: "now" };
-  expect(legible(good as never)).toEqual(good);
+  expect(sanitized(good as never)).toEqual(good);
 });

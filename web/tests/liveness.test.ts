@@ -1,22 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Liveness } from "../client/liveness.ts";
+import { Liveness } from "../client/transport/liveness.ts";
 
 let acknowledge: (() => void)[];
-let said: string[];
+let events: string[];
 let liveness: Liveness;
 
 beforeEach(() => {
   vi.useFakeTimers();
   acknowledge = [];
-  said = [];
+  events = [];
   const socket = { emit: (_event: string, _payload: unknown, done: () => void) => acknowledge.push(done) };
-  const say = (word: string) => (): void => void said.push(word);
-  liveness = new Liveness(socket, { unsure: say("unsure"), alive: say("alive"), dead: say("dead") });
+  liveness = new Liveness(socket);
+  for (const event of ["unsure", "alive", "dead"] as const) liveness.on(event, () => events.push(event));
 });
 
 afterEach(() => vi.useRealTimers());
 
-/** The last question is acknowledged. */
+/** Acknowledge the last ping. */
 function answer(): void {
   acknowledge.at(-1)?.();
 }
@@ -24,7 +24,7 @@ function answer(): void {
 function connect(): void {
   liveness.connected();
   answer();
-  said.length = 0;
+  events.length = 0;
 }
 
 describe("a connection", () => {
@@ -35,7 +35,7 @@ describe("a connection", () => {
     answer();
     expect(acknowledge).toHaveLength(2);
     vi.advanceTimersByTime(20_000);
-    expect(said).toEqual(["alive"]);
+    expect(events).toEqual(["alive"]);
   });
 
   it("is asked once at a time", () => {
@@ -49,11 +49,11 @@ describe("a connection", () => {
     connect();
     liveness.check();
     vi.advanceTimersByTime(999);
-    expect(said).toEqual([]);
+    expect(events).toEqual([]);
     vi.advanceTimersByTime(1);
-    expect(said).toEqual(["unsure"]);
+    expect(events).toEqual(["unsure"]);
     vi.advanceTimersByTime(2_000);
-    expect(said).toEqual(["unsure", "dead"]);
+    expect(events).toEqual(["unsure", "dead"]);
   });
 
   it("is asked when the server was silent for longer than it pings", () => {
@@ -66,7 +66,7 @@ describe("a connection", () => {
     vi.advanceTimersByTime(35_000);
     expect(acknowledge).toHaveLength(2);
     vi.advanceTimersByTime(3_000);
-    expect(said.at(-1)).toBe("dead");
+    expect(events.at(-1)).toBe("dead");
   });
 
   it("is asked nothing once it has ended", () => {
@@ -74,7 +74,7 @@ describe("a connection", () => {
     liveness.check();
     liveness.stop();
     vi.advanceTimersByTime(60_000);
-    expect(said).toEqual([]);
+    expect(events).toEqual([]);
     expect(acknowledge).toHaveLength(2);
   });
 
@@ -84,9 +84,9 @@ describe("a connection", () => {
     answer();
     liveness.check();
     vi.advanceTimersByTime(7_999);
-    expect(said).toEqual(["unsure"]);
+    expect(events).toEqual(["unsure"]);
     vi.advanceTimersByTime(1);
-    expect(said).toEqual(["unsure", "dead"]);
+    expect(events).toEqual(["unsure", "dead"]);
   });
 });
 
@@ -97,20 +97,20 @@ describe("a server that acknowledges nothing", () => {
       vi.advanceTimersByTime(60_000);
       liveness.check();
     }
-    expect(said).toEqual([]);
+    expect(events).toEqual([]);
   });
 
   it("is left once when an earlier one acknowledged, and not again", () => {
     connect();
     liveness.check();
     vi.advanceTimersByTime(3_000);
-    expect(said).toEqual(["unsure", "dead"]);
+    expect(events).toEqual(["unsure", "dead"]);
     liveness.stop();
     liveness.connected();
     for (let occasion = 0; occasion < 10; occasion += 1) {
       vi.advanceTimersByTime(60_000);
       liveness.check();
     }
-    expect(said).toEqual(["unsure", "dead"]);
+    expect(events).toEqual(["unsure", "dead"]);
   });
 });

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import type { Inbox } from "../client/index.ts";
-import { generator, happen } from "./chance.ts";
-import { tokenOf } from "./server.ts";
-import { eventually, open, openOnline, server, titles } from "./support.ts";
+import { randomChange, seededRandom } from "./support/random.ts";
+import { tokenOf } from "./support/server.ts";
+import { eventually, open, openOnline, server, titles } from "./support/pages.ts";
 
 async function openAway(): Promise<Inbox> {
   const inbox = await openOnline();
   inbox.pause();
-  server.asked = [];
+  server.requests = [];
   return inbox;
 }
 
@@ -17,7 +17,7 @@ async function comeBack(inbox: Inbox): Promise<void> {
 }
 
 function marks(): string[] {
-  return server.asked.filter((call) => !call.startsWith("GET"));
+  return server.requests.filter((call) => !call.startsWith("GET"));
 }
 
 describe("what is done offline", () => {
@@ -148,12 +148,12 @@ describe("whoever goes away and comes back at random, and marks as they please",
   it.each(Array.from({ length: 20 }, (_, seed) => seed + 1))(
     "has what the server has in the end (%i)",
     async (seed) => {
-      const random = generator(seed);
+      const random = seededRandom(seed);
       const inbox = open({ push: null, pollSeconds: 3600 });
       await eventually(() => expect(inbox.state.status).toBe("polling"));
       const done: Promise<void>[] = [];
       for (let step = 0; step < 60; step += 1) {
-        happen(server, random);
+        randomChange(server, random);
         if (random() < 0.2) inbox.pause();
         if (random() < 0.2) inbox.resume();
         if (random() < 0.5) done.push(mark(inbox, random));
@@ -176,15 +176,15 @@ describe("whoever goes away and comes back at random, and marks as they please",
   );
 });
 
-/** What is gone meanwhile cannot be marked: that alone is refused. */
+/** A random mark. `markUnread` alone may be refused: the item may be gone. */
 async function mark(inbox: Inbox, random: () => number): Promise<void> {
   const { items } = inbox.state;
   const seq = items[Math.floor(random() * items.length)]?.seq;
-  const what = random();
-  if (what < 0.2 || seq === undefined) return inbox.markAllSeen();
-  if (what < 0.3) return inbox.markAllRead();
-  if (what < 0.5) return inbox.markRead(seq);
-  if (what < 0.7) return inbox.archive(seq);
-  if (what < 0.85) return inbox.delete(seq);
+  const chance = random();
+  if (chance < 0.2 || seq === undefined) return inbox.markAllSeen();
+  if (chance < 0.3) return inbox.markAllRead();
+  if (chance < 0.5) return inbox.markRead(seq);
+  if (chance < 0.7) return inbox.archive(seq);
+  if (chance < 0.85) return inbox.delete(seq);
   return inbox.markUnread(seq).catch((error) => expect(error).toMatchObject({ status: 404 }));
 }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { Browser } from "../client/browser.ts";
 import type { Inbox } from "../client/index.ts";
-import { BrowserLocks, eventually, openOnline, server, titles } from "./support.ts";
+import { BrowserLocks, eventually, openOnline, server, titles } from "./support/pages.ts";
 
 async function openTabs(count: number, differs: Partial<Browser> = {}): Promise<Inbox[]> {
   const browser = { locks: new BrowserLocks(), Channel: globalThis.BroadcastChannel, ...differs };
-  const api = `http://${Math.random().toString(36).slice(2)}.example`; // a browser of its own for each test
+  const api = `http://${Math.random().toString(36).slice(2)}.example`; // so that tests do not share a channel
   const tabs: Inbox[] = [];
   for (let tab = 0; tab < count; tab += 1) tabs.push(await openOnline({ share: true, browser, api }));
   return tabs;
@@ -19,10 +19,10 @@ it("one tab holds the socket, and all show what arrives", async () => {
   const tabs = await openTabs(3);
   expect(connected()).toBe(1);
   expect(tabs.map((tab) => tab.state.leads)).toEqual([true, false, false]);
-  server.asked = [];
+  server.requests = [];
   server.add("for all");
   for (const tab of tabs) await eventually(() => expect(titles(tab)).toEqual(["for all"]));
-  expect(server.asked).toEqual([]);
+  expect(server.requests).toEqual([]);
 });
 
 it("what one tab does, the others show", async () => {
@@ -35,11 +35,11 @@ it("what one tab does, the others show", async () => {
 
 it("what the leader fetched, the others need not fetch", async () => {
   const [leader, other] = (await openTabs(2)) as [Inbox, Inbox];
-  server.asked = [];
+  server.requests = [];
   server.add("lost", { lost: true });
   server.say("sync");
   for (const tab of [leader, other]) await eventually(() => expect(titles(tab)).toEqual(["lost"]));
-  expect(server.asked.filter((call) => call.endsWith("/changes"))).toHaveLength(1);
+  expect(server.requests.filter((call) => call.endsWith("/changes"))).toHaveLength(1);
 });
 
 it.each(["close", "pause"] as const)(
@@ -70,9 +70,9 @@ it("a tab that returns waits in line behind the one that leads meanwhile", async
   expect(connected()).toBe(1);
 });
 
-/** A channel whose other end is suspended once `deaf` is set: it neither hears nor says anything. */
+/** A channel that neither sends nor receives while it is the `suspended` one. */
 class Suspendable extends BroadcastChannel {
-  static deaf: BroadcastChannel | null = null;
+  static suspended: BroadcastChannel | null = null;
   static opened: BroadcastChannel[] = [];
 
   constructor(name: string) {
@@ -81,20 +81,20 @@ class Suspendable extends BroadcastChannel {
   }
 
   override postMessage(message: unknown): void {
-    if (Suspendable.deaf !== this) super.postMessage(message);
+    if (Suspendable.suspended !== this) super.postMessage(message);
   }
 
   override set onmessage(handler: (event: MessageEvent) => void) {
-    super.onmessage = (event) => Suspendable.deaf === this || handler(event as MessageEvent);
+    super.onmessage = (event) => Suspendable.suspended === this || handler(event as MessageEvent);
   }
 }
 
 it("a leader that answers no more loses the lead, once, and follows when it is back", async () => {
   Suspendable.opened = [];
   const [first, second, third] = (await openTabs(3, { Channel: Suspendable })) as [Inbox, Inbox, Inbox];
-  Suspendable.deaf = Suspendable.opened[0] ?? null;
+  Suspendable.suspended = Suspendable.opened[0] ?? null;
   await eventually(() => expect(second.state.leads || third.state.leads).toBe(true));
-  Suspendable.deaf = null;
+  Suspendable.suspended = null;
   await eventually(() => expect(first.state).toMatchObject({ leads: false, status: "online" }));
   expect([first, second, third].filter((tab) => tab.state.leads)).toHaveLength(1);
   await eventually(() => expect(connected()).toBe(1));

@@ -1,4 +1,4 @@
-/** node authenticate.mjs URL TOKEN OTHER: connects with TOKEN, shows OTHER in its place, and says what it is told. */
+/** node authenticate.mjs URL TOKEN OTHER: connects with TOKEN, replaces it by OTHER, and prints the acknowledgement. */
 
 import { connect, say } from "./client.mjs";
 

@@ -1,10 +1,10 @@
-/** What the scripts share: the official client, out of web/node_modules, and one line of JSON for all that happens. */
+/** The official client from web/node_modules, and a function that prints an event as one line of JSON. */
 
 import { createRequire } from "node:module";
 
 export const { io } = createRequire(new URL("../../../web/package.json", import.meta.url))("socket.io-client");
 
-/** Options as socket.io-client has them; it is connected to once. */
+/** Connect without reconnection. The options are socket.io-client's. */
 export function connect(url, options) {
   return io(url, { transports: ["websocket"], reconnection: false, ...options });
 }

@@ -1,4 +1,4 @@
-/** What somebody writes over the package, in strict TypeScript; each `@ts-expect-error` is a mistake that must be found. */
+/** A strict TypeScript consumer of the package. Each `@ts-expect-error` is a mistake that the types must reveal. */
 
 import { BelfryError, connect, type Item, type List, type State, VIEWS } from "belfry-web";
 import { addWords, BelfryInbox } from "belfry-web/inbox";

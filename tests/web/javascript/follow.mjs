@@ -1,7 +1,7 @@
 /**
- * node follow.mjs API_URL PUSH_URL TOKEN: keeps an inbox by the client library over a socket that loses, repeats and
- * delays what comes. Says what it holds when a message of LAST_WORDS has come: those are never lost, and everything that
- * ever came is said once more after them.
+ * node follow.mjs API_URL PUSH_URL TOKEN: opens an inbox by the client library over a socket that loses, repeats and
+ * delays changes. After each message of LAST_WORDS, which are never lost, it repeats all changes that ever came, and
+ * prints the inbox.
  */
 
 import { connect } from "../../../web/dist/belfry-client.js";
@@ -10,7 +10,7 @@ import { io, say } from "./client.mjs";
 const [api, push, token] = process.argv.slice(2);
 const FATES = [once, once, twice, never, once, late];
 const LAST_WORDS = ["the end", "after the end"];
-const TURNS = 20;
+const ROUNDS = 20;
 const past = [];
 const delayed = [];
 let fetches = 0;
@@ -37,7 +37,7 @@ inbox.subscribe(({ version, status }) => {
   if (status === "online" && !told) told = say("following") ?? true;
 });
 
-/** The official client's socket, whose changes meet their fates before the library hears of them. */
+/** The official client's socket; each change has its fate before the library gets it. */
 function openUnreliably(url, options) {
   const socket = io(url, options);
   return {
@@ -67,11 +67,11 @@ async function take(change, hear) {
   say(text, { fetches, wentBack, inbox: held() });
 }
 
-/** Until it is so, and nothing is asked any more: what was asked twice is fetched once more after the answer. */
+/** Wait until `isSo`, and until no request follows any more: a change during a request causes another one. */
 async function quiet(isSo) {
-  for (let turns = 0, before = fetches; turns < TURNS; turns += 1, before = fetches) {
+  for (let rounds = 0, before = fetches; rounds < ROUNDS; rounds += 1, before = fetches) {
     await soon();
-    if (!isSo() || underWay > 0 || fetches > before) turns = 0;
+    if (!isSo() || underWay > 0 || fetches > before) rounds = 0;
   }
 }
 

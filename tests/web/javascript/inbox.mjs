@@ -1,4 +1,4 @@
-/** node inbox.mjs API_URL PUSH_URL TOKEN: keeps an inbox by the client library; says its status and its titles. */
+/** node inbox.mjs API_URL PUSH_URL TOKEN: opens an inbox by the client library; prints its status and its titles. */
 
 import { connect } from "../../../web/dist/belfry-client.js";
 import { io, say } from "./client.mjs";

@@ -1,4 +1,4 @@
-/** node listen.mjs URL OPTIONS: says what the server emits, until it is ended or refused. OPTIONS is JSON. */
+/** node listen.mjs URL OPTIONS: prints what the server emits, until it is killed or refused. OPTIONS is JSON. */
 
 import { connect, say } from "./client.mjs";
 
