@@ -1,11 +1,8 @@
-"""`python -m models.inbox.recount [--repair]`: hold all inboxes' counts against their items, and repair what differs.
+"""Compare the counts of all inboxes with their items, and repair them.
 
-Exits 0 when all counts are right, or were repaired; 1 when some are wrong. Inboxes are looked at in batches, without a
-lock; only one that seems wrong is looked at again under its own.
+Inboxes are read in batches, without a lock. An inbox that seems wrong is locked and read again.
 """
 
-import argparse
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +10,11 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from models.db.database import Database, DatabaseUnavailable
+from models.db.database import Database
 from models.inbox.marking import Which, take_version
 from models.inbox.reading import UNREAD, UNSEEN
 from models.inbox.versions import hold_one
 from models.tables import inbox_items, inboxes
-from settings import DATABASE, SettingsError, load_settings
 
 BATCH = 1_000  # inboxes in one query
 NOTHING = Which(seqs=[])  # a change that concerns no item carries the counts to every device
@@ -82,33 +78,3 @@ def _counted() -> Select[Any]:
 
 def _wrong(found: Miscount) -> bool:
     return (found.unread, found.unseen) != (found.unread_items, found.unseen_items)
-
-
-def main() -> int:
-    about = "Verify the counts of every inbox."
-    parser = argparse.ArgumentParser(prog="python -m models.inbox.recount", description=about)
-    parser.add_argument("--repair", action="store_true", help="set the counts that are wrong to what the items say")
-    repair = parser.parse_args().repair
-    try:
-        settings = load_settings(uses=DATABASE)
-        database = Database(settings.database_url, pooler=settings.database_pooler)
-        database.check()
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except DatabaseUnavailable as error:
-        print(f"The database cannot be used ({error}). Look at DATABASE_URL.", file=sys.stderr)
-        return 1
-    looked_at, wrong = 0, 0
-    for looked_at, miscounts in recount(database, repair=repair):
-        for miscount in miscounts:
-            print(miscount)
-        wrong += len(miscounts)
-        print(f"{looked_at} inboxes, {wrong} wrong", file=sys.stderr, flush=True)
-    outcome = "repaired" if repair else "wrong"
-    print(f"{looked_at} inboxes looked at, {wrong} {outcome}.")
-    return 1 if wrong and not repair else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

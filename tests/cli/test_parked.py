@@ -1,17 +1,14 @@
-"""`python -m cli.parked`: says what is parked, tries it again or cancels it, and exits by what it did."""
+"""`python -m cli parked` lists, retries and cancels parked notifications; the exit code tells the outcome."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import update
 
 from cli import parked
-from dev.stack import ROOT, command_environment
+from cli.main import main
 from models.db.database import Database
 from models.notifications import accept
 from models.notifications.accept import NewNotification
@@ -42,14 +39,12 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def run(database: Database, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command; answers its exit code and what it wrote to stdout and stderr."""
+    """Run the command; returns its exit code, stdout and stderr."""
 
     def run_it(*arguments: object) -> tuple[int, str, str]:
-        try:
-            code = parked.main([str(one) for one in arguments])
-        except SystemExit as end:
-            code = int(str(end.code))
-        return code, *capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main(["parked", *map(str, arguments)])
+        return int(str(end.value.code)), *capsys.readouterr()
 
     return run_it
 
@@ -200,15 +195,3 @@ def test_a_question_that_makes_no_sense_is_refused_and_changes_nothing(
     assert (code, out) == (2, "")
     assert wrong in complaint
     assert len(run("list")[1].splitlines()) == 2
-
-
-def test_without_a_database_it_says_so(tmp_path: Path) -> None:
-    def run_it(database_url: str) -> subprocess.CompletedProcess[str]:
-        environ = command_environment({**ENVIRON, "DATABASE_URL": database_url})
-        command = [sys.executable, "-m", "cli.parked", "list"]
-        return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
-
-    unusable, away = run_it(""), run_it("postgresql://belfry@127.0.0.1:1/belfry")
-    assert (unusable.returncode, away.returncode) == (2, 1)
-    assert "DATABASE_URL is not set" in unusable.stderr
-    assert away.stderr == "The database does not answer, or is not migrated. Look at DATABASE_URL.\n"

@@ -164,7 +164,7 @@ def test_other_commands_find_the_system_that_runs_by_its_environment_file(
 ) -> None:
     folder = tmp_path / "var"
     process = up(start_process, folder, {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())})
-    commands = f"set -a; . {folder}/up.env; set +a; python -m cli.parked list && celery -A workers inspect ping"
+    commands = f"set -a; . {folder}/up.env; set +a; python -m cli parked list && celery -A workers inspect ping"
     found = {name: value for name, value in command_environment({}).items() if name not in TOLD}
     done = subprocess.run(
         ["sh", "-c", commands],

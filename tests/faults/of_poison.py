@@ -49,7 +49,7 @@ def notification_that_its_worker_dies_of(house: House, crowd: Crowd) -> Iterator
         deaths = _kill_until_parked(house)
         blamed = _blamed(house)
         yield
-        command = [sys.executable, "-m", "cli.parked", "drop", id_]
+        command = [sys.executable, "-m", "cli", "parked", "drop", id_]
         subprocess.run(command, env=house.stack.environ, cwd=ROOT, check=True, capture_output=True)
     if deaths > DEATHS_MAX:
         raise Broken(f"{deaths} workers died before it was parked")

@@ -94,7 +94,7 @@ def wait_until_parked(stack: Stack, database: Database, person: Person, count: i
 
 
 def command(stack: Stack, *arguments: str) -> str:
-    line = [sys.executable, "-m", "cli.parked", *arguments]
+    line = [sys.executable, "-m", "cli", "parked", *arguments]
     done = subprocess.run(line, env=stack.environ, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -20,9 +20,9 @@ pytestmark = pytest.mark.slow
 PROCESSES = {
     **procfile(),
     "migrations": ["alembic", "upgrade", "head"],
-    "recount": ["python", "-m", "models.inbox.recount"],
-    "restored": ["python", "-m", "models.inbox.epoch"],
-    "parked": ["python", "-m", "cli.parked", "list"],
+    "recount": ["python", "-m", "cli", "recount"],
+    "new-epoch": ["python", "-m", "cli", "new-epoch"],
+    "parked": ["python", "-m", "cli", "parked", "list"],
 }
 
 

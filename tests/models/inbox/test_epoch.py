@@ -1,4 +1,4 @@
-"""`python -m models.inbox.epoch`: after a restore from a backup every device loads its inbox anew."""
+"""A new epoch: after a restore from a backup every device loads its inbox anew."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def test_a_device_that_holds_what_never_happened_shows_what_did(database: Databa
 
     url = database.url
     environ = {"DATABASE_URL": url, "BROKER_URL": "redis://127.0.0.1:1/0", "JWT_SECRET": "s" * 32}
-    command = [sys.executable, "-m", "models.inbox.epoch"]
+    command = [sys.executable, "-m", "cli", "new-epoch"]
     epoch = device.epoch
     for asked, code in (("--help", 0), ("--dry-run", 2)):  # it does nothing but what it was asked for
         assert subprocess.run([*command, asked], env=environ, capture_output=True, check=False).returncode == code

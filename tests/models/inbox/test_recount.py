@@ -1,4 +1,4 @@
-"""`python -m models.inbox.recount`: finds wrong counts, repairs them, and gets in nobody's way."""
+"""The recount of the inboxes' counts: finds wrong counts, repairs them, and gets in nobody's way."""
 
 import subprocess
 import sys
@@ -100,7 +100,7 @@ def test_the_command_says_what_is_wrong_and_exits_by_it(database: Database) -> N
     environ = {"DATABASE_URL": url, "BROKER_URL": "redis://127.0.0.1:1/0", "JWT_SECRET": "s" * 32}
 
     def run(*arguments: str) -> Any:
-        command = [sys.executable, "-m", "models.inbox.recount", *arguments]
+        command = [sys.executable, "-m", "cli", "recount", *arguments]
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
     with database.write() as session:
