@@ -17,8 +17,8 @@ from api.tokens import NoToken, make_token
 from dev.embedded import AlreadyRunning, alone, embedded
 from dev.processes import Process, StartFailed, port_is_free
 from dev.stack import ROOT, Stack
-from lib.ports import without_service_links
-from settings import PORT_MAX, SettingsError
+from lib.ports import PORT_MAX, without_service_links
+from settings import SettingsError
 
 TOLD = ("DATABASE_URL", "BROKER_URL", "JWT_SECRET", "JWT_JWKS_URL", "JWT_AUDIENCE", "JWT_ISSUER")
 TOKEN_SECONDS = 24 * 3600

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from lib.environment import InvalidSetting
+
 SEPARATOR = ";"
 AMQP_SCHEMES = ("amqp", "amqps")
 REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "sentinel")
@@ -33,7 +35,7 @@ SYNONYMS = {"CERT_REQUIRED": "required", "CERT_OPTIONAL": "required", "optional"
 CHOICES = {"ssl_cert_reqs": ("required", "none"), "ssl_check_hostname": ("true", "false"), "ssl": ("true", "false")}
 
 
-class BrokerUrlError(ValueError):
+class InvalidBrokerUrl(InvalidSetting):
     """The URL cannot be used. The message says why and what to set, and repeats nothing that may be a password."""
 
 
@@ -131,23 +133,36 @@ class BrokerUrl:
         return next((f"{credentials}@" for credentials, at, _ in named if at), "")
 
 
+def check_broker_url(text: str) -> str:
+    """The URL of a broker as it is. Raises `InvalidBrokerUrl`."""
+    if not text:
+        raise InvalidBrokerUrl(f"is not set; set a URL that begins with one of {_listed(SCHEMES)}")
+    parse_broker_url(text)
+    return text
+
+
+def check_redis_url(text: str) -> str:
+    """The URL of a Redis as it is. Raises `InvalidBrokerUrl`."""
+    parse_broker_url(text, REDIS_SCHEMES)
+    return text
+
+
 def parse_broker_url(text: str, schemes: tuple[str, ...] = SCHEMES) -> BrokerUrl:
-    """Read a URL, or several separated by semicolons. Raises `BrokerUrlError`."""
+    """Read a URL, or several separated by semicolons. Raises `InvalidBrokerUrl`."""
     hosts = tuple(_split(part.strip(), schemes) for part in text.split(SEPARATOR))
     scheme = hosts[0].scheme
     if any(host.scheme != scheme for host in hosts):
-        raise BrokerUrlError("names several brokers with different schemes; set URLs of one scheme")
+        raise InvalidBrokerUrl("names several brokers with different schemes; set URLs of one scheme")
     if len(hosts) > 1 and scheme in ("redis", "rediss", "redis+socket"):
         # One process would put tasks into the first, and another wait for them at the second.
-        raise BrokerUrlError("names several Redis servers, which do not share their queues; set sentinel:// URLs")
+        raise InvalidBrokerUrl("names several Redis servers, which do not share their queues; set sentinel:// URLs")
     url = BrokerUrl(scheme, hosts, _options(scheme, hosts))
     _demand_database(url)
     return url
 
 
 def _split(text: str, schemes: tuple[str, ...]) -> SplitResult:
-    allowed = ", ".join(f"{scheme}://" for scheme in sorted(schemes))
-    unusable = BrokerUrlError(f"is not a usable URL; set one that begins with one of {allowed}")
+    unusable = InvalidBrokerUrl(f"is not a usable URL; set one that begins with one of {_listed(schemes)}")
     try:
         parts = urlsplit(text)
         port_is_usable = parts.port is None or parts.port > 0
@@ -159,6 +174,10 @@ def _split(text: str, schemes: tuple[str, ...]) -> SplitResult:
     return parts
 
 
+def _listed(schemes: tuple[str, ...]) -> str:
+    return ", ".join(f"{scheme}://" for scheme in sorted(schemes))
+
+
 def _options(scheme: str, hosts: tuple[SplitResult, ...]) -> dict[str, str]:
     """The options of all URLs together: they hold for every host."""
     options: dict[str, str] = {}
@@ -167,18 +186,18 @@ def _options(scheme: str, hosts: tuple[SplitResult, ...]) -> dict[str, str]:
             raise _unknown_option(scheme)
         value = SYNONYMS.get(text, text) if name == "ssl_cert_reqs" else text
         if value not in CHOICES.get(name, (value,)) or not value:
-            raise BrokerUrlError(f"has an unusable {name}; set {' or '.join(CHOICES.get(name, ('a value',)))}")
+            raise InvalidBrokerUrl(f"has an unusable {name}; set {' or '.join(CHOICES.get(name, ('a value',)))}")
         if options.setdefault(name, value) != value:
-            raise BrokerUrlError(f"has two values of {name}; set one, which holds for every host")
+            raise InvalidBrokerUrl(f"has two values of {name}; set one, which holds for every host")
     if scheme == "sentinel" and "master_name" not in options:
-        raise BrokerUrlError("does not name the Redis that the Sentinels watch; set ?master_name=")
+        raise InvalidBrokerUrl("does not name the Redis that the Sentinels watch; set ?master_name=")
     return options
 
 
-def _unknown_option(scheme: str) -> BrokerUrlError:
+def _unknown_option(scheme: str) -> InvalidBrokerUrl:
     if not OPTIONS[scheme]:
-        return BrokerUrlError(f"has an option, and {scheme}:// takes no options; set one without a question mark")
-    return BrokerUrlError(f"has an option that {scheme}:// does not take; set only: {', '.join(OPTIONS[scheme])}")
+        return InvalidBrokerUrl(f"has an option, and {scheme}:// takes no options; set one without a question mark")
+    return InvalidBrokerUrl(f"has an option that {scheme}:// does not take; set only: {', '.join(OPTIONS[scheme])}")
 
 
 def _demand_database(url: BrokerUrl) -> None:
@@ -186,7 +205,7 @@ def _demand_database(url: BrokerUrl) -> None:
         if not url.is_amqp and (url.scheme != "redis+socket" or "virtual_host" in url.options):
             _ = url.database
     except ValueError:
-        raise BrokerUrlError("ends with a Redis database that is not a number; set one such as /0") from None
+        raise InvalidBrokerUrl("ends with a Redis database that is not a number; set one such as /0") from None
 
 
 def _plain(host: SplitResult) -> str:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from lib.environment import InvalidSetting
+from lib.ports import PORT_MAX
+
 POSTGRESQL_SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
-PORT_MAX = 65_535
 CHOICES = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     "target_session_attrs": ("any", "read-write", "primary"),
@@ -19,7 +21,7 @@ SETTING = re.compile(r"(?:-c|--)([A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
 ENCODE = "in user and password, percent-encode what is not a letter, a digit or one of - . _ ~"
 
 
-class InvalidDatabaseUrl(ValueError):
+class InvalidDatabaseUrl(InvalidSetting):
     """The URL cannot be used. The message says why and what to set; it never repeats the URL, which has a password."""
 
 
@@ -34,7 +36,7 @@ class PostgresqlUrl:
     settings: dict[str, str]
 
 
-def normalized(url: str) -> str:
+def normalize_database_url(url: str) -> str:
     """The URL with the scheme that SQLAlchemy reads. Raises `InvalidDatabaseUrl`."""
     scheme, _, rest = url.partition("://")
     if is_postgresql(url):

@@ -11,6 +11,7 @@ ACCEPTED = "accepted"  # the API has committed and not enqueued
 ENQUEUED = "enqueued"  # the API has enqueued and not answered
 DELIVERED = "delivered"  # the worker has committed and not announced
 ANNOUNCED = "announced"  # the worker has announced and not acknowledged its task
+FAILPOINTS = (ACCEPTED, ENQUEUED, DELIVERED, ANNOUNCED)
 
 _armed: str | None = None
 

@@ -6,14 +6,35 @@ from urllib.parse import SplitResult, urlsplit
 
 import idna
 
+from lib.environment import InvalidSetting
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Pages of these schemes either send `Origin: null` or do not exist.
 WITHOUT_ORIGIN = {"about", "blob", "data", "file", "ftp", "javascript", "ws", "wss"}
+ADVICE = "list origins such as https://app.example.com or capacitor://localhost"
 _HOST = re.compile(r"[a-z0-9_~-]+(\.[a-z0-9_~-]+)*\.?")
 
 
 class InvalidOrigin(ValueError):
     """This text is not an origin. The message completes "…, which" and never repeats a password."""
+
+
+def parse_origins(text: str) -> tuple[str, ...]:
+    """Origins from a list separated by commas, each in a browser's form. Raises `InvalidSetting`."""
+    origins, problems = [], []
+    for part in filter(None, (part.strip().rstrip("/") for part in text.split(","))):
+        try:
+            origins.append(normalize_origin(part))
+        except InvalidOrigin as error:
+            problems.append(f"holds {shown(part)}, which {error}; {ADVICE}")
+    if problems:
+        raise InvalidSetting(*problems)
+    return tuple(dict.fromkeys(origins))
+
+
+def shown(address: str) -> str:
+    """The address in an error message, unless it may hold a password."""
+    return "an address" if "@" in address else repr(address)
 
 
 def normalize_origin(text: str) -> str:

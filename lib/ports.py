@@ -1,10 +1,12 @@
-"""Variables named `<NAME>_PORT` that a platform sets, not the operator.
+"""TCP ports, and variables named `<NAME>_PORT` that a platform sets, not the operator.
 
 Kubernetes sets `API_PORT=tcp://10.43.0.5:8000` in every container of a namespace that has a service named api.
 """
 
 import re
 from collections.abc import Mapping
+
+PORT_MAX = 65_535
 
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://.*")
 

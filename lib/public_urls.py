@@ -2,9 +2,19 @@
 
 import re
 
-from lib.origins import InvalidOrigin, authority, split
+from lib.environment import InvalidSetting
+from lib.origins import InvalidOrigin, authority, shown, split
 
 _PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~!$&()+,;=:@%-]+)*")
+
+
+def parse_public_url(text: str) -> str:
+    """The normalized address. Raises `InvalidSetting`."""
+    try:
+        return normalize_public_url(text.strip())
+    except InvalidOrigin as error:
+        advice = "set an address such as https://belfry.example.com or https://example.com/belfry"
+        raise InvalidSetting(f"is {shown(text)}, which {error}; {advice}") from None
 
 
 def normalize_public_url(text: str) -> str:

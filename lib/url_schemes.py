@@ -3,19 +3,22 @@
 import re
 from collections.abc import Iterable
 
+from lib.environment import InvalidSetting
+
 # A browser may run these, or show what is no page of anybody: no deployment can allow them.
 NEVER = {"about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"}
+ADVICE = "list schemes of apps such as myapp,com.example.app"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 
 
 def parse_schemes(text: str) -> tuple[str, ...]:
-    """Lower-case schemes from a list such as `myapp,com.example.app`. Raises `ValueError` that names the bad one."""
+    """Lower-case schemes from a list such as `myapp,com.example.app`. Raises `InvalidSetting`."""
     schemes = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
     for scheme in schemes:
         if scheme in NEVER:
-            raise ValueError(f"holds {scheme!r}, which can never be allowed")
+            raise InvalidSetting(f"holds {scheme!r}, which can never be allowed; {ADVICE}")
         if not _SCHEME.fullmatch(scheme):
-            raise ValueError(f"holds {scheme!r}, which is not a scheme")
+            raise InvalidSetting(f"holds {scheme!r}, which is not a scheme; {ADVICE}")
     return schemes
 
 

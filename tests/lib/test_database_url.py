@@ -13,7 +13,7 @@ from sqlalchemy import text
 from dev.postgresql import PostgreSQL
 from dev.processes import free_port
 from dev.services import temporary_folder
-from lib.database_url import InvalidDatabaseUrl, normalized, parse_postgresql
+from lib.database_url import InvalidDatabaseUrl, normalize_database_url, parse_postgresql
 from models.db.database import Database, fetch
 from models.db.server_connection import ServerConnection
 from tests.api.running import migrate
@@ -41,8 +41,8 @@ TAKEN = [
 
 @pytest.mark.parametrize(("url", "parameters"), TAKEN)
 def test_what_libpq_takes_is_taken(url: str, parameters: dict[str, str]) -> None:
-    assert normalized(url).startswith("postgresql+psycopg://")
-    assert parse_postgresql(normalized(url)).parameters == parameters
+    assert normalize_database_url(url).startswith("postgresql+psycopg://")
+    assert parse_postgresql(normalize_database_url(url)).parameters == parameters
 
 
 OPTIONS = [
@@ -91,7 +91,7 @@ REFUSED = [
 @pytest.mark.parametrize(("url", "said"), REFUSED)
 def test_what_cannot_be_used_is_refused_in_words_without_the_password(url: str, said: str) -> None:
     with pytest.raises(InvalidDatabaseUrl) as refusal:
-        normalized(url)
+        normalize_database_url(url)
     assert said in str(refusal.value)
     assert "; set " in str(refusal.value)
     assert not {"hid", "den", "hidden"} & set(str(refusal.value).replace("'", " ").replace("@", " ").split())
@@ -102,8 +102,8 @@ def test_a_schema_named_by_the_url_holds_the_tables_and_all_that_is_written(post
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute("CREATE SCHEMA shop")
     url = f"{postgres_url}?options=-csearch_path%3Dshop"
-    migrate(normalized(url))
-    database = Database(normalized(url))
+    migrate(normalize_database_url(url))
+    database = Database(normalize_database_url(url))
     with database.read() as session:
         places = fetch(session, text("SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname !~ '^(pg_|info)'"), {})
         assert places == [("shop",)]
@@ -116,7 +116,7 @@ def test_a_password_of_any_characters_reaches_the_server_through_the_migrations_
     with role(postgres_url, password) as name:
         parts = urlsplit(postgres_url)
         place = parts.netloc.partition("@")[2]
-        url = normalized(parts._replace(netloc=f"{name}:{quote(password, safe='')}@{place}").geturl())
+        url = normalize_database_url(parts._replace(netloc=f"{name}:{quote(password, safe='')}@{place}").geturl())
         migrate(url)
         database = Database(url)
         database.check()
@@ -163,7 +163,9 @@ def test_of_several_hosts_the_one_that_takes_writes_is_used() -> None:
     ):
         hosts = f"127.0.0.1:{free_port()},127.0.0.1:{standby.port},127.0.0.1:{primary.port}"
         for more in ("", "?target_session_attrs=read-write"):
-            database = Database(normalized(f"postgresql://belfry:{primary.password}@{hosts}/postgres{more}"))
+            database = Database(
+                normalize_database_url(f"postgresql://belfry:{primary.password}@{hosts}/postgres{more}")
+            )
             with database.write() as session:
                 driver = session.connection.driver_connection
                 assert isinstance(driver, ServerConnection)
