@@ -1,4 +1,4 @@
-# One image for migrate, api, worker, beat and push; docker-compose.yml says which command each runs.
+# One image for migrate, api, worker, beat and push; docker-compose.yml has the command of each.
 
 FROM node:24-slim AS web
 WORKDIR /web

@@ -1,4 +1,4 @@
-# `make` lists the targets. Everything happens in this folder: .venv, web/node_modules, web/dist, var.
+# `make` lists the targets. They write only below this folder: .venv, web/node_modules, web/dist, var.
 
 PYTHON ?= python3
 IN := .venv/bin/python
@@ -9,17 +9,17 @@ WEB_SOURCES := web/build.mjs web/tsconfig.json web/tsconfig.types.json $(wildcar
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup services lint test test-quick test-browser faults soak bench bench-quick bench-read up demo token picture lock clean tools
+.PHONY: help setup services lint test test-quick test-browser faults soak bench bench-quick bench-read up demo token screenshot lock clean tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-setup: .venv/.embedded web/dist/.built ## Make .venv with all that `make up` needs, and build the browser's side
+setup: .venv/.embedded web/dist/.built ## Create .venv for `make up`, and build the browser's side
 
-up: setup ## Run the whole system here: embedded broker, SQLite in var/; Ctrl-C ends it
+up: setup ## Run the whole system until Ctrl-C, with an embedded broker and SQLite in var/
 	@$(IN) -m dev.up
 
-demo: setup ## Play a scene on free ports: a follow, a message, an absence, a return; exits 0 if all was seen
+demo: setup ## Play a scene on free ports: a follow, a message, an absence, a return; exits 0 if it succeeds
 	@$(IN) -m dev.demo
 
 token: .venv/.embedded ## Print a token: make token USER=alice [SCOPE=notify]
@@ -30,22 +30,22 @@ services: tools ## Run private PostgreSQL, RabbitMQ, Redis for development and p
 	@$(IN) -m dev.services $(FOLDER)
 
 lint: .venv/.dev web/node_modules/.dev ## Check style, format and types
-	.venv/bin/ruff check --no-cache .  # a cached verdict on imports forgets that a room was added since
+	.venv/bin/ruff check --no-cache .  # the cache of import order does not notice new top-level packages
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	@$(IN) -m dev.install npm run --silent --prefix web lint
 
-# Most tests wait rather than compute: four at a time keep two cores busy. A file's tests share a process and its services.
+# Most tests wait rather than compute, so four processes keep two cores busy. The tests of a file share a process.
 test: tools web/node_modules/.dev web/dist/.built ## Run all tests on real, private services; installs what they need [ARGS="-n0 -k inbox"]
 	@$(IN) -m dev.services run -- $(IN) -m pytest -n 4 --dist loadfile $(ARGS)
 
-test-quick: tools web/node_modules/.dev web/dist/.built ## The part of `make test` without own servers, Chromium, faults, much data; three minutes
+test-quick: tools web/node_modules/.dev web/dist/.built ## Run the tests that need no servers of their own, Chromium, faults or much data (three minutes)
 	@$(IN) -m dev.services run -- $(IN) -m pytest -n 4 --dist loadfile -m "not slow" $(ARGS)
 
-test-browser: tools web/node_modules/.dev web/dist/.built ## The part of `make test` that drives a real Chromium
+test-browser: tools web/node_modules/.dev web/dist/.built ## Run the tests that drive a real Chromium
 	@$(IN) -m pytest tests/browser $(ARGS)
 
-faults: tools ## Break every part under load, one fault after another, and see that nothing is lost [ARGS="--only broker"]
+faults: tools ## Break every part under load, one fault after another, and check that nothing is lost [ARGS="--only broker"]
 	@$(IN) -m tests.faults $(ARGS)
 
 soak: tools ## Break parts at random for a while [MINUTES=30]
@@ -57,13 +57,13 @@ bench: tools ## Measure throughput, latency, losses and CPU of the whole product
 bench-quick: tools ## The same with smaller numbers, in less than two minutes
 	@$(IN) -m bench --quick $(ARGS)
 
-bench-read: tools ## Measure what reading an inbox costs, among five million items (four minutes)
+bench-read: tools ## Measure reading an inbox among five million items (four minutes)
 	@$(IN) -m bench.read
 
-picture: tools web/dist/.built ## Take the README's picture of the demo page anew
-	@$(IN) -m dev.picture
+screenshot: tools web/dist/.built ## Take the README's screenshot of the demo page (docs/demo.png)
+	@$(IN) -m dev.screenshot
 
-lock: .venv/.dev ## Write requirements/*.txt anew from pyproject.toml [UPGRADE=--upgrade]
+lock: .venv/.dev ## Write requirements/*.txt from pyproject.toml [UPGRADE=--upgrade]
 	$(IN) -m pip install --quiet --disable-pip-version-check uv
 	.venv/bin/uv pip compile pyproject.toml $(LOCKED) $(UPGRADE) -o requirements/runtime.txt
 	.venv/bin/uv pip compile pyproject.toml $(LOCKED) --group embedded $(UPGRADE) -o requirements/embedded.txt
@@ -74,7 +74,7 @@ clean: ## Remove .venv, web/node_modules and caches; the data in var/ stays
 	rm -rf .venv web/node_modules web/dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Databases, brokers and a browser on this machine, beside the Python packages.
+# Installs databases, brokers and a browser on this machine.
 tools: .venv/.dev
 	@$(IN) -m dev.install
 

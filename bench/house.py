@@ -25,7 +25,7 @@ from bench.meter import cpu_ms
 from bench.report import Figure
 from dev.processes import Process, free_port
 from dev.rabbitmq import RabbitMQ
-from dev.services import running, temporary_folder
+from dev.services import start_services, temporary_folder
 from dev.stack import ROOT, Stack, answers, command_environment
 from tests.support.fresh import fresh_database, fresh_vhost
 from tests.support.stack import SECRET, start_stack
@@ -72,7 +72,7 @@ def prepared_ground(*, private: bool = True) -> Iterator[Ground]:
     """Start private services, or use those that the variables of `make services` name: faster, but shared."""
     with temporary_folder() as folder:
         if private:
-            with running(folder, fsync=True) as services:
+            with start_services(folder, fsync=True) as services:
                 pids = {"PostgreSQL": services.postgresql.pid, "broker": services.rabbitmq.pid}
                 with _bare(folder) as (bare, port):
                     yield Ground(folder, services.postgresql.url, services.rabbitmq, pids, bare, port)

@@ -1,1 +1,1 @@
-"""Operations: what sets a machine up, and starts and ends the processes Belfry needs around it."""
+"""Tools for developers: set a machine up, and start and stop Belfry and the services that it needs."""

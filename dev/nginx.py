@@ -1,4 +1,4 @@
-"""nginx: a private one that runs a given configuration."""
+"""A private nginx with a given configuration."""
 
 import os
 import re
@@ -7,21 +7,21 @@ from pathlib import Path
 from dev.install import find_nginx
 from dev.processes import Process
 
-BODIES = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-NAMES_A_USER = re.compile(r"^\s*user\s", re.MULTILINE)
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+USER_DIRECTIVE = re.compile(r"^\s*user\s", re.MULTILINE)
 
 
 class Nginx(Process):
-    """nginx with this configuration (a whole file; it must not set `daemon` or `pid`), ready when `port` accepts."""
+    """nginx with this whole configuration file, which must not set `daemon` or `pid`."""
 
     def __init__(self, folder: Path, configuration: str, port: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        # The compiled-in folders for bodies belong to the system's nginx.
-        own = "".join(f"{body}_temp_path {folder}/{body};\n" for body in BODIES)
+        # The default temporary folders belong to the system's nginx.
+        paths = "".join(f"{name}_temp_path {folder}/{name};\n" for name in TEMPORARY)
         file = folder / "nginx.conf"
-        file.write_text(configuration.replace("http {", f"http {{\n{own}", 1))
-        account = "user root; " if os.geteuid() == 0 and not NAMES_A_USER.search(configuration) else ""
-        directives = f"daemon off; {account}pid {folder}/nginx.pid;"
+        file.write_text(configuration.replace("http {", f"http {{\n{paths}", 1))
+        user = "user root; " if os.geteuid() == 0 and not USER_DIRECTIVE.search(configuration) else ""
+        directives = f"daemon off; {user}pid {folder}/nginx.pid;"
         command: list[str | Path] = [
             find_nginx() or "nginx",
             "-p",

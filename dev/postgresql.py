@@ -1,4 +1,4 @@
-"""PostgreSQL: a private server on a port of its own."""
+"""A private PostgreSQL server."""
 
 import os
 import pwd
@@ -10,24 +10,24 @@ from pathlib import Path
 
 from dev.install import find_postgresql
 from dev.processes import Process, StartFailed, free_port, run_as
-from dev.state import remembered
+from dev.state import load_or_create
 
-CONNECTIONS = {"max_connections": 200}  # a few processes with a pool each, several times over
-# As docker-compose.yml has it: room for what a fan-out to a million touches, and for what it logs between checkpoints.
-AS_IN_PRODUCTION = {**CONNECTIONS, "shared_buffers": "512MB", "max_wal_size": "4GB"}
-SMALL = {**CONNECTIONS, "shared_buffers": "64MB", "fsync": "off", "full_page_writes": "off"}
+CONNECTIONS = {"max_connections": 200}  # several stacks of processes, each with a connection pool
+# As in docker-compose.yml: room for the pages and for the WAL of a fan-out to a million recipients.
+PRODUCTION_SETTINGS = {**CONNECTIONS, "shared_buffers": "512MB", "max_wal_size": "4GB"}
+TEST_SETTINGS = {**CONNECTIONS, "shared_buffers": "64MB", "fsync": "off", "full_page_writes": "off"}
 
 
 class PostgreSQL(Process):
-    """A private PostgreSQL on 127.0.0.1; data, port and password stay the same over restarts.
+    """A private PostgreSQL on 127.0.0.1; data, port and password survive restarts.
 
-    With `fsync` it is set up as in production; without it is small and quick, and survives the end of its process, but
-    not of the machine. `more` are settings of the server, such as `unix_socket_directories`. Root runs it under the
-    account `postgres` (or `nobody`), as PostgreSQL refuses root.
+    With `fsync` it has production settings. Without, it is fast, and its data survive a crash of the process but not of
+    the machine. `overrides` are server settings such as `unix_socket_directories`. PostgreSQL refuses to run as root,
+    so root runs it under the account `postgres` or `nobody`.
     """
 
-    def __init__(self, folder: Path, *, fsync: bool = False, **more: str) -> None:
-        state = remembered(folder, port=free_port, password=secrets.token_hex)
+    def __init__(self, folder: Path, *, fsync: bool = False, **overrides: str) -> None:
+        state = load_or_create(folder, port=free_port, password=secrets.token_hex)
         self.folder, self.data = folder, folder / "data"
         self.port, self.password = state["port"], state["password"]
         self.url = f"postgresql://belfry:{self.password}@127.0.0.1:{self.port}/postgres"
@@ -35,9 +35,9 @@ class PostgreSQL(Process):
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": self.port,
-            "unix_socket_directories": "",  # a socket's path may be too long here
-            **(AS_IN_PRODUCTION if fsync else SMALL),
-            **more,
+            "unix_socket_directories": "",  # the path of a socket could be too long
+            **(PRODUCTION_SETTINGS if fsync else TEST_SETTINGS),
+            **overrides,
         }
         command: list[str | Path] = [binaries() / "postgres", "-D", self.data]
         for name, value in settings.items():
@@ -47,7 +47,7 @@ class PostgreSQL(Process):
             command,
             folder / "log",
             port=self.port,
-            ready=self._takes_connections,
+            ready=self._accepts_connections,
             cwd=folder,
             user=self.account,
             stop_signal=signal.SIGINT,  # its "fast shutdown": does not wait for clients
@@ -56,28 +56,28 @@ class PostgreSQL(Process):
     def start(self) -> None:
         if self.account:
             shutil.chown(self.folder, self.account)
-            _refuse_a_closed_path(self.folder, self.account)
+            _check_path(self.folder, self.account)
         if not (self.data / "PG_VERSION").exists():
             self.initialise()
         super().start()
 
     def initialise(self) -> None:
-        passwords = self.folder / "password"
-        passwords.touch(mode=0o600)
-        passwords.write_text(self.password)
+        password_file = self.folder / "password"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self.password)
         if self.account:
-            shutil.chown(passwords, self.account)
+            shutil.chown(password_file, self.account)
         command: list[str | Path] = [binaries() / "initdb", "-D", self.data, "--username=belfry", "--no-sync"]
-        command += ["--auth=scram-sha-256", f"--pwfile={passwords}", "--encoding=UTF8", "--no-locale"]
-        done = subprocess.run(
+        command += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--encoding=UTF8", "--no-locale"]
+        result = subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, check=False, **run_as(self.account)
         )
-        passwords.unlink()
-        if done.returncode != 0:
-            raise StartFailed(f"PostgreSQL could not make its data folder:\n{done.stdout}{done.stderr}")
+        password_file.unlink()
+        if result.returncode != 0:
+            raise StartFailed(f"PostgreSQL could not create its data folder:\n{result.stdout}{result.stderr}")
 
-    def _takes_connections(self) -> bool:
-        """The server's own word in its pid file: an open port may still answer "the database system is starting up"."""
+    def _accepts_connections(self) -> bool:
+        """Read the state in the pid file: with an open port, the server may still refuse clients while it starts up."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -97,7 +97,7 @@ def _account() -> str:
     return "postgres" if "postgres" in names else "nobody"
 
 
-def _refuse_a_closed_path(folder: Path, account: str) -> None:
+def _check_path(folder: Path, account: str) -> None:
     for parent in folder.resolve().parents:
         if not parent.stat().st_mode & 0o001:
-            raise StartFailed(f"PostgreSQL runs as {account}, who may not enter {parent}; choose a folder elsewhere")
+            raise StartFailed(f"PostgreSQL runs as {account}, which may not enter {parent}; choose another folder")

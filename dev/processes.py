@@ -1,4 +1,4 @@
-"""Ports, polling and supervised commands: what is started here is ended here, children included."""
+"""Ports, polling, and commands that are stopped together with their child processes."""
 
 import os
 import pwd
@@ -18,7 +18,7 @@ PORTS = range(10240, 32768)  # below the ephemeral range: no outgoing connection
 TAIL_LINES = 30
 T = TypeVar("T")
 
-_given: set[int] = set()
+_assigned: set[int] = set()
 
 
 class StartFailed(Exception):
@@ -26,10 +26,10 @@ class StartFailed(Exception):
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on; this process never gives the same one twice."""
+    """A TCP port of 127.0.0.1 that nothing listens on; this process never returns the same port twice."""
     candidates = random.sample(PORTS, 1000)
-    port = next(port for port in candidates if port not in _given and port_is_free(port))
-    _given.add(port)
+    port = next(port for port in candidates if port not in _assigned and port_is_free(port))
+    _assigned.add(port)
     return port
 
 
@@ -53,7 +53,7 @@ def accepts(port: int) -> bool:
 
 
 def wait_for(predicate: Callable[[], T], timeout: float = 10.0, what: str = "the condition") -> T:
-    """Poll until the predicate is true and return its value; `TimeoutError` says what was waited for."""
+    """Poll until the predicate is true and return its value. Raises `TimeoutError` that names `what`."""
     deadline = time.monotonic() + timeout
     while not (value := predicate()):
         if time.monotonic() > deadline:
@@ -63,10 +63,11 @@ def wait_for(predicate: Callable[[], T], timeout: float = 10.0, what: str = "the
 
 
 class Process:
-    """A command in a session of its own, its output in a log file; leaving the `with` block ends it and its children.
+    """A command in its own session, with its output in a log file. Leaving the `with` block stops it and its children.
 
-    `env` is the whole environment (default: ours), `user` an account to run as (needs root), `port` one that it will
-    listen on, `ready` a check that is polled for up to `patience` seconds; by default, whether the port accepts.
+    `env` is the whole environment (default: this process's). `user` is the account to run as (needs root). `port` is
+    the port that the command will listen on. `ready` is polled for up to `startup_timeout` seconds; by default it
+    checks that the port accepts connections.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Process:
         cwd: Path | None = None,
         user: str | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
-        patience: float = 30.0,
+        startup_timeout: float = 30.0,
     ) -> None:
         self.name = name
         self.command = [str(part) for part in command]
@@ -92,7 +93,7 @@ class Process:
         self._cwd = cwd
         self._user = user
         self._stop_signal = stop_signal
-        self._patience = patience
+        self._startup_timeout = startup_timeout
         self._popen: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
@@ -114,11 +115,11 @@ class Process:
         return self._popen is not None and self._popen.poll() is None
 
     def start(self) -> None:
-        """Start the command and wait until it is ready. Raises `StartFailed`; then nothing is left running."""
+        """Start the command and wait until it is ready. Raises `StartFailed` and leaves nothing running."""
         try:
-            self._refuse_a_taken_port()
+            self._check_port()
             self._launch()
-            wait_for(self._alive_and_ready, self._patience, f"{self.name} to become ready")
+            wait_for(self._is_ready, self._startup_timeout, f"{self.name} to become ready")
         except BaseException as problem:
             self.kill()
             self.stop()
@@ -127,38 +128,38 @@ class Process:
             raise
 
     def stop(self, grace: float = 15.0) -> int | None:
-        """Ask it to end, insist after `grace` seconds, and see its children gone. Returns the exit code."""
+        """Send the stop signal, and SIGKILL after `grace` seconds; wait for all children. Returns the exit code."""
         if self._popen is None:
             return None
-        family = self.family()
-        _signal(family, signal.SIGCONT)  # a paused process would not hear the next signal
+        pids = self.process_tree()
+        _signal(pids, signal.SIGCONT)  # a stopped process would not handle the next signal
         if self.running:
             self._popen.send_signal(self._stop_signal)
         try:
             self._popen.wait(grace)
         except subprocess.TimeoutExpired:
             self._popen.kill()
-        _see_gone(family[1:])
+        _end_all(pids[1:])
         return self._popen.wait()
 
     def kill(self) -> None:
-        """End it and its children at once, as a power cut would."""
+        """Kill it and its children at once."""
         if self._popen is None:
             return
-        family = self.family()
-        _signal(family, signal.SIGKILL)
+        pids = self.process_tree()
+        _signal(pids, signal.SIGKILL)
         self._popen.wait()
-        _see_gone(family[1:])
+        _end_all(pids[1:])
 
     def pause(self) -> None:
-        """Freeze it: its sockets stay open, nothing answers."""
-        _signal(self.family(), signal.SIGSTOP)
+        """Stop it and its children with SIGSTOP: sockets stay open, and nothing responds."""
+        _signal(self.process_tree(), signal.SIGSTOP)
 
     def resume(self) -> None:
-        _signal(self.family(), signal.SIGCONT)
+        _signal(self.process_tree(), signal.SIGCONT)
 
     def output(self) -> str:
-        """What it wrote since its last start."""
+        """Its output since the last start."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return log.read().decode(errors="replace")
@@ -166,11 +167,11 @@ class Process:
     def tail(self) -> str:
         return "\n".join(self.output().splitlines()[-TAIL_LINES:])
 
-    def family(self) -> list[int]:
-        """Its pid, while it runs, and those of its living descendants."""
-        return [self.pid, *living(descendants(self.pid))] if self.running else []
+    def process_tree(self) -> list[int]:
+        """Its pid and those of its running descendants; empty when it does not run."""
+        return [self.pid, *alive(descendants(self.pid))] if self.running else []
 
-    def _refuse_a_taken_port(self) -> None:
+    def _check_port(self) -> None:
         if self._port and not port_is_free(self._port):
             raise StartFailed(f"{self.name} cannot start: port {self._port} is taken; does another one run already?")
 
@@ -188,14 +189,14 @@ class Process:
                 **run_as(self._user),
             )
 
-    def _alive_and_ready(self) -> bool:
+    def _is_ready(self) -> bool:
         if not self.running:
-            raise StartFailed(f"{self.name} ended at its start; the end of {self.log}:\n{self.tail()}")
+            raise StartFailed(f"{self.name} ended during its start; the end of {self.log}:\n{self.tail()}")
         return bool(self._ready())
 
 
 def run_as(user: str | None) -> dict[str, Any]:
-    """The arguments of `subprocess` that run a command under another account."""
+    """Arguments of `subprocess.Popen` that run a command under another account."""
     if user is None:
         return {}
     account = pwd.getpwnam(user)
@@ -210,9 +211,9 @@ def descendants(pid: int) -> list[int]:
         return []
 
 
-def living(pids: Iterable[int]) -> list[int]:
-    """Those of these processes that run; a zombie does not."""
-    return [pid for pid in pids if _is_living(pid)]
+def alive(pids: Iterable[int]) -> list[int]:
+    """Those of these processes that run. A zombie does not run."""
+    return [pid for pid in pids if _is_alive(pid)]
 
 
 def command_line(pid: int) -> str:
@@ -220,7 +221,7 @@ def command_line(pid: int) -> str:
     return " ".join(psutil.Process(pid).cmdline())
 
 
-def _is_living(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -235,10 +236,10 @@ def _signal(pids: Sequence[int], number: signal.Signals) -> None:
             continue
 
 
-def _see_gone(pids: Sequence[int]) -> None:
-    """Wait for processes that are ending by themselves, kill what does not, and wait until it is gone."""
+def _end_all(pids: Sequence[int]) -> None:
+    """Wait until these processes have ended; kill those that do not end by themselves."""
     for timeout in (2.0, 5.0):
         try:
-            wait_for(lambda: not living(pids), timeout, "children to end")
+            wait_for(lambda: not alive(pids), timeout, "children to end")
         except TimeoutError:
             _signal(pids, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""RabbitMQ: a private broker with a port mapper, a cookie and a data folder of its own."""
+"""A private RabbitMQ with its own epmd, Erlang cookie and data folder."""
 
 import os
 import secrets
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dev.install import find_rabbitmq
 from dev.processes import Process, free_port
-from dev.state import remembered
+from dev.state import load_or_create
 
 NODE = "belfry@localhost"
 USER = "belfry"
@@ -18,29 +18,29 @@ default_user = {user}
 default_pass = {password}
 vm_memory_high_watermark.absolute = 512MiB
 """
-# Few schedulers that do not spin, so that an idle broker leaves the machine's cores to the tests; loopback only.
+# Two schedulers without busy waiting, so that an idle broker uses no CPU time; loopback only.
 ERLANG = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
 
 
 class RabbitMQ(Process):
-    """A private RabbitMQ on 127.0.0.1; ports, users and durable queues stay the same over restarts."""
+    """A private RabbitMQ on 127.0.0.1; ports, users and durable queues survive restarts."""
 
     def __init__(self, folder: Path) -> None:
-        makers = {"port": free_port, "dist_port": free_port, "epmd_port": free_port}
-        state = remembered(folder, **makers, password=secrets.token_hex, cookie=secrets.token_hex)
+        factories = {"port": free_port, "dist_port": free_port, "epmd_port": free_port}
+        state = load_or_create(folder, **factories, password=secrets.token_hex, cookie=secrets.token_hex)
         self.folder = folder
         self.port, self.password, self.cookie = state["port"], state["password"], state["cookie"]
         self._env = _environment(folder, state["dist_port"], state["epmd_port"])
         self.url = self.url_of("/")
-        mapper = [_beside_erl("epmd"), "-port", str(state["epmd_port"]), "-address", "127.0.0.1"]
+        mapper = [_erlang_program("epmd"), "-port", str(state["epmd_port"]), "-address", "127.0.0.1"]
         self.epmd = Process("epmd", mapper, folder / "epmd.log", port=state["epmd_port"])
         server = find_rabbitmq() or "rabbitmq-server"
-        super().__init__("RabbitMQ", [server], folder / "log", port=self.port, env=self._env, patience=90)
+        super().__init__("RabbitMQ", [server], folder / "log", port=self.port, env=self._env, startup_timeout=90)
 
     def start(self) -> None:
         self._write_files()
         if not self.epmd.running:
-            self.epmd.start()  # as our child; RabbitMQ would leave one behind
+            self.epmd.start()  # started here, because RabbitMQ would start one that outlives it
         super().start()
 
     def stop(self, grace: float = 15.0) -> int | None:
@@ -52,14 +52,14 @@ class RabbitMQ(Process):
         return f"amqp://{USER}:{self.password}@127.0.0.1:{self.port}/{'%2F' if vhost == '/' else vhost}"
 
     def add_vhost(self, name: str, queue_type: str = "") -> str:
-        """Make an empty virtual host and return its URL. Takes milliseconds. `queue_type` is its default, if any."""
+        """Create a virtual host and return its URL. `queue_type` is its default queue type."""
         metadata = f'#{{default_queue_type => <<"{queue_type}">>}}' if queue_type else "#{}"
         allow = f'rabbit_auth_backend_internal:set_permissions(<<"{USER}">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>'
         self.evaluate(f'ok = rabbit_vhost:add(<<"{name}">>, {metadata}, <<"{USER}">>), {allow}, <<"{USER}">>)')
         return self.url_of(name)
 
-    def forget(self, name: str) -> None:
-        """Delete every queue and exchange of this virtual host, as an operator may while others are connected."""
+    def delete_queues_and_exchanges(self, name: str) -> None:
+        """Delete every queue and exchange of this virtual host while clients are connected."""
         queues = f'[rabbit_amqqueue:delete(Q, false, false, <<"{USER}">>) || Q <- rabbit_amqqueue:list(<<"{name}">>)]'
         all_exchanges = f'[element(2, E) || E <- rabbit_exchange:list(<<"{name}">>)]'
         own = f'[X || {{_, _, _, N}} = X <- {all_exchanges}, N =/= <<>>, binary:part(N, 0, 3) =/= <<"amq">>]'
@@ -69,8 +69,8 @@ class RabbitMQ(Process):
         self.evaluate(f'rabbit_vhost:delete(<<"{name}">>, <<"{USER}">>)')
 
     def evaluate(self, expression: str) -> str:
-        """Run Erlang inside the broker, from any process that may read its folder."""
-        command = [_beside_erl("erl_call"), "-R", "-name", NODE, "-c", self.cookie, "-e"]
+        """Run an Erlang expression inside the broker. Any process can that may read its folder."""
+        command = [_erlang_program("erl_call"), "-R", "-name", NODE, "-c", self.cookie, "-e"]
         done = subprocess.run(
             command, env=self._env, input=f"{expression}.\n", capture_output=True, text=True, check=False, timeout=30
         )
@@ -110,7 +110,7 @@ def _environment(folder: Path, dist_port: int, epmd_port: int) -> dict[str, str]
     }
 
 
-def _beside_erl(program: str) -> str:
-    """A program of the Erlang installation, which not every system puts on the PATH."""
+def _erlang_program(program: str) -> str:
+    """A program of the Erlang installation, which may not be on the PATH."""
     beside = Path(shutil.which("erl") or "erl").resolve().parent
     return shutil.which(program) or str(beside / program)

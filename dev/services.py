@@ -1,7 +1,7 @@
 """Private PostgreSQL, RabbitMQ and Redis on free ports.
 
-python -m dev.services                 for development: data in var/services, until Ctrl-C
-python -m dev.services run -- CMD …    fresh ones for one command; exits with its code
+python -m dev.services [FOLDER]        run until Ctrl-C; data in FOLDER, by default var/services
+python -m dev.services run -- CMD …    run CMD beside fresh services; exits with its code
 """
 
 import os
@@ -23,8 +23,8 @@ from dev.processes import Process, StartFailed
 from dev.rabbitmq import RabbitMQ
 from dev.redis import Redis
 
-DEVELOPMENT = Path("var/services")
-PATIENCE = 30.0  # seconds that a command has to end by itself before it is made to
+DEFAULT_FOLDER = Path("var/services")
+STOP_TIMEOUT = 30.0  # seconds before a command that should end is killed
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Services:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Where they are; the folder lets another process make virtual hosts, which AMQP cannot."""
+        """Their URLs. Other processes use RabbitMQ's folder to create virtual hosts, which AMQP cannot do."""
         return {
             "BELFRY_POSTGRES_URL": self.postgresql.url,
             "BELFRY_RABBITMQ_URL": self.rabbitmq.url,
@@ -49,8 +49,8 @@ class Services:
 
 
 @contextmanager
-def running(folder: Path, *, keep: bool = False, fsync: bool = False) -> Iterator[Services]:
-    """All three, started side by side in this folder; what was started is stopped on leaving, whatever happened."""
+def start_services(folder: Path, *, keep: bool = False, fsync: bool = False) -> Iterator[Services]:
+    """Start all three at the same time, with their data in this folder; they are stopped on leaving the block."""
     folder = folder.resolve()
     postgresql = PostgreSQL(folder / "postgresql", fsync=fsync)
     services = Services(postgresql, RabbitMQ(folder / "rabbitmq"), Redis(folder / "redis", keep=keep))
@@ -65,7 +65,7 @@ def running(folder: Path, *, keep: bool = False, fsync: bool = False) -> Iterato
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder that other accounts may pass through (PostgreSQL's) but not list."""
+    """A folder that other accounts, such as PostgreSQL's, may traverse but not list."""
     folder = Path(tempfile.mkdtemp(prefix="belfry-"))
     folder.chmod(0o711)
     try:
@@ -74,15 +74,15 @@ def temporary_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def develop(folder: Path) -> int:
-    """Keep them running until someone ends us; their data stays."""
-    _say(f"Starting PostgreSQL, RabbitMQ and Redis in {folder} (about ten seconds)")
-    with running(folder, keep=True, fsync=True) as services:
+def serve(folder: Path) -> int:
+    """Run the services until this process is stopped; their data stay."""
+    _log(f"Starting PostgreSQL, RabbitMQ and Redis in {folder} (about ten seconds)")
+    with start_services(folder, keep=True, fsync=True) as services:
         for name, value in services.environment.items():
             print(f"export {name}={value}")
         print("# Belfry itself on these: export DATABASE_URL=$BELFRY_POSTGRES_URL BROKER_URL=$BELFRY_RABBITMQ_URL")
         sys.stdout.flush()
-        _say("Running; Ctrl-C stops them.")
+        _log("Running; Ctrl-C stops them.")
         while True:
             for service in services.all:
                 if not service.running:
@@ -90,66 +90,66 @@ def develop(folder: Path) -> int:
             time.sleep(0.5)
 
 
-def run(command: Sequence[str]) -> int:
+def run_command(command: Sequence[str]) -> int:
     """Run a command beside fresh services and return its exit code."""
-    _say("Starting PostgreSQL, RabbitMQ and Redis for this run (about ten seconds)")
-    with temporary_folder() as folder, running(folder) as services:
-        with _ended(subprocess.Popen(command, env=os.environ | services.environment)) as process:
+    _log("Starting PostgreSQL, RabbitMQ and Redis for this run (about ten seconds)")
+    with temporary_folder() as folder, start_services(folder) as services:
+        with _terminating(subprocess.Popen(command, env=os.environ | services.environment)) as process:
             code = process.wait()
         return code if code >= 0 else 128 - code
 
 
 @contextmanager
-def _ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """However the block is left, the process has ended."""
+def _terminating(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """When the block is left, for whatever reason, the process has ended."""
     try:
         yield process
     except Stopped as stopped:
-        if stopped.number != signal.SIGINT:  # Ctrl-C reached the whole terminal: it is ending already
+        if stopped.number != signal.SIGINT:  # Ctrl-C has reached the process too
             process.terminate()
         raise
     finally:
-        for insist in (process.terminate, process.kill):
+        for end in (process.terminate, process.kill):
             try:
-                process.wait(PATIENCE)
+                process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
-                insist()
+                end()
         process.wait()
 
 
 class Stopped(SystemExit):
-    """Someone asked us to end; the exit code is the shell's for this signal."""
+    """A signal asked this process to end; the exit code is the shell's for this signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
         self.number = number
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
+def _on_signal(number: int, _frame: FrameType | None) -> None:
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)  # we are cleaning up; a second one would leave something behind
+        signal.signal(each, signal.SIG_IGN)  # a second signal would interrupt the clean-up
     raise Stopped(number)
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+        signal.signal(number, _on_signal)
     try:
         match arguments:
             case ["run", "--", *command] if command:
-                return run(command)
+                return run_command(command)
             case []:
-                return develop(DEVELOPMENT)
+                return serve(DEFAULT_FOLDER)
             case [folder] if folder != "run" and not folder.startswith("-"):
-                return develop(Path(folder))
+                return serve(Path(folder))
     except (StartFailed, FileNotFoundError) as problem:
-        _say(str(problem))
+        _log(str(problem))
         return 1
-    _say(str(__doc__))
+    _log(str(__doc__))
     return 2
 
 

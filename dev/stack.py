@@ -1,4 +1,4 @@
-"""The processes of `Procfile`, run side by side with one environment: for `make up`, `make demo` and the tests."""
+"""The processes of `Procfile` with one environment, for `make up`, `make demo` and the tests."""
 
 import os
 import shlex
@@ -13,7 +13,7 @@ from typing import Self
 
 from dev.processes import Process
 
-PATIENCE = 60.0  # seconds that a process may take to become ready, on a machine that is busy with others
+STARTUP_TIMEOUT = 60.0  # seconds, on a busy machine
 ROOT = Path(__file__).parent.parent
 
 
@@ -24,10 +24,10 @@ def procfile() -> dict[str, list[str]]:
 
 
 class Stack:
-    """api, worker, beat and push, each with a log file in `folder`; ready when the `with` block begins, gone after it.
+    """api, worker, beat and push, each with a log file in `folder`. They run within the `with` block.
 
-    `environ` is added to ours; it holds at least DATABASE_URL, BROKER_URL, JWT_SECRET, API_PORT and PUSH_PORT.
-    `more` runs further ones, by names such as `push-2` or `worker-2`, with what differs in their environment.
+    `environ` is added to this process's environment. It sets at least DATABASE_URL, BROKER_URL, JWT_SECRET, API_PORT
+    and PUSH_PORT. `more` adds processes, by names such as `push-2` or `worker-2`, with the variables that differ.
     """
 
     def __init__(
@@ -35,12 +35,12 @@ class Stack:
     ) -> None:
         self.environ = command_environment(environ)
         self._folder = folder
-        once: dict[str, Mapping[str, str]] = {name: {} for name in procfile()}
-        self.processes = {name: self.process(name, differs) for name, differs in {**once, **(more or {})}.items()}
+        overrides: dict[str, Mapping[str, str]] = {**{name: {} for name in procfile()}, **(more or {})}
+        self.processes = {name: self.process(name, changed) for name, changed in overrides.items()}
 
     def __enter__(self) -> Self:
         try:
-            self._together(lambda process: process.start())
+            self._for_each(lambda process: process.start())
         except BaseException:
             self.stop()
             raise
@@ -61,17 +61,17 @@ class Stack:
         return f"http://127.0.0.1:{self.environ['PUSH_PORT']}"
 
     def stop(self) -> None:
-        self._together(lambda process: process.stop())
+        self._for_each(lambda process: process.stop())
 
-    def _together(self, step: Callable[[Process], object]) -> None:
+    def _for_each(self, step: Callable[[Process], object]) -> None:
         with ThreadPoolExecutor() as pool:
             for done in [pool.submit(step, process) for process in self.processes.values()]:
                 done.result()
 
-    def process(self, name: str, differs: Mapping[str, str], *arguments: str) -> Process:
-        """A further one, not started; who makes it ends it. `arguments` are added to its command."""
+    def process(self, name: str, changed: Mapping[str, str], *arguments: str) -> Process:
+        """A process that is not started yet; the caller starts and stops it. `arguments` are added to its command."""
         kind = name.partition("-")[0]
-        environ = {**self.environ, **differs}
+        environ = {**self.environ, **changed}
         checks: dict[str, Callable[[], bool]] = {
             "api": lambda: answers(f"http://127.0.0.1:{environ['API_PORT']}/healthz"),
             "push": lambda: answers(f"http://127.0.0.1:{environ['PUSH_PORT']}/readyz"),
@@ -79,22 +79,21 @@ class Stack:
         }
         command = [*procfile()[kind], *arguments]
         ready = checks.get(kind, lambda: True)
-        process = Process(
-            name, command, self._folder / f"{name}.log", env=environ, cwd=ROOT, ready=ready, patience=PATIENCE
-        )
+        log, timeout = self._folder / f"{name}.log", STARTUP_TIMEOUT
+        process = Process(name, command, log, env=environ, cwd=ROOT, ready=ready, startup_timeout=timeout)
         return process
 
 
 def command_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Ours and these, with the commands of this Python's environment found first."""
+    """This process's environment and `environ`; on the PATH, this Python's commands come first."""
     merged = {**os.environ, "PYTHONUNBUFFERED": "1", **environ}
     return {**merged, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{merged.get('PATH', '')}"}
 
 
 def answers(url: str) -> bool:
-    """Whether a GET of this address succeeds at once."""
+    """Whether a GET of this URL returns 200 within a second."""
     try:
-        with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 (an address of our own)
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(url, timeout=1) as response:  # noqa: S310 (the URL of one of our processes)
+            return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -1,4 +1,4 @@
-"""What a private service must find again at its next start: ports and passwords, in its own folder."""
+"""State that a private service keeps between starts: its ports and passwords, in its folder."""
 
 import json
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 
-def remembered(folder: Path, **makers: Callable[[], int | str]) -> dict[str, Any]:
-    """Each value as made the first time; the folder and its `state.json` are readable by this account alone."""
+def load_or_create(folder: Path, **factories: Callable[[], int | str]) -> dict[str, Any]:
+    """Load the values from `state.json`, or create them with these factories. Only this account can read the file."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / "state.json"
     if file.exists():
         return dict(json.loads(file.read_text()))
-    state = {name: make() for name, make in makers.items()}
+    state = {name: create() for name, create in factories.items()}
     file.touch(mode=0o600)
     file.write_text(json.dumps(state))
     return state

@@ -1,6 +1,6 @@
-"""`make up`: the whole system on this machine, until Ctrl-C. Data and logs lie in `var/`, or in a folder that is named.
+"""`make up`: run the whole system on this machine until Ctrl-C.
 
-python -m dev.up [FOLDER]
+python -m dev.up [FOLDER]    data and logs are in FOLDER, by default var/
 """
 
 import os
@@ -14,17 +14,16 @@ from pathlib import Path
 from types import FrameType
 
 from api.tokens import NoToken, make_token
-from dev.embedded import AlreadyRunning, alone, embedded
+from dev.embedded import EXPORTED, AlreadyRunning, embedded, locked
 from dev.processes import Process, StartFailed, port_is_free
 from dev.stack import ROOT, Stack
 from lib.ports import PORT_MAX, without_service_links
 from settings import SettingsError
 
-TOLD = ("DATABASE_URL", "BROKER_URL", "JWT_SECRET", "JWT_JWKS_URL", "JWT_AUDIENCE", "JWT_ISSUER")
 TOKEN_SECONDS = 24 * 3600
-DEATHS_IN_A_ROW = 3  # a process that ends this often within a minute will not live the fourth time either
-A_MINUTE = 60.0
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RESTARTS_MAX = 3  # of one process within RESTART_WINDOW; more means that it cannot run
+RESTART_WINDOW = 60.0  # seconds
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PORTS = range(1, PORT_MAX + 1)
 
 GREETING = """
@@ -51,12 +50,12 @@ Ctrl-C stops everything; the data stay in {folder}.
 
 
 class PortTaken(Exception):
-    """Somebody listens there already; the message says which variable to set."""
+    """Another process listens on the port; the message names the variable to set."""
 
 
 def main() -> int:
-    for ending in ENDINGS:  # a shell that starts us in the background would have SIGINT ignored
-        signal.signal(ending, _interrupt)
+    for number in STOP_SIGNALS:  # a shell ignores SIGINT for commands in the background
+        signal.signal(number, _interrupt)
     folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "var"
     try:
         return _run(folder, {"API_PORT": "8000", "PUSH_PORT": "8001", **without_service_links(os.environ)})
@@ -68,47 +67,47 @@ def main() -> int:
 
 
 def _run(folder: Path, environ: Mapping[str, str]) -> int:
-    with alone(folder):  # else the ports are taken by the system that runs here
-        _demand_free_ports(environ)
+    with locked(folder):  # reports another system in this folder before its ports
+        _check_ports(environ)
     print("Starting Belfry (a few seconds) …", flush=True)
-    with embedded(folder, environ) as found, _told(folder / "up.env", found.environ):
+    with embedded(folder, environ) as services, _environment_file(folder / "up.env", services.environ):
         logs = folder / "log"
         logs.mkdir(exist_ok=True)
-        with Stack(logs, found.environ) as stack:
+        with Stack(logs, services.environ) as stack:
             print(_greeting(stack, folder), flush=True)
             with suppress(KeyboardInterrupt):
-                _keep_running([*stack.processes.values(), *([found.broker] if found.broker else [])])
+                _supervise([*stack.processes.values(), *([services.broker] if services.broker else [])])
             print("\nStopping …", flush=True)
     print("Stopped.", flush=True)
     return 0
 
 
 @contextmanager
-def _told(file: Path, environ: Mapping[str, str]) -> Iterator[None]:
-    """What other commands need to work on this system, for a shell to read, while it runs."""
+def _environment_file(file: Path, environ: Mapping[str, str]) -> Iterator[None]:
+    """While the system runs, a file from which a shell sets the variables that other commands need."""
     file.touch(mode=0o600)
-    file.write_text("".join(f"{name}={shlex.quote(environ.get(name, ''))}\n" for name in TOLD))
+    file.write_text("".join(f"{name}={shlex.quote(environ.get(name, ''))}\n" for name in EXPORTED))
     try:
         yield
     finally:
         file.unlink(missing_ok=True)
 
 
-def _keep_running(processes: Sequence[Process]) -> None:
-    """Start again what ends by itself; give up on what cannot live."""
-    deaths: dict[str, list[float]] = {process.name: [] for process in processes}
+def _supervise(processes: Sequence[Process]) -> None:
+    """Restart processes that end. Raises `StartFailed` when one ends too often."""
+    ends: dict[str, list[float]] = {process.name: [] for process in processes}
     while True:
         time.sleep(0.5)
         for process in processes:
             if process.running:
                 continue
             now = time.monotonic()
-            recent = [at for at in deaths[process.name] if now - at < A_MINUTE] + [now]
-            deaths[process.name] = recent
+            recent = [at for at in ends[process.name] if now - at < RESTART_WINDOW] + [now]
+            ends[process.name] = recent
             print(f"{process.name} ended; the end of {process.log}:\n{process.tail()}", file=sys.stderr, flush=True)
-            if len(recent) > DEATHS_IN_A_ROW:
+            if len(recent) > RESTARTS_MAX:
                 raise StartFailed(f"{process.name} ended {len(recent)} times within a minute; giving up")
-            with suppress(StartFailed):  # it is found ended again, and counted
+            with suppress(StartFailed):  # the next round finds it ended and counts that
                 process.start()
                 print(f"{process.name} runs again.", file=sys.stderr, flush=True)
 
@@ -117,8 +116,8 @@ def _greeting(stack: Stack, folder: Path) -> str:
     alice, bob = (_token(stack, name) for name in ("alice", "bob"))
     people = (f"{name}={_token(stack, name, 'notify')}" for name in ("alice", "bob", "carol"))
     page = f"{stack.api_url}/#{'&'.join(people)}"
-    places = {"api": stack.api_url, "push": stack.push_url, "logs": folder / "log", "folder": folder}
-    return GREETING.format(page=page, alice=alice, bob=bob, **places)
+    values = {"api": stack.api_url, "push": stack.push_url, "logs": folder / "log", "folder": folder}
+    return GREETING.format(page=page, alice=alice, bob=bob, **values)
 
 
 def _token(stack: Stack, name: str, *scopes: str) -> str:
@@ -128,7 +127,7 @@ def _token(stack: Stack, name: str, *scopes: str) -> str:
         return "<a token from your identity provider>"
 
 
-def _demand_free_ports(environ: Mapping[str, str]) -> None:
+def _check_ports(environ: Mapping[str, str]) -> None:
     for variable in ("API_PORT", "PUSH_PORT"):
         port = environ[variable]
         if port.isdigit() and int(port) in PORTS and not port_is_free(int(port)):
@@ -136,8 +135,8 @@ def _demand_free_ports(environ: Mapping[str, str]) -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    for ending in ENDINGS:  # an impatient second one, or one that make hands on as well, would leave processes behind
-        signal.signal(ending, signal.SIG_IGN)
+    for number in STOP_SIGNALS:  # a second signal, also one that make forwards, would leave processes behind
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -19,7 +19,7 @@ from dev.redis import DATABASES, EmbeddedRedis
 from dev.services import temporary_folder
 from dev.stack import Stack
 from tests.support.fresh import fresh_database, fresh_vhost
-from tests.support.needs import do_without
+from tests.support.needs import skip_or_fail
 from tests.support.stack import start_stack
 
 TESTS = Path(__file__).parent
@@ -148,4 +148,4 @@ def demand_service(variable: str) -> str:
     """The variable's value; without it the test is skipped, and fails where CI=true."""
     if value := os.environ.get(variable):
         return value
-    do_without(f"{variable} is not set; use `make test`, or `make services` and the lines it prints")
+    skip_or_fail(f"{variable} is not set; use `make test`, or `make services` and the lines it prints")

@@ -11,7 +11,7 @@ from dev.install import find_node
 from dev.processes import Process, wait_for
 from dev.stack import ROOT, Stack
 from tests.support.documents import CLIENTS, README, snippet
-from tests.support.needs import do_without
+from tests.support.needs import skip_or_fail
 from tests.support.people import Person
 from tests.support.stack import embedded_stack, token_for
 
@@ -86,5 +86,5 @@ def run(language: str, code: str, path: Path) -> list[str]:
     (path.parent / "node_modules").symlink_to(ROOT / "web" / "node_modules")  # as `npm install` would have made it
     node = find_node()
     if node is None:
-        do_without("there is no Node.js here; `make test` installs it")
+        skip_or_fail("there is no Node.js here; `make test` installs it")
     return [str(node.program), str(path)]

@@ -377,7 +377,7 @@ def test_a_token_is_never_repeated_neither_by_an_answer_nor_in_the_log_nor_by_th
         raw(strict, f"GET /v1/inbox?token={token} HTTP/9.9\r\n\r\n".encode()),
         raw(strict, f"{token} / HTTP/1.1\r\n\r\n".encode()),
     ]
-    processes = [command_line(pid).encode() for pid in strict.process.family()]
+    processes = [command_line(pid).encode() for pid in strict.process.process_tree()]
     for secret in (head, payload, signature):
         assert all(secret.encode() not in one for one in (*said, *processes))
         assert secret not in strict.process.output()
@@ -393,7 +393,7 @@ def test_what_is_no_http_is_refused_like_any_bad_request(api: Api) -> None:
 
 
 def test_no_secret_stands_in_the_process_list(api: Api) -> None:
-    for pid in api.process.family():
+    for pid in api.process.process_tree():
         assert SECRET not in command_line(pid)
 
 

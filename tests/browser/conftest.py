@@ -13,7 +13,7 @@ from dev.install import find_chromium
 from dev.stack import Stack
 from tests.browser.support.own_page import OpenOwnPage, OwnPage, answer_with, element
 from tests.browser.support.pane import Pane
-from tests.support.needs import do_without
+from tests.support.needs import skip_or_fail
 from tests.support.people import Person
 from tests.support.stack import token_for
 
@@ -36,7 +36,7 @@ def launch_options() -> dict[str, Any]:
     """Options for the Chromium that BELFRY_CHROMIUM names, or this machine's."""
     program = os.environ.get("BELFRY_CHROMIUM") or find_chromium()
     if program is None:
-        do_without("there is no Chromium here; `make test` installs it, or BELFRY_CHROMIUM names one")
+        skip_or_fail("there is no Chromium here; `make test` installs it, or BELFRY_CHROMIUM names one")
     sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium's sandbox does not work as root
     return {"executable_path": program, "args": [*ARGUMENTS, *sandbox]}
 
@@ -46,7 +46,7 @@ def chromium() -> Iterator[Browser]:
     """The Chromium that the tests drive."""
     options = launch_options()
     if not (BUILT / "demo.js").exists():
-        do_without("the browser's side is not built; `make setup` does it")
+        skip_or_fail("the browser's side is not built; `make setup` does it")
     expect.set_options(timeout=EXPECT_TIMEOUT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**options)

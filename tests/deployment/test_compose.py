@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.postgresql import AS_IN_PRODUCTION
+from dev.postgresql import PRODUCTION_SETTINGS
 from dev.stack import ROOT, answers, procfile
 from settings import SettingsError, load_settings
 from tests.support import image, wait_for
@@ -82,7 +82,7 @@ def test_database_and_broker_are_made_with_what_the_processes_use(services: dict
 
 
 def test_the_database_is_set_up_as_the_one_that_is_measured(services: dict[str, Service]) -> None:
-    settings = [f"-c {name}={value}" for name, value in AS_IN_PRODUCTION.items()]
+    settings = [f"-c {name}={value}" for name, value in PRODUCTION_SETTINGS.items()]
     assert command_of(services["postgres"]) == " ".join(["postgres", *settings]).split()
 
 

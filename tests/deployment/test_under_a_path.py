@@ -13,7 +13,7 @@ from dev.install import find_node
 from dev.processes import wait_for
 from dev.stack import ROOT
 from tests.conftest import StartProcess
-from tests.support.needs import do_without
+from tests.support.needs import skip_or_fail
 from tests.support.stack import token_for
 from tests.support.under_a_path import PUSH_PATH, Site, under_a_path
 
@@ -111,7 +111,7 @@ def test_a_stock_client_takes_the_path_as_an_option(site: Site, transport: str) 
 def test_the_javascript_client_follows_an_inbox(site: Site, start_process: StartProcess) -> None:
     node = find_node()
     if node is None or not (ROOT / "web" / "dist" / "belfry-client.js").exists():
-        do_without("there is no Node.js here, or the browser's side is not built; `make test` does both")
+        skip_or_fail("there is no Node.js here, or the browser's side is not built; `make test` does both")
     script = Path(__file__).parents[1] / "web" / "javascript" / "inbox.mjs"
     process = start_process("inbox", node.program, script, f"{site.api}/", f"{site.push}/", token_for("julia"))
     wait_for(lambda: '"online"' in process.output(), 20, "the client to be online")

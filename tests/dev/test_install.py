@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dev import install
-from tests.support.needs import do_without
+from tests.support.needs import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,9 +19,9 @@ def nothing() -> None:
     return None
 
 
-THERE = install.Part("a shell", "dash", lambda: "/bin/sh")
-CAMERA = install.Part("a camera", "cheese", nothing)
-SCANNER = install.Part("a scanner", "sane", nothing)
+THERE = install.Dependency("a shell", "dash", lambda: "/bin/sh")
+CAMERA = install.Dependency("a camera", "cheese", nothing)
+SCANNER = install.Dependency("a scanner", "sane", nothing)
 
 
 def put_program(folder: Path, name: str, says: str) -> Path:
@@ -82,7 +82,7 @@ def test_apt_may_not_start_services_and_the_policy_is_gone_after(
 ) -> None:
     policy = tmp_path / "policy-rc.d"
     monkeypatch.setattr(install, "POLICY", policy)
-    with install.no_services_started():
+    with install.prevent_service_starts():
         assert subprocess.run([policy], check=False).returncode == 101
     assert not policy.exists()
 
@@ -91,7 +91,7 @@ def test_a_policy_that_the_machine_has_is_left_alone(tmp_path: Path, monkeypatch
     policy = put_program(tmp_path, "policy-rc.d", "its own")
     monkeypatch.setattr(install, "POLICY", policy)
     before = policy.read_text()
-    with install.no_services_started():
+    with install.prevent_service_starts():
         assert policy.read_text() == before
     assert policy.read_text() == before
 
@@ -108,7 +108,7 @@ def test_npm_runs_with_a_node_that_it_finds() -> None:
 def test_where_the_path_has_no_node_that_of_the_wheel_builds_the_browsers_side(tmp_path: Path) -> None:
     node = install.find_node()
     if node is None or not (ROOT / "web" / "node_modules" / "esbuild").exists():
-        do_without("the browser's packages are not in web/node_modules; `make setup` installs them")
+        skip_or_fail("the browser's packages are not in web/node_modules; `make setup` installs them")
     venv, web, path = tmp_path / "venv", tmp_path / "web", tmp_path / "bin"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     [packages] = venv.glob("lib/python*/site-packages")

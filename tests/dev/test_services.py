@@ -19,7 +19,7 @@ from redis.retry import Retry
 
 from dev.nginx import Nginx
 from dev.postgresql import PostgreSQL
-from dev.processes import PORTS, Process, StartFailed, living, port_is_free
+from dev.processes import PORTS, Process, StartFailed, alive, port_is_free
 from dev.processes import free_port as next_free_port
 from dev.rabbitmq import RabbitMQ
 from dev.redis import EmbeddedRedis, Redis
@@ -74,14 +74,14 @@ def test_rabbitmq_keeps_urls_and_durable_messages_over_a_restart(services_folder
         url = broker.add_vhost("shop")
         with Connection(url) as connection:
             connection.SimpleQueue("orders").put("order 41")
-        family = [*broker.family(), broker.epmd.pid]
+        pids = [*broker.process_tree(), broker.epmd.pid]
         broker.stop()
-        assert_ended(family)
+        assert_ended(pids)
         broker.start()
         with Connection(url) as connection:
             assert connection.SimpleQueue("orders").get(timeout=5).payload == "order 41"
-        family = [*broker.family(), broker.epmd.pid]
-    assert_ended(family)
+        pids = [*broker.process_tree(), broker.epmd.pid]
+    assert_ended(pids)
 
 
 def test_a_redis_database_is_empty_and_carries_values(redis_url: str) -> None:
@@ -120,8 +120,8 @@ def test_the_embedded_broker_carries_a_message_and_leaves_nothing(tmp_path: Path
             queue.put("order 41")
             assert queue.get(timeout=5).payload == "order 41"
         assert broker.folder.stat().st_mode & 0o777 == 0o700
-        family = broker.family()
-    assert_ended(family)
+        pids = broker.process_tree()
+    assert_ended(pids)
     assert not broker.folder.exists()
 
 
@@ -138,8 +138,8 @@ def test_nginx_serves_a_given_configuration(tmp_path: Path) -> None:
     site = f"events {{}}\nhttp {{ server {{ listen 127.0.0.1:{port}; location / {{ return 200 'bells'; }} }} }}\n"
     with Nginx(tmp_path / "nginx", site, port) as server:
         assert urlopen(f"http://127.0.0.1:{port}/").read() == b"bells"
-        family = server.family()
-    assert_ended(family)
+        pids = server.process_tree()
+    assert_ended(pids)
 
 
 def test_what_fails_to_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_second_server_in_the_same_folder_is_refused_and_the_first_lives(tmp_p
 
 def test_what_never_gets_ready_is_ended_with_its_children(tmp_path: Path) -> None:
     script = "sleep 60 & echo started; wait"
-    slow = Process("slow", ["sh", "-c", script], tmp_path / "log", ready=lambda: False, patience=0.2)
+    slow = Process("slow", ["sh", "-c", script], tmp_path / "log", ready=lambda: False, startup_timeout=0.2)
     with pytest.raises(StartFailed, match=r"waited 0.2 s(.|\n)*started"):
         slow.start()
     assert_ended([slow.pid])
@@ -168,17 +168,17 @@ def test_children_that_ignore_the_stop_are_ended(tmp_path: Path) -> None:
     script = "(trap '' TERM; sleep 60) & echo up; wait"
     parent = Process("parent", ["sh", "-c", script], tmp_path / "log", ready=lambda: "up" in parent.output())
     with parent:
-        wait_for(lambda: len(parent.family()) > 1, what="the child")
-        family = parent.family()
-    assert_ended(family)
+        wait_for(lambda: len(parent.process_tree()) > 1, what="the child")
+        pids = parent.process_tree()
+    assert_ended(pids)
 
 
 def test_a_zombie_does_not_count_as_running() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
-        assert living([process.pid]) == [process.pid]
+        assert alive([process.pid]) == [process.pid]
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is not reaped yet
-        assert living([process.pid]) == []
+        assert alive([process.pid]) == []
 
 
 def test_waiting_says_what_it_waited_for() -> None:
@@ -227,11 +227,11 @@ def test_ctrl_c_in_the_midst_of_starting_leaves_nothing(temporary: Path) -> None
 
 def assert_ended(pids: list[int]) -> None:
     assert pids
-    assert living(pids) == []
+    assert alive(pids) == []
 
 
 def processes_that_mention(folder: Path) -> list[str]:
-    """Command lines of living processes that have this folder in their arguments or their environment."""
+    """Command lines of alive processes that have this folder in their arguments or their environment."""
     found = []
     for process in psutil.process_iter(["cmdline", "environ"]):
         arguments, environ = process.info["cmdline"] or [], process.info["environ"] or {}

@@ -15,9 +15,9 @@ import psutil
 import pytest
 import requests
 
+from dev.embedded import EXPORTED
 from dev.processes import Process, command_line, wait_for
 from dev.stack import ROOT, command_environment
-from dev.up import TOLD
 from tests.conftest import StartProcess
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def tokens(process: Process) -> dict[str, str]:
 
 def interrupt(process: Process) -> list[int]:
     """Ctrl-C; answers who was running, once the supervisor has ended."""
-    family = process.family()
+    family = process.process_tree()
     assert len(family) > 5
     assert process.stop(grace=30) == 0
     return family
@@ -80,7 +80,7 @@ def test_a_process_that_dies_is_started_again(
     ports = {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())}
     process = up(start_process, tmp_path / "var", ports)
     push = f"http://127.0.0.1:{ports['PUSH_PORT']}/healthz"
-    [pid] = [pid for pid in process.family() if "-m push" in command_line(pid)]
+    [pid] = [pid for pid in process.process_tree() if "-m push" in command_line(pid)]
     subprocess.run(["kill", "-9", str(pid)], check=True)
     wait_for(lambda: "push runs again" in process.output(), PATIENCE, "push to be started again")
     assert requests.get(push, timeout=5).ok
@@ -140,7 +140,7 @@ def test_a_broker_that_dies_is_started_again(
 ) -> None:
     ports = {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())}
     process = up(start_process, tmp_path / "var", ports)
-    [pid] = [pid for pid in process.family() if "redis-server" in command_line(pid)]
+    [pid] = [pid for pid in process.process_tree() if "redis-server" in command_line(pid)]
     subprocess.run(["kill", "-9", str(pid)], check=True)
     wait_for(lambda: "Redis (embedded) runs again" in process.output(), PATIENCE, "the broker to be started again")
     interrupt(process)
@@ -150,7 +150,7 @@ def test_whoever_ends_it_twice_in_a_moment_leaves_nothing_running(
     start_process: StartProcess, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     process = up(start_process, tmp_path / "var", {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())})
-    family = process.family()
+    family = process.process_tree()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP) * 50:  # at whatever it is doing
         with suppress(ProcessLookupError):
             os.kill(process.pid, number)
@@ -165,7 +165,7 @@ def test_other_commands_find_the_system_that_runs_by_its_environment_file(
     folder = tmp_path / "var"
     process = up(start_process, folder, {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())})
     commands = f"set -a; . {folder}/up.env; set +a; python -m cli parked list && celery -A workers inspect ping"
-    found = {name: value for name, value in command_environment({}).items() if name not in TOLD}
+    found = {name: value for name, value in command_environment({}).items() if name not in EXPORTED}
     done = subprocess.run(
         ["sh", "-c", commands],
         env=found,

@@ -92,7 +92,7 @@ class House:
 
     def memory(self) -> dict[str, int]:
         """The memory of each process in bytes, its children included."""
-        return {name: sum(map(_resident, process.family())) for name, process in self.stack.processes.items()}
+        return {name: sum(map(_resident, process.process_tree())) for name, process in self.stack.processes.items()}
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def child_of_a_worker_killed_in_its_work(house: House, crowd: Crowd) -> Iterator
     with house.without("beat"), house.instead("worker", "--pool=processes", "--concurrency=2") as worker:
         with held_up(house, crowd) as id_:
             yield
-            for child in worker.family()[1:]:
+            for child in worker.process_tree()[1:]:
                 os.kill(child, signal.SIGKILL)
         _demand_that_it_is_given_back(house, id_)
 

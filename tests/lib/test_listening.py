@@ -14,7 +14,7 @@ from dev.processes import Process, free_port
 from lib.listening import explain
 from tests.api.running import NO_BROKER, ROOT, environment_for
 from tests.push.support import push_environ
-from tests.support.needs import do_without
+from tests.support.needs import skip_or_fail
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def ipv6() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
-        do_without("this machine has no IPv6 loopback address")
+        skip_or_fail("this machine has no IPv6 loopback address")
 
 
 def told(server: str, host: str, folder: Path) -> tuple[list[str], dict[str, str], int]:
@@ -50,7 +50,9 @@ def told(server: str, host: str, folder: Path) -> tuple[list[str], dict[str, str
 @pytest.mark.parametrize("host", REACHED)
 def test_a_server_is_reached_by_the_families_of_its_host(server: str, host: str, tmp_path: Path) -> None:
     command, env, port = told(server, host, tmp_path)
-    process = Process(server, command, tmp_path / "log", env=env, cwd=ROOT, ready=lambda: reached(port), patience=60)
+    process = Process(
+        server, command, tmp_path / "log", env=env, cwd=ROOT, ready=lambda: reached(port), startup_timeout=60
+    )
     with process:
         assert reached(port) == REACHED[host]
 

@@ -87,7 +87,7 @@ def push_process(
     env = {**push_environ(secret, broker_url, port), **(settings or {})}
     command = [sys.executable, "-m", "push"]
     return PushProcess(
-        Process("push", command, log, env=env, ready=lambda: answers(port, ready), patience=90),
+        Process("push", command, log, env=env, ready=lambda: answers(port, ready), startup_timeout=90),
         port,
         secret,
         broker_url,

@@ -6,7 +6,7 @@ from typing import NoReturn
 import pytest
 
 
-def do_without(reason: str) -> NoReturn:
+def skip_or_fail(reason: str) -> NoReturn:
     """End this test, because something it needs is not on this machine."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)

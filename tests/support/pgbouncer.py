@@ -7,7 +7,7 @@ from pathlib import Path
 from dev.install import find_pgbouncer
 from dev.postgresql import PostgreSQL
 from dev.processes import Process, free_port
-from tests.support.needs import do_without
+from tests.support.needs import skip_or_fail
 
 CONFIGURATION = """
 [databases]
@@ -33,7 +33,7 @@ class PgBouncer(Process):
     def __init__(self, folder: Path, server: PostgreSQL, mode: str, *, pool_size: int = 20, more: str = "") -> None:
         program = find_pgbouncer()
         if program is None:
-            do_without("pgbouncer is not installed; run: python -m dev.install")
+            skip_or_fail("pgbouncer is not installed; run: python -m dev.install")
         folder.mkdir(parents=True, exist_ok=True)
         port = free_port()
         file = folder / "pgbouncer.ini"

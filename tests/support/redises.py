@@ -11,7 +11,7 @@ import redis
 
 from dev.install import find_redis
 from dev.processes import Process, free_port, wait_for
-from tests.support.needs import do_without
+from tests.support.needs import skip_or_fail
 
 MASTER = "belfry"
 PASSWORD = "of-the-servers"
@@ -51,7 +51,7 @@ def _openssl(arguments: str) -> None:
     try:
         subprocess.run(["openssl", *arguments.split()], check=True, capture_output=True)
     except FileNotFoundError:
-        do_without("there is no openssl on the PATH")
+        skip_or_fail("there is no openssl on the PATH")
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def tls_redis(folder: Path, certificates: Certificates) -> Iterator[int]:
 def _redis(folder: Path, name: str, port: int, *options: str | Path) -> Iterator[Process]:
     server = find_redis()
     if server is None:
-        do_without("there is no redis-server on the PATH")
+        skip_or_fail("there is no redis-server on the PATH")
     own = folder / name
     own.mkdir()
     command = [server, *options, "--bind", "127.0.0.1", "--dir", own, "--save", ""]

@@ -11,7 +11,7 @@ from dev.redis import EmbeddedRedis
 from dev.services import temporary_folder
 from dev.stack import Stack
 from tests.support.documents import OPERATIONS, block
-from tests.support.needs import do_without
+from tests.support.needs import skip_or_fail
 from tests.support.stack import start_stack
 
 API_PATH, PUSH_PATH = "/belfry", "/live"
@@ -45,7 +45,7 @@ class Site:
 @contextmanager
 def under_a_path() -> Iterator[Site]:
     if find_nginx() is None:
-        do_without("there is no nginx here; `make test` installs it")
+        skip_or_fail("there is no nginx here; `make test` installs it")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     told = {"PUBLIC_PUSH_URL": url + PUSH_PATH, "PUBLIC_API_URL": url + API_PATH}

@@ -16,7 +16,7 @@ from dev.processes import Process
 from dev.stack import ROOT, Stack
 from tests.conftest import StartProcess
 from tests.support import wait_for
-from tests.support.needs import do_without
+from tests.support.needs import skip_or_fail
 from tests.support.stack import token_for
 
 SCRIPTS = Path(__file__).parent / "javascript"
@@ -52,11 +52,11 @@ def run_script(start_process: StartProcess) -> RunScript:
     """Starts a script of tests/web/javascript. It ends with the test."""
     node = find_node()
     if node is None:
-        do_without("there is no Node.js here; `make test` installs it")
+        skip_or_fail("there is no Node.js here; `make test` installs it")
     if not (ROOT / "web" / "node_modules" / "socket.io-client").exists():
-        do_without("socket.io-client is not in web/node_modules; `make setup` installs it")
+        skip_or_fail("socket.io-client is not in web/node_modules; `make setup` installs it")
     if not (ROOT / "web" / "dist" / "belfry-client.js").exists():
-        do_without("the browser's side is not built; `make setup` does it")
+        skip_or_fail("the browser's side is not built; `make setup` does it")
     return lambda name, *arguments: Script(start_process(name, node.program, SCRIPTS / f"{name}.mjs", *arguments))
 
 

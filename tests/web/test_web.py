@@ -11,7 +11,7 @@ import pytest
 from dev.install import find_node
 from dev.stack import ROOT
 from tests.support.documents import CLIENTS, block
-from tests.support.needs import do_without
+from tests.support.needs import skip_or_fail
 
 WEB = ROOT / "web"
 CLIENT_MAX_BYTES = 25_000  # gzipped, with socket.io-client
@@ -24,7 +24,7 @@ declare function draw(items: readonly { title: string }[], unread: number, statu
 def run_npm(*arguments: str) -> subprocess.CompletedProcess[str]:
     node = find_node()
     if node is None or not (WEB / "node_modules" / "vitest").exists():
-        do_without("the browser's packages are not in web/node_modules; `make test` installs them")
+        skip_or_fail("the browser's packages are not in web/node_modules; `make test` installs them")
     environ = {**os.environ, "PATH": f"{node.program.parent}:{os.environ.get('PATH', os.defpath)}", "NO_COLOR": "1"}
     command = [*node.npm, "run", "--silent", "--prefix", str(WEB), *arguments]
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=170)
@@ -38,7 +38,7 @@ def test_the_unit_tests_of_the_browsers_side_pass() -> None:
 def test_the_client_library_is_small() -> None:
     script = WEB / "dist" / "belfry-client.js"
     if not script.exists():
-        do_without("the browser's side is not built; `make setup` does it")
+        skip_or_fail("the browser's side is not built; `make setup` does it")
     assert len(gzip.compress(script.read_bytes())) < CLIENT_MAX_BYTES
 
 
@@ -56,7 +56,7 @@ def test_a_strict_typescript_consumer_is_told_what_fits_and_what_does_not(
 ) -> None:
     node = find_node()
     if node is None or not (WEB / "dist" / "types").exists():
-        do_without("the browser's side is not built; `make setup` does it")
+        skip_or_fail("the browser's side is not built; `make setup` does it")
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules" / "belfry-web").symlink_to(WEB)  # as `npm install ../belfry/web` does
     (tmp_path / "package.json").write_text('{"type": "module"}')

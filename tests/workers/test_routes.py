@@ -80,7 +80,7 @@ def test_what_a_broker_forgets_while_all_processes_run_keeps_nothing_from_being_
             with redis.Redis.from_url(url) as connection:
                 connection.flushdb()
         else:
-            RabbitMQ(Path(demand_service("BELFRY_RABBITMQ_FOLDER"))).forget(vhost(url))
+            RabbitMQ(Path(demand_service("BELFRY_RABBITMQ_FOLDER"))).delete_queues_and_exchanges(vhost(url))
         alice.message("bob", "after")
         screen.expect_item(body="after")
         assert "relayed deliver=1" not in running["worker"].output()  # it came by its own task
@@ -91,10 +91,10 @@ def test_a_task_whose_queue_was_deleted_gets_a_new_one(rabbitmq: RabbitMQ, rabbi
     enqueuer, celery = Enqueuer(rabbitmq_url), make_celery(rabbitmq_url)
     assert enqueuer.announce("bob", [1])
     celery.send_task(DELIVER, args=[[]])
-    rabbitmq.forget(vhost(rabbitmq_url))
+    rabbitmq.delete_queues_and_exchanges(vhost(rabbitmq_url))
     assert enqueuer.announce("bob", [2])
     assert waiting(rabbitmq_url) == 1
-    rabbitmq.forget(vhost(rabbitmq_url))
+    rabbitmq.delete_queues_and_exchanges(vhost(rabbitmq_url))
     for sent in (1, 2):  # the second by the connection that was made anew
         celery.send_task(DELIVER, args=[[]])
         assert waiting(rabbitmq_url) == sent
@@ -110,7 +110,7 @@ def test_a_task_that_no_queue_takes_is_an_error(
         f'set_permissions(<<"{USER}">>, <<"{vhost(rabbitmq_url)}">>, <<"^$">>, <<".*">>, <<".*">>, <<"x">>)'
     )
     rabbitmq.evaluate(f"rabbit_auth_backend_internal:{nobody_may_declare}")
-    rabbitmq.forget(vhost(rabbitmq_url))
+    rabbitmq.delete_queues_and_exchanges(vhost(rabbitmq_url))
     assert not enqueuer.announce("bob", [2])
     assert any(record.levelname == "ERROR" and "no_route" in record.message for record in caplog.records)
     with pytest.raises(NoRoute):

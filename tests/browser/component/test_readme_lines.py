@@ -12,7 +12,7 @@ from dev.stack import ROOT, Stack
 from tests.browser.conftest import OpenBrowser
 from tests.browser.support.own_page import answer_with
 from tests.support.documents import CLIENTS, README, snippet
-from tests.support.needs import do_without
+from tests.support.needs import skip_or_fail
 from tests.support.people import Person
 from tests.support.stack import token_for
 
@@ -47,7 +47,7 @@ def test_the_component_for_a_framework_works_as_pasted(
 def bundle(language: str, source: Path) -> str:
     node = find_node()
     if node is None or not (ROOT / "web" / "node_modules" / "vue").exists():
-        do_without("the browser's packages are not in web/node_modules; `make test` installs them")
+        skip_or_fail("the browser's packages are not in web/node_modules; `make test` installs them")
     command = [str(node.program), str(ROOT / "tests" / "web" / "javascript" / "bundle.mjs"), language, str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

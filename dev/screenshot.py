@@ -1,4 +1,4 @@
-"""`make picture`: takes the README's picture of the demo page, from a system that runs for it alone."""
+"""`make screenshot`: take the README's screenshot of the demo page, on a separate system."""
 
 import os
 import sys
@@ -10,39 +10,39 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from auth.tokens import issue
 from client.inbox import Inbox
-from dev.embedded import embedded
+from dev.embedded import EXPORTED, embedded
 from dev.install import find_chromium
 from dev.processes import free_port
 from dev.stack import ROOT, Stack
 
-PICTURE = ROOT / "docs" / "demo.png"
+SCREENSHOT = ROOT / "docs" / "demo.png"
 SIZE_MAX = 200_000  # bytes
 PEOPLE = ("alice", "bob", "carol")
 TOKEN_SECONDS = 600
-PATIENCE = 30_000  # milliseconds
+TIMEOUT = 30_000  # milliseconds
 
 
 def main() -> int:
     ports = {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())}
-    own = dict.fromkeys(("DATABASE_URL", "BROKER_URL", "JWT_SECRET", "JWT_JWKS_URL", "JWT_AUDIENCE", "JWT_ISSUER"), "")
-    with ExitStack() as open_:
-        folder = Path(open_.enter_context(tempfile.TemporaryDirectory(prefix="belfry-picture-")))
-        found = open_.enter_context(embedded(folder, ports | own))
-        stack = open_.enter_context(Stack(folder, found.environ))
-        playwright = open_.enter_context(sync_playwright())
+    unset = dict.fromkeys(EXPORTED, "")
+    with ExitStack() as contexts:
+        folder = Path(contexts.enter_context(tempfile.TemporaryDirectory(prefix="belfry-screenshot-")))
+        services = contexts.enter_context(embedded(folder, ports | unset))
+        stack = contexts.enter_context(Stack(folder, services.environ))
+        playwright = contexts.enter_context(sync_playwright())
         sandbox = [] if os.geteuid() else ["--no-sandbox"]
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--disable-gpu", *sandbox])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(PATIENCE)
-        PICTURE.parent.mkdir(exist_ok=True)
-        take(page, stack)
+        page.set_default_timeout(TIMEOUT)
+        SCREENSHOT.parent.mkdir(exist_ok=True)
+        take_screenshot(page, stack)
         browser.close()
-    size = PICTURE.stat().st_size
-    print(f"{PICTURE.relative_to(ROOT)}: {size:,} bytes")
+    size = SCREENSHOT.stat().st_size
+    print(f"{SCREENSHOT.relative_to(ROOT)}: {size:,} bytes")
     return 0 if size < SIZE_MAX else 1
 
 
-def take(page: Page, stack: Stack) -> None:
+def take_screenshot(page: Page, stack: Stack) -> None:
     tokens = {name: issue(stack.environ["JWT_SECRET"], name, ["inbox", "notify"], TOKEN_SECONDS) for name in PEOPLE}
     people = {name: Inbox(stack.api_url, stack.push_url, token) for name, token in tokens.items()}
     login = {
@@ -53,12 +53,12 @@ def take(page: Page, stack: Stack) -> None:
     }
     people["carol"].request("POST", "/v1/notifications", login)
     page.goto(f"{stack.api_url}/#" + "&".join(f"{name}={token}" for name, token in tokens.items()))
-    expect(page.get_by_role("article")).to_have_count(3, timeout=PATIENCE)
+    expect(page.get_by_role("article")).to_have_count(3, timeout=TIMEOUT)
     people["carol"].request("POST", "/v1/follows", {"target": "alice"})
     people["bob"].request("POST", "/v1/messages", {"to": "carol", "text": "The draft is ready. Have a look?"})
     order = {"recipients": ["alice"], "kind": "order.shipped", "title": "Order 41 is on its way", "url": "/orders/41"}
     people["bob"].request("POST", "/v1/notifications", order)
-    expect(page.get_by_role("article")).to_have_count(6, timeout=PATIENCE)
+    expect(page.get_by_role("article")).to_have_count(6, timeout=TIMEOUT)
     written = (("bob", "Are you coming on Thursday?"), ("carol", "Thank you for following!"))
     for count, (to, text) in enumerate(written, start=1):
         alice = page.locator(".pane").first
@@ -66,10 +66,10 @@ def take(page: Page, stack: Stack) -> None:
         alice.get_by_label("Message", exact=True).fill(text)
         alice.get_by_label("Message", exact=True).press("Enter")
         expect(page.locator(".timeline")).to_have_count(count)
-        expect(page.locator(".timeline").first.locator("[data-reached]")).to_have_count(4, timeout=PATIENCE)
+        expect(page.locator(".timeline").first.locator("[data-reached]")).to_have_count(4, timeout=TIMEOUT)
     page.mouse.click(5, 5)
-    expect(page.locator(".toast")).to_have_count(0, timeout=PATIENCE)  # they come up over the inboxes, and go
-    page.screenshot(path=PICTURE)
+    expect(page.locator(".toast")).to_have_count(0, timeout=TIMEOUT)  # they cover the inboxes until they close
+    page.screenshot(path=SCREENSHOT)
 
 
 if __name__ == "__main__":
