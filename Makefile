@@ -12,7 +12,7 @@ WEB_SOURCES := web/build.mjs web/tsconfig.json web/tsconfig.types.json $(wildcar
 .PHONY: help setup services lint test test-quick test-browser faults soak bench bench-quick bench-read up demo token screenshot lock clean tools
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: .venv/.embedded web/dist/.built ## Create .venv for `make up`, and build the browser's side
 

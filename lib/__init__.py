@@ -1,1 +1,1 @@
-"""The few mechanisms that belong to no room: forms of settings, and what several rooms share."""
+"""Mechanisms that several packages share: the parsing of settings, group commit, circuit breaker, failpoints."""

@@ -1,10 +1,10 @@
-"""The form of BROKER_URL and RATE_LIMIT_REDIS_URL: read here, once for Celery, announcer, push server and rate limits.
+"""Parse BROKER_URL and RATE_LIMIT_REDIS_URL for Celery, the announcer, the push server and the rate limits.
 
     amqp://user:password@host:5672/vhost        amqps:// for TLS; nodes of one cluster separated by ";"
     redis://:password@host:6379/0               rediss:// for TLS; redis+socket:///path for a Unix socket
     sentinel://:password@host1:26379;sentinel://host2:26379/0?master_name=belfry
 
-Where there is TLS the server's certificate and name are verified, unless the URL says `ssl_cert_reqs=none`.
+With TLS, the server's certificate and host name are verified, unless the URL has `ssl_cert_reqs=none`.
 """
 
 import ssl
@@ -36,12 +36,12 @@ CHOICES = {"ssl_cert_reqs": ("required", "none"), "ssl_check_hostname": ("true",
 
 
 class InvalidBrokerUrl(InvalidSetting):
-    """The URL cannot be used. The message says why and what to set, and repeats nothing that may be a password."""
+    """The URL cannot be used. The message says what to set, and repeats nothing that may be a password."""
 
 
 @dataclass(frozen=True)
 class BrokerUrl:
-    """A broker as kombu takes it: `kombu.Connection(url, ssl=tls, transport_options=…)`."""
+    """A broker in the form that kombu accepts: `kombu.Connection(url, ssl=tls, transport_options=…)`."""
 
     scheme: str
     hosts: tuple[SplitResult, ...]
@@ -53,7 +53,7 @@ class BrokerUrl:
 
     @property
     def url(self) -> str:
-        """All hosts, without the options that kombu takes elsewhere."""
+        """All hosts, without the options, which kombu takes as `ssl` and `transport_options`."""
         if self.scheme == "redis+socket":
             return f"{_plain(self.hosts[0])}?virtual_host={self.database}"
         if self.scheme != "sentinel":
@@ -70,26 +70,26 @@ class BrokerUrl:
 
     @property
     def transport_options(self) -> dict[str, Any]:
-        """What kombu wants to know beside the URL."""
+        """Kombu's `transport_options`."""
         if self.scheme != "sentinel":
             return {}
         return {"master_name": self.options["master_name"], "sentinel_kwargs": self.sentinel_options}
 
     @property
     def sentinel_options(self) -> dict[str, Any]:
-        """How redis-py connects to the Sentinels themselves."""
+        """The options with which redis-py connects to the Sentinels."""
         password = self.options.get("sentinel_password")
         tls = {"ssl": True, **self.redis_tls()} if self.tls else {}
         return {**({"password": password} if password else {}), **tls}
 
     @property
     def redis_url(self) -> str:
-        """One Redis in redis-py's form, without options."""
+        """The URL of one Redis as redis-py writes it, without options."""
         return _plain(self.hosts[0]).replace("redis+socket://", "unix://", 1)
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """Of the Sentinels."""
+        """The hosts and ports of the Sentinels."""
         return [(host.hostname or "", host.port or SENTINEL_PORT) for host in self.hosts]
 
     @property
@@ -108,14 +108,14 @@ class BrokerUrl:
         return int(number.strip("/") or 0)
 
     def redis_tls(self) -> dict[str, Any]:
-        """TLS in redis-py's words, with which kombu's Redis transport agrees."""
+        """TLS options of redis-py, which kombu's Redis transport accepts too."""
         files = {name: self.options[name] for name in TLS_OPTIONS[:3] if name in self.options}
         return {"ssl_cert_reqs": self._verification, "ssl_check_hostname": self._checks_name, **files}
 
     def _amqp_tls(self) -> dict[str, Any]:
         files = {name.removeprefix("ssl_"): self.options[name] for name in TLS_OPTIONS[:3] if name in self.options}
         verification = ssl.CERT_REQUIRED if self._verification == "required" else ssl.CERT_NONE
-        name = {"server_hostname": None} if self._checks_name else {}  # None: that of the host it connects to
+        name = {"server_hostname": None} if self._checks_name else {}  # None: the host that it connects to
         return {"cert_reqs": verification, **name, **files}
 
     @property
@@ -128,13 +128,13 @@ class BrokerUrl:
 
     @property
     def _credentials(self) -> str:
-        """Of Redis, not of the Sentinels: the first URL that has them speaks for all."""
+        """User and password of Redis, not of the Sentinels, from the first URL that has them."""
         named = (host.netloc.rpartition("@") for host in self.hosts)
         return next((f"{credentials}@" for credentials, at, _ in named if at), "")
 
 
 def check_broker_url(text: str) -> str:
-    """The URL of a broker as it is. Raises `InvalidBrokerUrl`."""
+    """Return the URL of a broker unchanged. Raises `InvalidBrokerUrl`."""
     if not text:
         raise InvalidBrokerUrl(f"is not set; set a URL that begins with one of {_listed(SCHEMES)}")
     parse_broker_url(text)
@@ -142,22 +142,22 @@ def check_broker_url(text: str) -> str:
 
 
 def check_redis_url(text: str) -> str:
-    """The URL of a Redis as it is. Raises `InvalidBrokerUrl`."""
+    """Return the URL of a Redis unchanged. Raises `InvalidBrokerUrl`."""
     parse_broker_url(text, REDIS_SCHEMES)
     return text
 
 
 def parse_broker_url(text: str, schemes: tuple[str, ...] = SCHEMES) -> BrokerUrl:
-    """Read a URL, or several separated by semicolons. Raises `InvalidBrokerUrl`."""
+    """Parse a URL, or several separated by semicolons. Raises `InvalidBrokerUrl`."""
     hosts = tuple(_split(part.strip(), schemes) for part in text.split(SEPARATOR))
     scheme = hosts[0].scheme
     if any(host.scheme != scheme for host in hosts):
         raise InvalidBrokerUrl("names several brokers with different schemes; set URLs of one scheme")
     if len(hosts) > 1 and scheme in ("redis", "rediss", "redis+socket"):
-        # One process would put tasks into the first, and another wait for them at the second.
+        # One process would send tasks to the first while another waits for them at the second.
         raise InvalidBrokerUrl("names several Redis servers, which do not share their queues; set sentinel:// URLs")
     url = BrokerUrl(scheme, hosts, _options(scheme, hosts))
-    _demand_database(url)
+    _check_database(url)
     return url
 
 
@@ -179,7 +179,7 @@ def _listed(schemes: tuple[str, ...]) -> str:
 
 
 def _options(scheme: str, hosts: tuple[SplitResult, ...]) -> dict[str, str]:
-    """The options of all URLs together: they hold for every host."""
+    """The options of all URLs together; they apply to every host."""
     options: dict[str, str] = {}
     for name, text in (pair for host in hosts for pair in parse_qsl(host.query, keep_blank_values=True)):
         if name not in OPTIONS[scheme]:
@@ -200,7 +200,7 @@ def _unknown_option(scheme: str) -> InvalidBrokerUrl:
     return InvalidBrokerUrl(f"has an option that {scheme}:// does not take; set only: {', '.join(OPTIONS[scheme])}")
 
 
-def _demand_database(url: BrokerUrl) -> None:
+def _check_database(url: BrokerUrl) -> None:
     try:
         if not url.is_amqp and (url.scheme != "redis+socket" or "virtual_host" in url.options):
             _ = url.database
@@ -209,7 +209,7 @@ def _demand_database(url: BrokerUrl) -> None:
 
 
 def _plain(host: SplitResult) -> str:
-    """The URL without options; `geturl()` loses the slashes where there is no host."""
+    """The URL without options. `geturl()` would lose the slashes if there is no host."""
     return f"{host.scheme}://{host.netloc}{host.path}"
 
 

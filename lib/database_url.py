@@ -1,4 +1,4 @@
-"""DATABASE_URL: the forms it may have, and what libpq is given for it."""
+"""Parse DATABASE_URL into the parameters of libpq."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ CHOICES = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     "target_session_attrs": ("any", "read-write", "primary"),
 }
-OF_STANDBYS = ("read-only", "standby", "prefer-standby")  # values of target_session_attrs
+STANDBY_CHOICES = ("read-only", "standby", "prefer-standby")  # values of target_session_attrs
 STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 WORD = re.compile(r"(?:\\.|[^\s\\])+", re.DOTALL)  # PostgreSQL splits `options` at spaces; a backslash escapes one
 SETTING = re.compile(r"(?:-c|--)([A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
@@ -22,14 +22,14 @@ ENCODE = "in user and password, percent-encode what is not a letter, a digit or 
 
 
 class InvalidDatabaseUrl(InvalidSetting):
-    """The URL cannot be used. The message says why and what to set; it never repeats the URL, which has a password."""
+    """The URL cannot be used. The message says what to set, and never repeats the URL, which has a password."""
 
 
 @dataclass(frozen=True)
 class PostgresqlUrl:
-    """`parameters` are libpq's; `settings` are the server's, from `-c name=value` in the URL's `options`.
+    """`parameters` are those of libpq. `settings` are server settings, from `-c name=value` in the URL's `options`.
 
-    The settings are kept apart because poolers refuse or drop `options` when a connection starts.
+    They are separate because poolers reject or drop `options` when a connection starts.
     """
 
     parameters: dict[str, str]
@@ -37,7 +37,7 @@ class PostgresqlUrl:
 
 
 def normalize_database_url(url: str) -> str:
-    """The URL with the scheme that SQLAlchemy reads. Raises `InvalidDatabaseUrl`."""
+    """The URL with the scheme that SQLAlchemy expects. Raises `InvalidDatabaseUrl`."""
     scheme, _, rest = url.partition("://")
     if is_postgresql(url):
         parse_postgresql(url)
@@ -45,7 +45,7 @@ def normalize_database_url(url: str) -> str:
     allowed = ", ".join(f"{one}://" for one in (*POSTGRESQL_SCHEMES, "sqlite"))
     if not url:
         raise InvalidDatabaseUrl(f"is not set; set a URL that begins with one of {allowed}")
-    if scheme != "sqlite" or not rest.strip("/") or ":memory:" in rest:  # of which each process would have its own
+    if scheme != "sqlite" or not rest.strip("/") or ":memory:" in rest:  # each process would have its own
         raise InvalidDatabaseUrl(f"is not a usable URL; set one that begins with one of {allowed} and names a place")
     return url
 
@@ -63,7 +63,7 @@ def parse_postgresql(url: str) -> PostgresqlUrl:
     for name, allowed in CHOICES.items():
         value = parameters.get(name, allowed[0])
         if value not in allowed:
-            problem = "asks for a standby, and Belfry writes" if value in OF_STANDBYS else "is unknown"
+            problem = "asks for a standby, and Belfry writes" if value in STANDBY_CHOICES else "is unknown"
             raise _unusable(f"its {name} {problem}; set one of {', '.join(allowed)}")
     rest, settings = _split_options(parameters.pop("options", ""))
     return PostgresqlUrl(parameters | ({"options": rest} if rest else {}), settings)
@@ -72,7 +72,7 @@ def parse_postgresql(url: str) -> PostgresqlUrl:
 def _parameters(rest: str) -> dict[str, str]:
     try:
         found = conninfo_to_dict(f"postgresql://{STRAY_PERCENT.sub('%25', rest)}")
-    except psycopg.Error as error:  # its message may repeat the password, and so may its context
+    except psycopg.Error as error:  # its message and its context may hold the password
         unknown = "@" not in rest.partition("?")[2] and re.search(r'query parameter: "(\w+)"', str(error))
         reason = f"libpq has no parameter {unknown[1]!r}; set only those that it has" if unknown else _malformed()
     else:
@@ -100,7 +100,7 @@ def _is_port(text: str) -> bool:
 
 
 def _split_options(options: str) -> tuple[str, dict[str, str]]:
-    """What must be sent as `options` at the start of a connection, and the settings that need not be."""
+    """The `options` that must be sent when a connection starts, and the settings that can be set later."""
     rest, settings = [], {}
     words = WORD.findall(re.sub(r"(^|\s)-c\s+", r"\1-c", options))
     for word in words:

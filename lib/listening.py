@@ -1,4 +1,4 @@
-"""The socket that a server listens on, the same for the API and for the push server."""
+"""The listening socket of the API and of the push server."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
 
 
 def explain(error: OSError, host: str, port: int, variable: str) -> str:
-    """Why the server cannot listen, and which setting to change."""
+    """The reason why the server cannot listen, and the setting to change."""
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else type(error).__name__
     advice = f"Set {variable} to a free port."
     if isinstance(error, socket.gaierror):

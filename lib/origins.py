@@ -1,4 +1,4 @@
-"""Origins in the form in which browsers send them, so that a listed origin and the header `Origin` can be compared."""
+"""Origins as browsers serialize them, so that a configured origin can be compared with the header `Origin`."""
 
 import ipaddress
 import re
@@ -16,11 +16,11 @@ _HOST = re.compile(r"[a-z0-9_~-]+(\.[a-z0-9_~-]+)*\.?")
 
 
 class InvalidOrigin(ValueError):
-    """This text is not an origin. The message completes "…, which" and never repeats a password."""
+    """The text is not an origin. The message continues a sentence after "…, which" and never repeats a password."""
 
 
 def parse_origins(text: str) -> tuple[str, ...]:
-    """Origins from a list separated by commas, each in a browser's form. Raises `InvalidSetting`."""
+    """Parse a list of origins separated by commas. Raises `InvalidSetting`."""
     origins, problems = [], []
     for part in filter(None, (part.strip().rstrip("/") for part in text.split(","))):
         try:
@@ -74,10 +74,10 @@ def authority(parts: SplitResult) -> str:
 
 
 def names_host(origin: str, host: str) -> bool:
-    """Whether the header `Origin` names the same place as the header `Host`; either may write the default port."""
-    scheme, _, place = origin.lower().partition("://")
+    """Whether the headers `Origin` and `Host` name the same host and port; either may include the default port."""
+    scheme, _, address = origin.lower().partition("://")
     default = f":{DEFAULT_PORTS.get(scheme)}"
-    return bool(place) and place.removesuffix(default) == host.lower().removesuffix(default)
+    return bool(address) and address.removesuffix(default) == host.lower().removesuffix(default)
 
 
 def _host(parts: SplitResult) -> str:
@@ -86,7 +86,7 @@ def _host(parts: SplitResult) -> str:
         if "[" in parts.netloc:
             return f"[{ipaddress.IPv6Address(name).compressed}]"
         host = name if name.isascii() else idna.encode(name, uts46=True).decode()
-        if host.rstrip(".").rpartition(".")[2].isdigit():  # a browser reads it as an IPv4 address
+        if host.rstrip(".").rpartition(".")[2].isdigit():  # browsers parse such a host as an IPv4 address
             ipaddress.IPv4Address(host)
     except ValueError:
         host = ""

@@ -1,4 +1,4 @@
-"""The addresses at which users reach Belfry: an origin, and perhaps a path of the site below which Belfry is."""
+"""The URLs at which users reach Belfry: an origin, and optionally a path."""
 
 import re
 
@@ -9,7 +9,7 @@ _PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~!$&()+,;=:@%-]+)*")
 
 
 def parse_public_url(text: str) -> str:
-    """The normalized address. Raises `InvalidSetting`."""
+    """Parse and normalize a URL. Raises `InvalidSetting`."""
     try:
         return normalize_public_url(text.strip())
     except InvalidOrigin as error:
@@ -18,7 +18,7 @@ def parse_public_url(text: str) -> str:
 
 
 def normalize_public_url(text: str) -> str:
-    """`https://host[:port][/path]`, without a slash at its end. Raises `InvalidOrigin`."""
+    """`https://host[:port][/path]`, without a trailing slash. Raises `InvalidOrigin`."""
     parts = split(text)
     if parts.scheme not in ("http", "https"):
         raise InvalidOrigin("begins with neither http:// nor https://")

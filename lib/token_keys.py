@@ -1,4 +1,4 @@
-"""What keys tokens may be signed with: shared secrets, or an identity provider's published keys."""
+"""Check the keys that verify tokens: shared secrets, or the published keys of an identity provider."""
 
 from urllib.parse import urlsplit
 
@@ -7,7 +7,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def token_problems(secret: str | None, previous: str | None, jwks_url: str | None) -> list[str]:
-    """What is wrong with JWT_SECRET, JWT_SECRET_PREVIOUS and JWT_JWKS_URL."""
+    """The problems with JWT_SECRET, JWT_SECRET_PREVIOUS and JWT_JWKS_URL."""
     if secret and jwks_url:
         return ["JWT_SECRET and JWT_JWKS_URL are both set; set one: a deployment trusts one family of algorithms"]
     if jwks_url:
@@ -29,7 +29,7 @@ def _published_keys_problems(url: str, previous: str | None) -> list[str]:
 
 
 def _is_keys_address(url: str) -> bool:
-    """Keys that came over the network in clear could be anybody's; on this machine they may."""
+    """Whether the URL is safe to load keys from: HTTPS, a file, or HTTP on this machine."""
     try:
         parts = urlsplit(url)
         host = parts.hostname

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from lib.environment import InvalidSetting
 
-# A browser may run these, or show what is no page of anybody: no deployment can allow them.
+# Browsers may execute these or show local content, so no deployment can allow them.
 NEVER = {"about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"}
 ADVICE = "list schemes of apps such as myapp,com.example.app"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
@@ -23,7 +23,7 @@ def parse_schemes(text: str) -> tuple[str, ...]:
 
 
 def address_pattern(schemes: Iterable[str]) -> str:
-    """What a `url` looks like, as a regular expression that Python and JSON Schema share."""
+    """A regular expression for `url`, valid in Python and in JSON Schema."""
     apps = "".join(f"|{_in_any_case(scheme)}:[^\\s\\\\]+" for scheme in schemes)
     return rf"^(?:[hH][tT][tT][pP][sS]?://[^\s\\]+|/(?:[^/\s\\][^\s\\]*)?{apps})$"
 

@@ -1,1 +1,1 @@
-"""The schema, step by step; see README.md here."""
+"""The migrations of the database schema; README.md has their rules."""

@@ -1,4 +1,4 @@
-"""Entry point of `alembic upgrade head`: the one set of migrations, for PostgreSQL and for SQLite."""
+"""Entry point of `alembic upgrade head`. PostgreSQL and SQLite share one set of migrations."""
 
 import sqlite3
 import sys
@@ -15,15 +15,15 @@ config = context.config
 
 
 def named_database() -> Database:
-    """A caller in the same process hands its own URL over; the command line reads the environment."""
-    if given := config.attributes.get("database_url"):
-        return Database(str(given))
+    """The database of the attribute `database_url`, which a caller in the same process sets, or of the environment."""
+    if own_url := config.attributes.get("database_url"):
+        return Database(str(own_url))
     settings = load_settings(uses=DATABASE)
     return Database(settings.database_url, pooler=settings.database_pooler)
 
 
 def usable_database() -> Database:
-    """Raises `DatabaseUnavailable` unless it can be written to."""
+    """The database to migrate. Raises `DatabaseUnavailable` unless it takes writes."""
     database = named_database()
     if database.engine.dialect.name == "sqlite":
         event.listen(database.engine, "connect", _let_tables_be_copied)
@@ -42,7 +42,7 @@ def migrate(database: Database) -> None:
 
 
 def _let_tables_be_copied(connection: sqlite3.Connection, _record: object) -> None:
-    """SQLite cannot alter most of a table in place. Alembic copies it, and others' rows refer to it meanwhile."""
+    """Turn foreign keys off: Alembic alters a table of SQLite by copying it, while rows of other tables refer to it."""
     connection.execute("PRAGMA foreign_keys=OFF")
 
 

@@ -1,4 +1,4 @@
-"""Indexes on tables that are in use: PostgreSQL builds and drops them without keeping writers out."""
+"""Indexes on tables that are in use. PostgreSQL builds and drops them concurrently, without blocking writers."""
 
 from collections.abc import Sequence
 
@@ -9,22 +9,23 @@ from migrations.transactions import outside_transaction
 
 
 def add_index(name: str, table: str, columns: Sequence[str], where: str) -> None:
-    """Create a partial index, concurrently on PostgreSQL; can be run again after it failed midway.
+    """Create a partial index, concurrently on PostgreSQL. It can be repeated after a failure.
 
-    PostgreSQL refuses this in a transaction. What the migration did before is committed; it must bear being repeated.
+    PostgreSQL does this only outside a transaction. The migration's earlier statements are committed first, so they
+    must be repeatable.
     """
     if _is_sqlite():
         op.create_index(name, table, columns, sqlite_where=sa.text(where))
         return
     with outside_transaction() as schema:
-        _drop(name, schema)  # an attempt that failed leaves an invalid index
+        _drop(name, schema)  # a failed attempt leaves an invalid index
         op.create_index(
             name, table, columns, schema=schema, postgresql_where=sa.text(where), postgresql_concurrently=True
         )
 
 
 def drop_index(name: str) -> None:
-    """Drop an index, if it is there; concurrently on PostgreSQL, where the same holds as for `add_index`."""
+    """Drop an index if it exists; on PostgreSQL concurrently, and with the same rule as `add_index`."""
     if _is_sqlite():
         op.execute(f"DROP INDEX IF EXISTS {name}")
         return

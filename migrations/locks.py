@@ -1,4 +1,4 @@
-"""Changes of tables that are in use: nobody else waits for long behind a migration that waits for its lock."""
+"""Change tables that are in use: a migration that waits for a lock blocks other sessions for a short time only."""
 
 import logging
 import time
@@ -9,17 +9,17 @@ from sqlalchemy.exc import OperationalError
 
 from migrations.transactions import begin
 
-LOCK_SECONDS = 1  # everyone who wants the table meanwhile waits as well
-PAUSE_SECONDS = 1.0  # in which they go on
+LOCK_SECONDS = 1  # other sessions that want the table wait behind the migration
+PAUSE_SECONDS = 1.0  # in which they proceed
 ATTEMPTS = 60
 
-log = logging.getLogger("alembic.belfry")  # alembic.ini shows what is below `alembic`
+log = logging.getLogger("alembic.belfry")  # alembic.ini sets up loggers below `alembic`
 
 
 def alter_in_use(table: str, statement: str) -> None:
-    """Execute the statement in a transaction of its own on PostgreSQL, when the lock on the table can be had.
+    """Execute the statement in its own transaction on PostgreSQL; wait for the lock on the table in short attempts.
 
-    What the migration did before is committed; it must bear being repeated.
+    The migration's earlier statements are committed first, so they must be repeatable.
     """
     op.execute("COMMIT")
     for attempt in range(1, ATTEMPTS + 1):
@@ -31,7 +31,7 @@ def alter_in_use(table: str, statement: str) -> None:
 
 
 def _try(statement: str) -> bool:
-    """False if the lock is not to be had. Leaves a transaction open if it is, as Alembic expects."""
+    """Returns False if the lock was not granted in time; otherwise begins a new transaction, as Alembic expects."""
     begin()
     op.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
     try:

@@ -1,7 +1,7 @@
-"""Statements outside of the one transaction in which Alembic runs migrations on PostgreSQL.
+"""Run statements outside the transaction in which Alembic runs migrations on PostgreSQL.
 
-Through a pooler, the settings that DATABASE_URL names, `search_path` among them, hold in a transaction alone. So
-transactions are begun as `models` begins them, and a statement outside of any names the schema.
+Through a pooler, the settings in DATABASE_URL, such as `search_path`, take effect only within a transaction. So
+transactions begin as in `models`, and a statement outside a transaction names the schema.
 """
 
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from models.db.server_connection import ServerConnection
 
 @contextmanager
 def outside_transaction() -> Iterator[str | None]:
-    """Yields the schema of the tables, which a statement in the block must name; None in `alembic upgrade --sql`.
+    """Yield the schema of the tables, which a statement in the block must name; None for `alembic upgrade --sql`.
 
-    What the migration did before is committed; it must bear being repeated.
+    The migration's earlier statements are committed first, so they must be repeatable.
     """
     schema = None if op.get_context().as_sql else op.get_bind().scalar(sa.text("SELECT current_schema()"))
     op.execute("COMMIT")
@@ -27,7 +27,7 @@ def outside_transaction() -> Iterator[str | None]:
 
 
 def begin() -> None:
-    """Begin a transaction with the settings of the one that was begun before."""
+    """Begin a transaction with the settings of the previous one."""
     if op.get_context().as_sql:
         op.execute("BEGIN")
         return

@@ -1,4 +1,4 @@
-"""Real services for every test, fresh each time: a database, a virtual host, an emptied Redis database."""
+"""Fixtures for real services, fresh for every test: a database, a virtual host, an empty Redis database."""
 
 import itertools
 import os
@@ -24,23 +24,23 @@ from tests.support.stack import start_stack
 
 TESTS = Path(__file__).parent
 SLOW_FOLDERS = {"browser", "faults", "pipeline"}
-SLOW_FIXTURES = {"stack", "site", "own_broker"}  # whole systems; a broker that is paused and killed
+SLOW_FIXTURES = {"stack", "site", "own_broker"}  # whole systems; a broker that tests pause and kill
 
-_SIDE_BY_SIDE = 16  # more processes of pytest-xdist than that, and two would empty the same Redis database
-_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SIDE_BY_SIDE
-_lasting_redis_database, *_redis_databases = range(_process, DATABASES, _SIDE_BY_SIDE)
+_PROCESSES_MAX = 16  # with more processes of pytest-xdist, two would empty the same Redis database
+_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _PROCESSES_MAX
+_module_redis_database, *_redis_databases = range(_process, DATABASES, _PROCESSES_MAX)
 _next_redis_database = itertools.cycle(_redis_databases)
 
 
 def pytest_configure() -> None:
-    # The default action would end pytest without the teardowns that end what the tests started.
+    # The default action would end pytest without the teardowns, and leave processes running.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # pytest-xdist kills a worker that has not ended by then; it interrupts its test after 5 s, and then tears down.
+    # pytest-xdist kills a worker after this time; the worker interrupts its test after 5 s and then tears down.
     NodeManager.EXIT_TIMEOUT = 20
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Mark tests as slow by folder and by fixture; other slow files and tests have the mark in their source."""
+    """Mark tests as slow by folder and by fixture; other slow tests have the mark in their source."""
     for item in items:
         folder = item.path.relative_to(TESTS).parts[0]
         fixtures = set(getattr(item, "fixturenames", ()))
@@ -57,21 +57,21 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture
 def rabbitmq_url() -> Iterator[str]:
-    """A fresh virtual host, deleted afterwards with all that is connected to it."""
+    """A fresh virtual host; it is deleted afterwards, and its connections are closed."""
     with fresh_vhost(RabbitMQ(Path(demand_service("BELFRY_RABBITMQ_FOLDER")))) as url:
         yield url
 
 
 @pytest.fixture
 def redis_url() -> str:
-    """An emptied Redis database. (PUBLISH knows no databases; kombu puts the number into its channels' names.)"""
+    """An empty Redis database. (PUBLISH ignores databases; kombu puts the number into its channels' names.)"""
     return _emptied(next(_next_redis_database))
 
 
 @pytest.fixture(scope="module")
-def lasting_redis_url() -> str:
-    """The same for what a module's tests share: as long as they last no test empties it."""
-    return _emptied(_lasting_redis_database)
+def module_redis_url() -> str:
+    """An empty Redis database that the tests of a module share."""
+    return _emptied(_module_redis_database)
 
 
 def _emptied(redis_database: int) -> str:
@@ -94,7 +94,7 @@ def free_port() -> Callable[[], int]:
 
 @pytest.fixture
 def services_folder() -> Iterator[Path]:
-    """A folder for private services: unlike tmp_path, PostgreSQL's account may enter it when root runs the tests."""
+    """A folder for private services. Unlike tmp_path, PostgreSQL's account may enter it when root runs the tests."""
     with temporary_folder() as folder:
         yield folder
 
@@ -112,7 +112,7 @@ class StartProcess(Protocol):
 
 @pytest.fixture
 def start_process(tmp_path: Path) -> Iterator[StartProcess]:
-    """Starts commands and waits until they are ready; ends them with the test, and shows their logs if it failed."""
+    """Start commands and wait until they are ready; stop them after the test, and show their logs if it failed."""
     started: list[Process] = []
 
     def start(
@@ -130,12 +130,12 @@ def start_process(tmp_path: Path) -> Iterator[StartProcess]:
     yield start
     for process in reversed(started):
         process.stop()
-        print(f"--- {process.name} wrote last:\n{process.tail()}")  # pytest shows it when the test failed
+        print(f"--- the last output of {process.name}:\n{process.tail()}")  # pytest shows it when the test failed
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One system on SQLite and the embedded broker, for all tests that bring people of their own."""
+    """One system on SQLite and the embedded broker, for all tests that create their own users."""
     folder = tmp_path_factory.mktemp("stack")
     with (
         EmbeddedRedis(folder / "redis.log") as broker,
@@ -145,7 +145,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def demand_service(variable: str) -> str:
-    """The variable's value; without it the test is skipped, and fails where CI=true."""
+    """The variable's value. Without it the test is skipped, or fails if CI=true."""
     if value := os.environ.get(variable):
         return value
     skip_or_fail(f"{variable} is not set; use `make test`, or `make services` and the lines it prints")

@@ -1,4 +1,4 @@
-"""Create the inbox: what was published, who received it, and each recipient's number line."""
+"""Create notifications, inboxes with their items and changes, and subscriptions."""
 
 import uuid
 

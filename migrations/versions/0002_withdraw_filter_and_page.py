@@ -1,4 +1,4 @@
-"""Let notifications be cancelled, recalled and expire; let inboxes be filtered, and histories paged, by index alone."""
+"""Add cancellation, recall and expiry of notifications, and indexes for filters and pages."""
 
 import sqlalchemy as sa
 from alembic import op

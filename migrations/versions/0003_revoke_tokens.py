@@ -1,4 +1,4 @@
-"""Remember whose tokens are revoked."""
+"""Add revocations of tokens."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Count failed attempts, and park what cannot be done."""
+"""Count attempts, and park notifications that keep failing."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ Moment = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    # By the default, processes of the version before, which know no attempts, go on accepting meanwhile.
+    # With the default, processes of the previous version can insert without this column.
     op.add_column("notifications", sa.Column("attempts", sa.Integer(), server_default="0", nullable=False))
     op.add_column("notifications", sa.Column("parked_at", Moment))
     op.add_column("notifications", sa.Column("last_error", sa.String(200)))

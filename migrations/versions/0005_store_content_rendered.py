@@ -1,6 +1,6 @@
-"""Keep what all recipients of a notification share as the JSON that they are shown.
+"""Store the content of a notification as rendered JSON.
 
-Processes of the version before cannot accept or read notifications from here on; replace them at once.
+Processes of the previous version cannot accept or read notifications on this schema. Replace them at once.
 """
 
 import json
@@ -56,7 +56,7 @@ def downgrade() -> None:
 
 
 def _each(change: Any, *names: str) -> None:
-    """Set each row's columns to what `change` makes of the row."""
+    """Update the columns of each row to the values that `change` returns for it."""
     bind = op.get_bind()
     last: Any = None
     while True:

@@ -1,4 +1,4 @@
-"""Keep how many saw and read what many have, and tell what upkeep made to expire from what it has yet to."""
+"""Cache the seen and read counts of large notifications, and mark those that maintenance has retired."""
 
 import sqlalchemy as sa
 from alembic import op

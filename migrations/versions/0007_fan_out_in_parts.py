@@ -1,4 +1,4 @@
-"""Fan out in parts; drop the foreign keys of items, and leave room beside each inbox for its next state."""
+"""Fan out in parts, drop the foreign keys of items, and set a fill factor for inboxes (HOT updates)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ def upgrade() -> None:
         for column in KEYS:
             items.drop_constraint(f"fk_inbox_items_{column}", type_="foreignkey")
     if not _is_sqlite():
-        op.execute("ALTER TABLE inboxes SET (fillfactor = 50)")  # of pages that are written from now on
+        op.execute("ALTER TABLE inboxes SET (fillfactor = 50)")  # applies to pages written from now on
 
 
 def downgrade() -> None:
@@ -58,7 +58,7 @@ def downgrade() -> None:
 
 @contextmanager
 def _items() -> Iterator[BatchOperations]:
-    """SQLite makes the table anew, for which Alembic must not see the column that is computed."""
+    """Alter the table. SQLite copies it, and Alembic cannot copy the computed column, so it is dropped meanwhile."""
     if _is_sqlite():
         for name in ("state", *FILTERS):
             op.drop_index(f"ix_inbox_items_{name}", "inbox_items")

@@ -1,6 +1,6 @@
-"""Name the batch of a notification, remember when upkeep last worked, and delete what ended fan-outs left behind.
+"""Add the batch of a notification and the outcome of maintenance, and delete the parts of ended fan-outs.
 
-It only adds; the version before runs on this schema.
+The previous version works on this schema.
 """
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ branch_labels = None
 depends_on = None
 
 Moment = sa.DateTime(timezone=True)
-# Migration 0007 made a part for each fan-out that had begun, and some of these were cancelled and withdrawn already.
+# Migration 0007 created parts for all fan-outs that had begun, also for cancelled and withdrawn ones.
 ENDED = """
 DELETE FROM fanouts WHERE notification_id IN (
     SELECT id FROM notifications

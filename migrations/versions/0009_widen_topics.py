@@ -1,11 +1,10 @@
-"""Let topics be longer by the prefix that names the followers of a user: `user:` and an id of 255 characters.
+"""Widen topics to 260 characters, for `user:` and an id of 255 characters.
 
-PostgreSQL changes its catalogue, table by table, and rewrites none. It would build the partial index
-ix_inbox_items_topic anew while the largest table is locked; so this is dropped before and created after, both
-concurrently. Until it is there again, a filter of an inbox by topic is slow. The way back rewrites the tables, each
-locked for as long as that takes.
+PostgreSQL changes only its catalogue and rewrites no table. It would rebuild the partial index ix_inbox_items_topic
+while the largest table is locked; so the index is dropped before and created afterwards, both concurrently. Meanwhile
+filtering an inbox by topic is slow. The downgrade rewrites each table under a lock.
 
-SQLite knows no lengths. The version before works on this schema. Its processes that run meanwhile on PostgreSQL may
+SQLite does not enforce lengths. The previous version works on this schema. On PostgreSQL its running processes may
 answer 500 ("cached plan must not change result type") until they are restarted.
 """
 
@@ -42,7 +41,7 @@ def downgrade() -> None:
 
 
 def _set_length(length: int) -> None:
-    """Each step is committed by itself, and skipped where it is done already."""
+    """Each step is committed separately, and skipped if it is already done."""
     if op.get_context().dialect.name == "sqlite":
         return
     for table in TABLES:
@@ -56,7 +55,7 @@ def _set_length(length: int) -> None:
 
 
 def _found(query: str, **parameters: str) -> int | None:
-    """None where the statements are only written down (`alembic upgrade --sql`): then all of them are."""
+    """None for `alembic upgrade --sql`, which writes all statements without executing any."""
     if op.get_context().as_sql:
         return None
     found: int | None = op.get_bind().scalar(sa.text(query), parameters)

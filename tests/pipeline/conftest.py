@@ -23,10 +23,10 @@ _names = count(1)
 
 
 @pytest.fixture(scope="module", params=PAIRS)
-def stack(request: pytest.FixtureRequest, lasting_redis_url: str) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, module_redis_url: str) -> Iterator[Stack]:
     """All processes, for the tests of one module; tests keep apart by the names of their people."""
     with ExitStack() as stack, temporary_folder() as folder:
-        database_url, broker_url = services(request.param, folder, stack, lasting_redis_url)
+        database_url, broker_url = services(request.param, folder, stack, module_redis_url)
         yield stack.enter_context(start_stack(folder, database_url, broker_url))
 
 

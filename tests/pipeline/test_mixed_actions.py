@@ -33,10 +33,10 @@ def act(actor: Person, shop: Person, chance: random.Random) -> tuple[str, list[s
 
 
 def test_each_accepted_action_is_in_the_right_inboxes_once_and_on_every_screen_in_order(
-    services_folder: Path, lasting_redis_url: str
+    services_folder: Path, module_redis_url: str
 ) -> None:
     with ExitStack() as stack:
-        database_url, broker_url = services("postgresql+rabbitmq", services_folder, stack, lasting_redis_url)
+        database_url, broker_url = services("postgresql+rabbitmq", services_folder, stack, module_redis_url)
         other_push = str(free_port())
         more = {"push-2": {"PUSH_PORT": other_push}, "worker-2": {}}
         running = stack.enter_context(start_stack(services_folder, database_url, broker_url, more=more))

@@ -57,9 +57,9 @@ class House:
 
 
 @pytest.fixture(scope="module", params=PAIRS)
-def house(request: pytest.FixtureRequest, lasting_redis_url: str) -> Iterator[House]:
+def house(request: pytest.FixtureRequest, module_redis_url: str) -> Iterator[House]:
     with ExitStack() as stack, temporary_folder() as folder:
-        database_url, broker_url = services(request.param, folder, stack, lasting_redis_url)
+        database_url, broker_url = services(request.param, folder, stack, module_redis_url)
         settings = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "JWT_SECRET": SECRET}
         database = Database(load_settings(settings).database_url)
         stack.callback(database.dispose)

@@ -35,10 +35,10 @@ def start_push(tmp_path: Path) -> Iterator[Callable[..., PushProcess]]:
 
 
 @pytest.fixture(scope="module")
-def push(lasting_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PushProcess]:
+def push(module_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PushProcess]:
     """One push server for a module's tests, over Redis, which is the quicker one to make ready."""
     log = tmp_path_factory.mktemp("push") / "log"
-    server = push_process(lasting_redis_url, log, settings={"CORS_ORIGINS": "https://app.example"})
+    server = push_process(module_redis_url, log, settings={"CORS_ORIGINS": "https://app.example"})
     with server.process:
         yield server
 

@@ -23,12 +23,12 @@ HOW = ("--generation-deterministic", "--seed", SEED, "--continue-on-failure", "-
 
 
 @pytest.fixture(scope="module")
-def module_api(lasting_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def module_api(module_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """An API whose every part is well, and an inbox with something in it."""
     folder = tmp_path_factory.mktemp("contract")
     with (
         fresh_database(demand_service("BELFRY_POSTGRES_URL")) as url,
-        running_api(url, folder, broker_url=lasting_redis_url) as running,
+        running_api(url, folder, broker_url=module_redis_url) as running,
     ):
         shop = running.named("anyone", "notify")
         items = [{"recipients": ["anyone"], "kind": "order.shipped", "title": str(n)} for n in range(30)]

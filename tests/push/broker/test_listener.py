@@ -200,9 +200,9 @@ def test_what_is_no_message_is_dropped_with_one_short_line_and_the_next_is_heard
 
 
 @pytest.fixture(scope="module")
-def servers(lasting_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, PushProcess]]:
+def servers(module_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, PushProcess]]:
     """One push server on each kind of broker."""
-    urls = {"rabbitmq": rabbit().url, "redis": lasting_redis_url}
+    urls = {"rabbitmq": rabbit().url, "redis": module_redis_url}
     made = {kind: push_process(url, tmp_path_factory.mktemp(kind) / "log") for kind, url in urls.items()}
     with made["rabbitmq"].process, made["redis"].process:
         yield made
