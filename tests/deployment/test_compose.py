@@ -13,8 +13,8 @@ from dev.postgresql import PRODUCTION_SETTINGS
 from dev.stack import ROOT, answers, procfile
 from settings import SettingsError, load_settings
 from tests.support import image, wait_for
-from tests.support.compose import Refused, Service, command_of, read_compose, variables
-from tests.support.composed import composed, inbox, publish
+from tests.support.compose import ComposeError, Service, command_of, read_compose, variables
+from tests.support.compose_processes import compose_processes, inbox, publish
 from tests.support.screens import screens
 
 SECRETS = {
@@ -32,18 +32,18 @@ def services() -> dict[str, Service]:
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_missing_secret_is_refused_by_name(name: str) -> None:
-    with pytest.raises(Refused, match=f"set {name}"):
+    with pytest.raises(ComposeError, match=f"set {name}"):
         read_compose({other: value for other, value in SECRETS.items() if other != name})
 
 
 @pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "RABBITMQ_PASSWORD"])
 def test_an_empty_password_is_refused_by_name(name: str) -> None:
-    with pytest.raises(Refused, match=f"set {name}"):
+    with pytest.raises(ComposeError, match=f"set {name}"):
         read_compose({**SECRETS, name: ""})
 
 
 def test_the_example_as_it_is_holds_no_password_that_would_start() -> None:
-    with pytest.raises(Refused, match="set POSTGRES_PASSWORD"):
+    with pytest.raises(ComposeError, match="set POSTGRES_PASSWORD"):
         read_compose({}, EXAMPLE)
 
 
@@ -107,7 +107,7 @@ def test_our_processes_can_write_nowhere_and_gain_nothing(services: dict[str, Se
 
 
 def test_the_image_installs_every_package_that_its_code_imports(tmp_path: Path) -> None:
-    image.lay_out(tmp_path)
+    image.copy_files(tmp_path)
     locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "runtime.txt").read_text(), re.MULTILINE))
     distributions = packages_distributions()
     for path in tmp_path.rglob("*.py"):
@@ -117,7 +117,7 @@ def test_the_image_installs_every_package_that_its_code_imports(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_one_notification_goes_all_the_way_through_the_services_as_docker_compose_starts_them() -> None:
-    with composed() as system:
+    with compose_processes() as system:
         for name in ("push-1", "push-2"):
             wait_for(lambda name=name: answers(f"{system.url(name)}/readyz"), what=f"{name} to hear the broker")  # type: ignore[misc]
         with screens(1, system.url("push-1"), "bob") as one, screens(1, system.url("push-2"), "bob") as two:

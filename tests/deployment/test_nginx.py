@@ -17,7 +17,15 @@ from dev.stack import answers
 from models.limits import REQUEST_MAX_BYTES
 from push.transport.limits import PING_INTERVAL, PING_TIMEOUT
 from tests.support import wait_for
-from tests.support.composed import NGINX_TEMPLATE, Composed, bearer, composed, fronted, publish, token
+from tests.support.compose_processes import (
+    NGINX_TEMPLATE,
+    ComposeProcesses,
+    bearer,
+    compose_processes,
+    publish,
+    start_nginx,
+    token,
+)
 from tests.support.screens import POLLING, STOCK, WEBSOCKET, Screen, screens
 
 pytestmark = pytest.mark.slow
@@ -27,7 +35,7 @@ PUSH = ("push-1", "push-2")
 
 @dataclass(frozen=True)
 class Front:
-    system: Composed
+    system: ComposeProcesses
     nginx: Nginx
 
     @property
@@ -47,7 +55,7 @@ class Front:
 
 @pytest.fixture(scope="module")
 def front() -> Iterator[Front]:
-    with composed() as system, fronted(system) as nginx:
+    with compose_processes() as system, start_nginx(system) as nginx:
         yield Front(system, nginx)
 
 
@@ -139,9 +147,9 @@ def test_what_it_answers_itself_runs_nothing_either(front: Front) -> None:
 def test_what_a_client_claims_of_its_address_is_dropped(front: Front, tmp_path: Path) -> None:
     forged = {name: "6.6.6.6" for name in ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded")}
     with echo() as port:
-        system = Composed(tmp_path, front.system.services, {})
+        system = ComposeProcesses(tmp_path, front.system.services, {})
         system.ports |= dict.fromkeys(("api", *PUSH), port)
-        with fronted(system):
+        with start_nginx(system):
             for path in ("/v1/inbox", "/socket.io/"):
                 heard = requests.get(system.url("nginx") + path, headers=forged, timeout=10)
                 assert "6.6.6.6" not in heard.text

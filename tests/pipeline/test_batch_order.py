@@ -19,7 +19,7 @@ from models.notifications.accept import NewNotification
 from models.retries.parked import ATTEMPTS
 from models.tables import notifications as rows
 from tests.pipeline.conftest import own_broker
-from tests.support.people import PATIENCE, Person
+from tests.support.people import TIMEOUT, Person
 from tests.support.stack import start_stack
 from workers.queues import DELIVER, make_celery
 
@@ -40,7 +40,7 @@ def titles(owner: Person) -> list[str]:
     return [item["title"] for item in reversed(owner.items())]
 
 
-def expect(owner: Person, *places: int, within: float = PATIENCE) -> None:
+def expect(owner: Person, *places: int, within: float = TIMEOUT) -> None:
     wait_for(lambda: len(owner.items()) >= len(places), within, f"{len(places)} items in {owner.name}'s inbox")
     assert titles(owner) == [str(place) for place in places]
 

@@ -7,7 +7,7 @@ import pytest
 from client.inbox import Inbox
 from dev.processes import wait_for
 from dev.stack import Stack
-from tests.support.people import PATIENCE, Person
+from tests.support.people import TIMEOUT, Person
 from tests.support.stack import embedded_stack, token_for
 
 TOKEN_SECONDS = 5
@@ -45,7 +45,7 @@ def test_it_renews_its_token_and_stays_online_beyond_the_end_of_the_first(
     online = inbox(token, sync_every_seconds=86_400)
     wait_for(lambda: len(asked) >= 5, 4 * TOKEN_SECONDS, "some renewals")
     Person("alice", stack).message("renewing", "still there?")
-    wait_for(lambda: online.version == 1, PATIENCE, "the message")
+    wait_for(lambda: online.version == 1, TIMEOUT, "the message")
 
 
 def test_it_goes_on_asking_after_a_failed_sync(stack: Stack, inbox: Callable[..., Inbox]) -> None:
@@ -54,5 +54,5 @@ def test_it_goes_on_asking_after_a_failed_sync(stack: Stack, inbox: Callable[...
     stack["api"].stop()
     stack["api"].start()
     Person("alice", stack).message("patient", "by REST alone")
-    wait_for(lambda: online.version == 1, PATIENCE, "the message, without a push server")
+    wait_for(lambda: online.version == 1, TIMEOUT, "the message, without a push server")
     stack["push"].start()

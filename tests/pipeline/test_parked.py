@@ -15,7 +15,7 @@ from dev.processes import wait_for
 from dev.stack import ROOT, Stack
 from models.db.database import Database, DatabaseUnavailable
 from models.tables import notifications
-from tests.support.people import PATIENCE, Person
+from tests.support.people import TIMEOUT, Person
 from workers.queues import DELIVER, DELIVERIES_QUEUE, FAN_OUT, RELAY, make_celery
 
 MakePerson = Callable[..., Person]
@@ -90,7 +90,7 @@ def wait_until_parked(stack: Stack, database: Database, person: Person, count: i
         hasten(stack, database)
         return gauge(person, "belfry_parked_notifications") == count
 
-    wait_for(parked, 6 * PATIENCE, f"{count} to be parked")
+    wait_for(parked, 6 * TIMEOUT, f"{count} to be parked")
 
 
 def command(stack: Stack, *arguments: str) -> str:
@@ -134,7 +134,7 @@ def test_what_is_refused_is_parked_others_pass_by_and_repaired_it_arrives(
     assert command(stack, "retry", "--all") == "3 will be tried again within seconds.\n"
     assert {item["id"] for item in bob.expect_stored(4)} == {*ids[::2], fan_out}
     assert [item["id"] for item in dora.expect_stored(1)] == [ids[3]]
-    wait_for(lambda: carol.items() == [], PATIENCE, "the recalled one to be gone")
+    wait_for(lambda: carol.items() == [], TIMEOUT, "the recalled one to be gone")
     assert shop.ok("GET", f"/v1/notifications/{ids[1]}")["status"] == "cancelled"
     assert gauge(bob, "belfry_parked_notifications") == 0
     assert command(stack, "list") == "Nothing is parked.\n"
@@ -153,7 +153,7 @@ def test_what_cannot_be_withdrawn_keeps_no_other_that_expires_with_it(
     carol.expect_stored(1)
     before = stack["worker"].output()
     run(database, *TRIGGERS[database.engine.dialect.name])
-    wait_for(lambda: bob.items() == [], PATIENCE, "what expires with it to be gone")
+    wait_for(lambda: bob.items() == [], TIMEOUT, "what expires with it to be gone")
     sticky = select(notifications.c.attempts, notifications.c.last_error).where(notifications.c.id == UUID(ids[1]))
 
     def attempted() -> bool:
@@ -161,7 +161,7 @@ def test_what_cannot_be_withdrawn_keeps_no_other_that_expires_with_it(
             attempts, error = session.execute(sticky).one()
         return bool(attempts) and REFUSE in error
 
-    wait_for(attempted, PATIENCE, "the other one to be tried for itself")
+    wait_for(attempted, TIMEOUT, "the other one to be tried for itself")
     assert "Traceback" not in stack["worker"].output().removeprefix(before)
     run(database, *REPAIRS[database.engine.dialect.name])
 
@@ -169,7 +169,7 @@ def test_what_cannot_be_withdrawn_keeps_no_other_that_expires_with_it(
         hasten(stack, database)
         return carol.items() == []
 
-    wait_for(gone, 2 * PATIENCE, "the repaired one to be gone")
+    wait_for(gone, 2 * TIMEOUT, "the repaired one to be gone")
 
 
 @both
@@ -200,6 +200,6 @@ def test_what_is_no_task_of_ours_is_dropped_and_the_worker_goes_on(
     def written() -> str:
         return stack["worker"].output().removeprefix(before)
 
-    wait_for(lambda: written().count("TypeError") and written().count("belfry.unknown"), PATIENCE, "the log")
+    wait_for(lambda: written().count("TypeError") and written().count("belfry.unknown"), TIMEOUT, "the log")
     assert (stack["worker"].pid, stack["worker"].running) == (worker, True)
     assert attempts_of_all(database) == counted

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from dev.processes import wait_for
 from dev.stack import Stack
-from tests.support.people import PATIENCE, Device, Person
+from tests.support.people import TIMEOUT, Device, Person
 from workers.queues import DELIVER, make_celery
 
 MakePerson = Callable[..., Person]
@@ -74,7 +74,7 @@ def test_rooms_a_topic_reaches_those_who_subscribed_or_were_subscribed(person: M
     id_ = shop.notify(topic=topic)
     for screen in screens[:2]:
         assert screen.expect_item(id=id_)["topic"] == topic
-    wait_for(lambda: len(bob.items()) == 1, PATIENCE, "bob's inbox")
+    wait_for(lambda: len(bob.items()) == 1, TIMEOUT, "bob's inbox")
     assert stranger.items() == []
     assert screens[2].changes == []
 
@@ -88,7 +88,7 @@ def test_what_is_read_on_one_device_is_read_on_the_other(person: MakePerson, dev
     bob.ok("PATCH", "/v1/inbox/1", {"read": True})
     bob.ok("POST", "/v1/inbox/read", {"through": 2})
     for screen in (phone, laptop):
-        wait_for(lambda screen=screen: screen.inbox.version == 4, PATIENCE, "the change")  # type: ignore[misc]
+        wait_for(lambda screen=screen: screen.inbox.version == 4, TIMEOUT, "the change")  # type: ignore[misc]
         assert screen.inbox.unread == 0
         assert {item["seq"]: item for item in bob.items()} == screen.inbox.items
         assert screen.versions == [1, 2, 3, 4]

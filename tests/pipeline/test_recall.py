@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from dev.processes import wait_for
-from tests.support.people import PATIENCE, Device, Person
+from tests.support.people import TIMEOUT, Device, Person
 
 WITHIN = timedelta(seconds=5)  # what the documentation promises
 MANY = 20_000  # subscribers: ten chunks
@@ -20,7 +20,7 @@ def recall(shop: Person, id_: str) -> None:
 
 def expect_gone(owner: Person, screen: Device, id_: str, change: str, version: int) -> None:
     """The screen is told why, and holds what its owner's inbox holds."""
-    wait_for(lambda: screen.inbox.version == version, PATIENCE, f"{owner.name}'s screen to be told")
+    wait_for(lambda: screen.inbox.version == version, TIMEOUT, f"{owner.name}'s screen to be told")
     assert screen.changes[-1]["change"] == change
     assert id_ not in [item["id"] for item in screen.inbox.items.values()]
     assert list(screen.inbox.items.values()) == owner.items()
@@ -119,7 +119,7 @@ def test_nothing_arrives_after_a_cancel_was_answered(person: MakePerson) -> None
         shop.ok("PUT", f"/v1/topics/{topic}/subscribers", {"add": some})
     for turn in range(1, TURNS + 1):
         id_ = shop.notify(topic=topic)
-        wait_for(lambda: delivered(shop, id_) > 0, PATIENCE, "the fan-out to begin")  # noqa: B023
+        wait_for(lambda: delivered(shop, id_) > 0, TIMEOUT, "the fan-out to begin")  # noqa: B023
         recall(shop, id_)
         then = delivered(shop, id_)
         shop.notify(recipients=[bob.name])  # whoever was at it has ended by then

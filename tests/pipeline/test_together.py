@@ -8,7 +8,7 @@ from dev.stack import Stack
 from models.db.database import Database
 from models.notifications import accept
 from models.notifications.accept import NewNotification
-from tests.support.people import PATIENCE, Device, Person
+from tests.support.people import TIMEOUT, Device, Person
 from workers.queues import DELIVER, make_celery
 
 MakePerson = Callable[..., Person]
@@ -33,9 +33,7 @@ def test_a_message_does_not_wait_behind_broadcasts(person: MakePerson) -> None:
     for turn in range(1, TURNS + 1):
         for _ in range(8):
             shop.notify(topic=topic)
-        wait_for(
-            lambda: alice.call("POST", "/v1/messages", meanwhile).status_code == 202, PATIENCE, "the API to accept"
-        )
+        wait_for(lambda: alice.call("POST", "/v1/messages", meanwhile).status_code == 202, TIMEOUT, "the API to accept")
         bob.expect_stored(turn)
         if undelivered(alice) > 0:  # else it came when the broadcasts were over, which shows nothing
             break
@@ -73,4 +71,4 @@ def test_clients_come_back_after_the_push_server_was_restarted(
     screen.expect_item(body="meanwhile")
     alice.message(bob.name, "after")
     screen.expect_item(body="after")
-    wait_for(lambda: screen.versions == [1, 2], PATIENCE, "both, once")
+    wait_for(lambda: screen.versions == [1, 2], TIMEOUT, "both, once")

@@ -19,7 +19,7 @@ from models.limits import COUNTED_AT_ONCE
 from models.tables import inbox_changes, notifications
 from settings import load_settings
 from tests.pipeline.conftest import PAIRS, services
-from tests.support.people import PATIENCE, Device, Person
+from tests.support.people import TIMEOUT, Device, Person
 from tests.support.stack import SECRET, start_stack
 from workers.queues import UPKEEP, make_celery
 
@@ -77,14 +77,14 @@ def test_what_is_old_goes_from_inboxes_screens_and_histories_and_what_is_not_sta
     house.age(notifications, notifications.c.id == UUID(kept), 9)
     house.age(notifications, notifications.c.id.in_(map(UUID, old)), 10)
     house.upkeep()
-    wait_for(lambda: len(bob.items()) == 1, 3 * PATIENCE, "the old to leave bob's inbox")
+    wait_for(lambda: len(bob.items()) == 1, 3 * TIMEOUT, "the old to leave bob's inbox")
     assert [item["id"] for item in bob.items()] == [kept]
     assert bob.summary()["unread"] == 1
-    wait_for(lambda: len(screen.inbox.items) == screen.inbox.unread == 1, PATIENCE, "bob's screen to show no more")
+    wait_for(lambda: len(screen.inbox.items) == screen.inbox.unread == 1, TIMEOUT, "bob's screen to show no more")
     assert {change["change"] for change in screen.changes} == {"expired"}
     screen.close()
     house.upkeep()
-    wait_for(lambda: published(shop) == [kept], PATIENCE, "the old to leave the shop's history")
+    wait_for(lambda: published(shop) == [kept], TIMEOUT, "the old to leave the shop's history")
     assert shop.call("GET", f"/v1/notifications/{old[0]}").status_code == 404
 
 
@@ -101,7 +101,7 @@ def test_who_was_away_for_longer_than_changes_are_kept_reloads_and_nobody_else(h
     house.age(inbox_changes, (inbox_changes.c.recipient_id == carol.name) & (inbox_changes.c.version < 4), 5)
     house.age(inbox_changes, (inbox_changes.c.recipient_id == carol.name) & (inbox_changes.c.version == 4), 4)
     house.upkeep()
-    wait_for(lambda: changes_since(carol, 2) == 410, PATIENCE, "old changes to be forgotten")
+    wait_for(lambda: changes_since(carol, 2) == 410, TIMEOUT, "old changes to be forgotten")
     assert changes_since(carol, 3) == 200
     assert len(carol.items()) == 1
 
@@ -119,7 +119,7 @@ def test_who_saw_and_read_what_many_have_is_counted(house: House) -> None:
         session.execute(many.values(recipient_count=COUNTED_AT_ONCE + 1))
     dave.ok("PATCH", "/v1/inbox/1", {"read": True})
     house.upkeep()
-    wait_for(lambda: shop.ok("GET", f"/v1/notifications/{id_}")["seen"] == 1, PATIENCE, "upkeep to count")
+    wait_for(lambda: shop.ok("GET", f"/v1/notifications/{id_}")["seen"] == 1, TIMEOUT, "upkeep to count")
     counted = shop.ok("GET", f"/v1/notifications/{id_}")
     assert counted["read"] == 1
     assert counted["created_at"] < counted["counted_at"]
@@ -130,17 +130,17 @@ def test_a_step_that_fails_is_told_of_and_holds_up_no_other(house: House) -> Non
     id_ = shop.notify(recipients=["erin"])
     erin.expect_stored(1)
     assert shop.call("DELETE", f"/v1/notifications/{id_}").status_code == 204
-    wait_for(lambda: erin.items() == [], PATIENCE, "the recalled to leave erin's inbox")
+    wait_for(lambda: erin.items() == [], TIMEOUT, "the recalled to leave erin's inbox")
     house.age(notifications, notifications.c.id == UUID(id_), 11)
     house.age(inbox_changes, inbox_changes.c.recipient_id == erin.name, 6)
     with notifications_kept(house):
         house.upkeep()
-        wait_for(lambda: changes_since(erin, 0) == 410, PATIENCE, "old changes to be forgotten all the same")
-        wait_for(lambda: failing(shop) == {"delete_old"}, PATIENCE, "the metric to name the step that fails")
+        wait_for(lambda: changes_since(erin, 0) == 410, TIMEOUT, "old changes to be forgotten all the same")
+        wait_for(lambda: failing(shop) == {"delete_old"}, TIMEOUT, "the metric to name the step that fails")
         assert re.search(r"ERROR workers\S* maintenance_failed step=delete_old", house.stack["worker"].output())
         assert shop.call("GET", f"/v1/notifications/{id_}").status_code == 200
     house.upkeep()
-    wait_for(lambda: failing(shop) == set(), PATIENCE, "the step to be well")
+    wait_for(lambda: failing(shop) == set(), TIMEOUT, "the step to be well")
     assert shop.call("GET", f"/v1/notifications/{id_}").status_code == 404
 
 

@@ -1,4 +1,4 @@
-"""What tests share: polling with a deadline, and processes that end with the test."""
+"""Helpers that tests share."""
 
 from dev.processes import Process, StartFailed, wait_for
 

@@ -1,4 +1,4 @@
-"""docker-compose.yml, read by docker-compose itself; it needs no engine for that."""
+"""Read docker-compose.yml with docker-compose, which needs no engine for that."""
 
 import os
 import re
@@ -17,26 +17,26 @@ FILE = ROOT / "docker-compose.yml"
 Service = dict[str, Any]
 
 
-class Refused(Exception):
-    """docker-compose does not take the file with this environment; the message is its own."""
+class ComposeError(Exception):
+    """docker-compose rejects the file with this environment; the message is that of docker-compose."""
 
 
 def read_compose(environ: Mapping[str, str], env_text: str = "") -> dict[str, Service]:
-    """The services, with variables from this environment and an .env file of this text. Raises `Refused`."""
+    """The services, with variables from this environment and an .env file with this text. Raises `ComposeError`."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    with NamedTemporaryFile("w") as env_file:  # else it would read the .env of whoever runs the tests
+    with NamedTemporaryFile("w") as env_file:  # otherwise it would read the developer's .env
         env_file.write(env_text)
         env_file.flush()
         command = [*(find_compose() or ["docker-compose"]), "--file", str(FILE), "--env-file", env_file.name, "config"]
-        done = subprocess.run(command, env=kept | dict(environ), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Refused(done.stderr)
-    services: dict[str, Service] = yaml.safe_load(done.stdout.replace("$$", "$"))["services"]
+        result = subprocess.run(command, env=kept | dict(environ), capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise ComposeError(result.stderr)
+    services: dict[str, Service] = yaml.safe_load(result.stdout.replace("$$", "$"))["services"]
     return services
 
 
 def variables() -> dict[str, str | None]:
-    """Every variable that the file takes from outside, with the default it has there."""
+    """Every variable that the file reads from the environment, with its default."""
     found = re.findall(r"\$\{([A-Z_]+)(?::-([^}]*))?", FILE.read_text())
     return {name: default or None for name, default in found}
 
@@ -46,7 +46,7 @@ def command_of(service: Service) -> list[str]:
 
 
 def health_check_of(service: Service) -> list[str]:
-    """The command that tells whether the service is well, as Docker runs it."""
+    """The command of the service's health check, as Docker runs it."""
     match service["healthcheck"]["test"]:
         case ["CMD", *command]:
             return command

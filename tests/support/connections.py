@@ -1,4 +1,4 @@
-"""Several connections in a pool at once."""
+"""Connection pools."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -9,7 +9,7 @@ from models.db.database import Database, fetch
 
 
 def fill_pool(database: Database, count: int) -> None:
-    """Returns when the pool holds this many connections, all idle."""
+    """Open this many connections; they are idle in the pool when this returns."""
     together = Barrier(count)
 
     def use_one(_: int) -> None:

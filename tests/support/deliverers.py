@@ -1,7 +1,7 @@
-"""Workers that deliver batches at random, on the database of the environment: what they find wrong is their exit code.
+"""Deliver batches at random with several worker threads; exits 1 if items are out of order or missing.
 
-Threads take tasks off a queue, as Celery's do: parts of batches, in any order, some of them twice. Others hold inboxes
-meanwhile, and some members are refused at first, or always. A relay of its own has what is left over tried again.
+The threads take tasks from a queue like Celery's: parts of batches, in any order, some of them twice. Other threads
+lock inboxes meanwhile, and the schema refuses some notifications. A relay enqueues the rest again.
 """
 
 import random
@@ -34,8 +34,8 @@ from workers.queues import DELIVER
 PEOPLE = [f"person {n}" for n in range(6)]
 BATCHES, MEMBERS = 5, 30
 THREADS = 6
-HOLDS = 4  # how often somebody holds inboxes, for longer than a worker waits for them
-SECONDS = 90.0  # for all of it, on a busy machine
+HOLDS = 4  # how often a thread locks inboxes, for longer than a worker waits
+SECONDS = 90.0  # for the whole run, on a busy machine
 RELAY_SECONDS = 0.3
 
 queue: Queue[tuple[str, list[Any], dict[str, bool]]] = Queue()
@@ -52,7 +52,7 @@ def work() -> None:
             name, args, kwargs = queue.get(timeout=0.05)
         except Empty:
             continue
-        with suppress(DatabaseUnavailable):  # then the task fails, and the relay sees to it
+        with suppress(DatabaseUnavailable):  # the task fails, and the relay enqueues it again
             if name == DELIVER:
                 tasks.deliver.run(args[0], **kwargs)
             else:
@@ -60,10 +60,10 @@ def work() -> None:
 
 
 def relay() -> None:
-    """Every member has its turn again and again, alone or with others."""
+    """Enqueue every undelivered notification again and again, alone or with others."""
     chance = random.Random(0)
     while not over.wait(RELAY_SECONDS):
-        with suppress(DatabaseUnavailable):  # then this tick fails, and the next one sees to it
+        with suppress(DatabaseUnavailable):  # this tick fails, and the next one continues
             tick(chance)
 
 
@@ -100,7 +100,7 @@ def post(chance: random.Random) -> list[UUID]:
 
 
 def accept(new: Sequence[NewNotification]) -> list[UUID]:
-    """A producer whose request is refused because the database is busy sends it again."""
+    """Accept these, and retry while the database is busy, as a producer would."""
     while True:
         with suppress(DatabaseUnavailable), database.write() as session:
             return notifications.accept(session, new, datetime.now(UTC))
@@ -110,7 +110,7 @@ def audience(chance: random.Random) -> dict[str, Any]:
     if chance.random() < 0.1:
         return chance.choice([{"topic": "boots"}, {"everyone": True}])
     named = tuple(chance.sample(PEOPLE, chance.randint(1, 3)))
-    return {"recipients": named * 2 if chance.random() < 0.02 else named}  # the schema refuses who is named twice
+    return {"recipients": named * 2 if chance.random() < 0.02 else named}  # the schema refuses a repeated recipient
 
 
 def left() -> int:
@@ -119,7 +119,7 @@ def left() -> int:
 
 
 def out_of_order() -> list[tuple[str, int, int]]:
-    """Pairs of one batch in one inbox of which the later came first."""
+    """Pairs of items of one batch in one inbox that are in the wrong order."""
     both = text(
         "SELECT one.recipient_id, one.seq, other.seq FROM inbox_items one"
         " JOIN notifications n ON n.id = one.notification_id"
@@ -135,7 +135,7 @@ def main(seed: int) -> str | None:
     app.send_task = send_task
     tasks.fan_out.delay = lambda id_: send_task(tasks.fan_out.name, [id_])
     for module in (delivering, tasks):
-        vars(module)["tell"] = lambda _: None  # nobody listens
+        vars(module)["tell"] = lambda _: None  # there are no push servers
     with database.write() as session:
         reading.open_inboxes(session, PEOPLE, datetime.now(UTC))
         subscribe(session, "boots", PEOPLE[::2], datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""An empty place in a running service, gone again when the block is left."""
+"""Fresh databases and virtual hosts in running services, removed when the block is left."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from dev.rabbitmq import RabbitMQ
 
 @contextmanager
 def fresh_database(admin_url: str, template: str = "template1") -> Iterator[str]:
-    """The URL of a new PostgreSQL database, a copy of the template; connections left at the end are closed."""
+    """The URL of a new PostgreSQL database, copied from the template; remaining connections are closed at the end."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(admin_url, autocommit=True) as admin:
         create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
@@ -26,7 +26,7 @@ def fresh_database(admin_url: str, template: str = "template1") -> Iterator[str]
 
 @contextmanager
 def fresh_vhost(broker: RabbitMQ, queue_type: str = "") -> Iterator[str]:
-    """The URL of a new virtual host; at the end its connections are closed. `queue_type` is its default, if any."""
+    """The URL of a new virtual host; remaining connections are closed at the end. `queue_type` is its default type."""
     name = f"test-{uuid4().hex}"
     try:
         yield broker.add_vhost(name, queue_type)

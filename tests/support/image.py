@@ -1,4 +1,4 @@
-"""What the Dockerfile puts into the image, laid out in a folder; no engine is needed for that."""
+"""The files that the Dockerfile copies into the image, without an engine."""
 
 import shlex
 import shutil
@@ -8,22 +8,23 @@ from pathlib import Path
 from dev.stack import ROOT
 
 FROM_WEB = "--from=web"
-FROM_PACKAGES = "--from=packages"  # the Python packages are here those of the environment that runs the tests
+FROM_PACKAGES = "--from=packages"  # tests use the packages of their own environment instead
 
 
-def lay_out(folder: Path) -> None:
-    """Copy what the last stage copies into its working directory."""
+def copy_files(folder: Path) -> None:
+    """Copy the files that the last stage copies into its working directory."""
     for instruction, *arguments in last_stage():
         if instruction != "COPY" or arguments[0] == FROM_PACKAGES:
             continue
         *sources, target = (argument for argument in arguments if argument != FROM_WEB)
         for source in sources:
-            assert FROM_WEB in arguments or is_sent(source), f".dockerignore withholds {source} from the Dockerfile"
+            is_available = FROM_WEB in arguments or is_in_build_context(source)
+            assert is_available, f".dockerignore excludes {source} from the build context"
             _copy(ROOT / source.removeprefix("/"), folder / target)
 
 
 def environment() -> dict[str, str]:
-    """What the image's ENV sets, but for the PATH."""
+    """The variables that the image sets, except PATH."""
     pairs = [argument.split("=", 1) for instruction, *rest in last_stage() if instruction == "ENV" for argument in rest]
     return {name: value for name, value in pairs if name != "PATH"}
 
@@ -34,8 +35,8 @@ def last_stage() -> Iterator[list[str]]:
     return (line for line in lines if line)
 
 
-def is_sent(source: str) -> bool:
-    """Whether .dockerignore, which ignores all but what it names, lets this through."""
+def is_in_build_context(source: str) -> bool:
+    """Whether .dockerignore, a list of exceptions to `*`, includes this file."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
     assert rules[0] == "*"

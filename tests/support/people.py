@@ -1,4 +1,4 @@
-"""The cast of the tests: people with devices, and shops that publish, against a running stack."""
+"""Users with devices, and producers, of a running stack."""
 
 from typing import Any
 from urllib.parse import quote
@@ -10,17 +10,17 @@ from dev.processes import wait_for
 from dev.stack import Stack
 from tests.support.stack import token_for
 
-PATIENCE = 20.0
+TIMEOUT = 20.0  # seconds
 
 
 class Device:
-    """One screen of a person: what it was told, change by change, and what it shows."""
+    """A client that follows an inbox, and the changes that it received."""
 
     def __init__(self, owner: str, stack: Stack, push_url: str | None = None, sync_every_seconds: float = 30) -> None:
         self.changes: list[Change] = []
-        at = push_url or stack.push_url
+        url = push_url or stack.push_url
         self.inbox = Inbox(
-            stack.api_url, at, token_for(owner), on_change=self.changes.append, sync_every_seconds=sync_every_seconds
+            stack.api_url, url, token_for(owner), on_change=self.changes.append, sync_every_seconds=sync_every_seconds
         )
         self.inbox.connect()
 
@@ -33,13 +33,13 @@ class Device:
         return [change["item"] for change in self.changes if change["change"] == "added"]
 
     def expect_item(self, **fields: Any) -> dict[str, Any]:
-        """Wait until an item with these fields has arrived on this screen."""
+        """Wait until an item with these fields has arrived on this device."""
 
         def found() -> dict[str, Any] | None:
-            fits = (item for item in list(self.arrived) if all(item[name] == fields[name] for name in fields))
-            return next(fits, None)
+            matching = (item for item in list(self.arrived) if all(item[name] == fields[name] for name in fields))
+            return next(matching, None)
 
-        item = wait_for(found, PATIENCE, f"an item with {fields}; there is {self.arrived}")
+        item = wait_for(found, TIMEOUT, f"an item with {fields}; there is {self.arrived}")
         assert item is not None
         return item
 
@@ -48,7 +48,7 @@ class Device:
 
 
 class Person:
-    """Someone (or some shop) who calls the API."""
+    """A user or a producer that calls the API."""
 
     def __init__(self, name: str, stack: Stack, *scopes: str) -> None:
         self.name = name
@@ -62,9 +62,9 @@ class Person:
         )
 
     def ok(self, method: str, path: str, json: Any = None, **headers: str) -> dict[str, Any]:
-        answer = self.call(method, path, json, **headers)
-        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
-        return dict(answer.json()) if answer.content else {}
+        response = self.call(method, path, json, **headers)
+        assert response.ok, f"{method} {path}: {response.status_code} {response.text}"
+        return dict(response.json()) if response.content else {}
 
     def follow(self, target: str) -> str:
         return str(self.ok("POST", "/v1/follows", {"target": target})["id"])
@@ -79,7 +79,7 @@ class Person:
         self.ok("PUT", f"/v1/subscriptions/{quote(topic, safe='')}")
 
     def items(self, state: str = "all") -> list[dict[str, Any]]:
-        """Every item of the person's inbox, newest first, over all pages."""
+        """All items of the inbox, newest first, from all pages."""
         found, path = [], f"/v1/inbox?state={state}&limit=100"
         cursor: str | None = ""
         while cursor is not None:
@@ -93,5 +93,5 @@ class Person:
 
     def expect_stored(self, count: int) -> list[dict[str, Any]]:
         """Wait until the inbox holds this many items."""
-        wait_for(lambda: len(self.items()) >= count, PATIENCE, f"{count} items in {self.name}'s inbox")
+        wait_for(lambda: len(self.items()) >= count, TIMEOUT, f"{count} items in {self.name}'s inbox")
         return self.items()

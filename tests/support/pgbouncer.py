@@ -1,4 +1,4 @@
-"""pgbouncer before a PostgreSQL server."""
+"""pgbouncer in front of a PostgreSQL server."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ query_wait_timeout = 60
 
 
 class PgBouncer(Process):
-    """It hands out connections of the server by `mode`: `session` or `transaction`. `more` are lines of its file."""
+    """`mode` is `session` or `transaction`; `more` are further lines of the configuration file."""
 
     def __init__(self, folder: Path, server: PostgreSQL, mode: str, *, pool_size: int = 20, more: str = "") -> None:
         program = find_pgbouncer()
@@ -42,7 +42,7 @@ class PgBouncer(Process):
         )
         (folder / "users").write_text(f'"belfry" "{server.password}"\n')
         self.url = f"postgresql://belfry:{server.password}@127.0.0.1:{port}/postgres"
-        account = server.account if os.geteuid() == 0 else None  # it refuses root, as PostgreSQL does
+        account = server.account if os.geteuid() == 0 else None  # it refuses to run as root, like PostgreSQL
         if account:
             for path in (folder, file, folder / "users"):
                 shutil.chown(path, account)

@@ -1,4 +1,4 @@
-"""Reading an inbox below the API: what `models.inbox.reading` renders, taken apart again."""
+"""Read an inbox without the API: `models.inbox.reading` with its rendered JSON parsed."""
 
 import json
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ from models.db.database import Session
 from models.inbox import reading
 from models.inbox.reading import Summary
 
-Said = dict[str, Any]
+Payload = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Page:
-    items: list[Said]
+    items: list[Payload]
     next_before: int | None
     summary: Summary
 
 
 @dataclass(frozen=True)
 class Changes:
-    changes: list[Said]
+    changes: list[Payload]
     version: int
     more: bool
     summary: Summary
 
 
-def page(session: Session, recipient_id: str, *, limit: int, **asked: Any) -> Page:
-    found = reading.page(session, recipient_id, limit=limit, **asked)
+def page(session: Session, recipient_id: str, *, limit: int, **filters: Any) -> Page:
+    found = reading.page(session, recipient_id, limit=limit, **filters)
     return Page([json.loads(item) for item in found.items], found.next_before, found.summary)
 
 

@@ -1,4 +1,4 @@
-"""Sockets as a stock client opens them: what they hear, and how they are connected. (`client.inbox` catches up too.)"""
+"""Clients that use only python-socketio and do not catch up, unlike `client.inbox`."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import socketio
 
 from dev.processes import wait_for
-from tests.support.composed import token
+from tests.support.compose_processes import token
 
 WEBSOCKET = ("websocket",)
 POLLING = ("polling",)
@@ -16,7 +16,7 @@ STOCK = ("polling", "websocket")  # polls first, then upgrades
 
 
 class Screen:
-    """One connected client of `sub`; it reconnects by itself."""
+    """A connected client of `sub`, which reconnects automatically."""
 
     def __init__(self, url: str, sub: str, transports: Sequence[str] = WEBSOCKET, *, token_in_query: bool = False):
         self.items: list[dict[str, Any]] = []
@@ -43,7 +43,7 @@ class Screen:
 def screens(
     count: int, url: str, sub: str, transports: Sequence[str] = WEBSOCKET, *, token_in_query: bool = False
 ) -> Iterator[list[Screen]]:
-    """That many screens of one person, one after the other; closed afterwards."""
+    """Open this many clients of one user, one after another; they are closed afterwards."""
     opened: list[Screen] = []
     try:
         while len(opened) < count:

@@ -1,4 +1,4 @@
-"""The whole system as real processes, on whatever services a test names."""
+"""The whole system as real processes, on the services that a test names."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,9 +22,9 @@ def start_stack(
     environ: Mapping[str, str] | None = None,
     more: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[Stack]:
-    """The processes of `Procfile` on free ports, the database migrated; all ready in the block, all gone after it.
+    """Migrate the database and run the processes of `Procfile` on free ports within the block.
 
-    Their logs are in `folder`; `environ` is added to the environment; `more` are further ones, as `Stack` has them.
+    Their logs are in `folder`. `environ` is added to their environment; `more` adds processes, as in `Stack`.
     """
     api_port, push_port = free_port(), free_port()
     settings = {
@@ -43,7 +43,7 @@ def start_stack(
 
 @contextmanager
 def embedded_stack() -> Iterator[Stack]:
-    """A system of its own on SQLite and the embedded broker, in a folder that goes with it."""
+    """A separate system on SQLite and the embedded broker, in a temporary folder."""
     with (
         temporary_folder() as folder,
         EmbeddedRedis(folder / "redis.log") as broker,
@@ -53,5 +53,5 @@ def embedded_stack() -> Iterator[Stack]:
 
 
 def token_for(name: str, *scopes: str, ttl_seconds: float = 600) -> str:
-    """A token that the stack accepts; with scope `inbox` unless others are named."""
+    """A token that the stack accepts; its scope is `inbox` by default."""
     return issue(SECRET, name, scopes or ("inbox",), ttl_seconds)

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that follows another until it is promoted."""
+"""A PostgreSQL standby server."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from dev.processes import StartFailed, run_as, wait_for
 
 
 class Standby(PostgreSQL):
-    """Made from a running primary; passwords are the primary's."""
+    """A copy of a running primary, with the same passwords."""
 
     def __init__(self, folder: Path, primary: PostgreSQL) -> None:
         super().__init__(folder)
@@ -30,13 +30,13 @@ class Standby(PostgreSQL):
             raise StartFailed(f"the standby could not be made:\n{done.stderr}")
 
     def promote(self) -> None:
-        """Returns when it takes writes, with all that the primary had."""
+        """Promote the standby; returns when it takes writes."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("SELECT pg_promote()")
             wait_for(lambda: connection.execute("SELECT NOT pg_is_in_recovery()").fetchall()[0][0])
 
     def catch_up(self) -> None:
-        """Returns when it has all that the primary had when this was called."""
+        """Wait until the standby has replayed the primary's WAL up to now."""
         with psycopg.connect(self._primary.url) as primary, psycopg.connect(self.url, autocommit=True) as own:
             [(written,)] = primary.execute("SELECT pg_current_wal_lsn()").fetchall()
             query = "SELECT pg_last_wal_replay_lsn() >= %s"

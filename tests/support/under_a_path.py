@@ -1,4 +1,4 @@
-"""The whole system below two paths of a site: nginx has the lines of docs/operations.md."""
+"""The whole system below two paths of a site, behind nginx with the configuration from docs/operations.md."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ from tests.support.needs import skip_or_fail
 from tests.support.stack import start_stack
 
 API_PATH, PUSH_PATH = "/belfry", "/live"
-AROUND = """error_log stderr warn;
+CONFIGURATION = """error_log stderr warn;
 events {{}}
 http {{
     access_log off;
     server {{
         listen 127.0.0.1:{port};
-        proxy_http_version 1.1;  # the default since nginx 1.30; by HTTP/1.0 the API would know that a proxy is between
+        proxy_http_version 1.1;  # the default since nginx 1.30; HTTP/1.0 would tell the API that there is a proxy
         {lines}
     }}
 }}
@@ -48,20 +48,20 @@ def under_a_path() -> Iterator[Site]:
         skip_or_fail("there is no nginx here; `make test` installs it")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    told = {"PUBLIC_PUSH_URL": url + PUSH_PATH, "PUBLIC_API_URL": url + API_PATH}
+    environ = {"PUBLIC_PUSH_URL": url + PUSH_PATH, "PUBLIC_API_URL": url + API_PATH}
     with (
         temporary_folder() as folder,
         EmbeddedRedis(folder / "redis.log") as broker,
-        start_stack(folder, f"sqlite:///{folder}/belfry.db", broker.url, told) as stack,
-        Nginx(folder / "nginx", AROUND.format(port=port, lines=_lines(stack)), port),
+        start_stack(folder, f"sqlite:///{folder}/belfry.db", broker.url, environ) as stack,
+        Nginx(folder / "nginx", CONFIGURATION.format(port=port, lines=_lines(stack)), port),
     ):
         yield Site(url, stack)
 
 
 def _lines(stack: Stack) -> str:
-    """Those of the page, with the ports of this stack."""
+    """The lines of the page, with the ports of this stack."""
     lines = block(OPERATIONS, "nginx")
-    for theirs, ours in (("127.0.0.1:8000", stack.api_url), ("127.0.0.1:8001", stack.push_url)):
-        assert theirs in lines
-        lines = lines.replace(f"http://{theirs}", ours)
+    for address, url in (("127.0.0.1:8000", stack.api_url), ("127.0.0.1:8001", stack.push_url)):
+        assert address in lines
+        lines = lines.replace(f"http://{address}", url)
     return lines

@@ -21,7 +21,7 @@ from push.broker.consumer import feed
 from push.broker.wire import Announcement
 from tests.faults.proxy import Proxy
 from tests.support.people import Device, Person
-from tests.support.redises import watched_redis
+from tests.support.redis_servers import sentinel_redis
 from tests.support.stack import start_stack
 from workers.queues import BROKER_TIMEOUT_SECONDS, DELIVER, DELIVERIES_QUEUE, make_celery
 
@@ -144,7 +144,7 @@ def test_tasks_and_screens_follow_when_the_broker_in_use_goes_away(rabbitmq_url:
 
 def test_tasks_screens_and_rate_limits_follow_the_sentinels_to_another_master(services_folder: Path) -> None:
     with ExitStack() as stack:
-        redis = stack.enter_context(watched_redis(services_folder))
+        redis = stack.enter_context(sentinel_redis(services_folder))
         limits = {"RATE_LIMIT_REDIS_URL": redis.url}
         database_url = f"sqlite:///{services_folder}/x.db"
         running = stack.enter_context(start_stack(services_folder, database_url, redis.url, limits))
@@ -155,19 +155,19 @@ def test_tasks_screens_and_rate_limits_follow_the_sentinels_to_another_master(se
         gone = redis.master_port()
         wait_for(lambda: alice.call("GET", "/readyz").status_code == 200, PATIENCE)
         redis.master.kill()
-        redis.wait_until_moved_from(gone)
+        redis.wait_for_failover_from(gone)
         wait_for(lambda: alice.call("GET", "/readyz").status_code == 200, PATIENCE, "the API to find the new master")
         wait_for(lambda: running["push"].output().count("broker_heard") > 1, PATIENCE, "push to find the new master")
         alice.message("bob", "after")
         wait_for(lambda: [item["body"] for item in screen.arrived].count("after") == 1, PATIENCE, "the message")
-        redis.forget_counts()
+        redis.delete_counts()
         wait_for(lambda: alice.call("GET", "/v1/inbox") and redis.counts(), PATIENCE, "the limits to be counted there")
 
 
 def test_a_sentinel_that_accepts_connections_and_never_answers_is_passed_over(
     services_folder: Path, silent_port: int
 ) -> None:
-    with watched_redis(services_folder) as redis:
+    with sentinel_redis(services_folder) as redis:
         silent_first = f"sentinel://127.0.0.1:{silent_port};{redis.url}"
         for _ in range(2):  # it is asked first each time
             started = time.monotonic()
@@ -180,5 +180,5 @@ def test_a_sentinel_that_accepts_connections_and_never_answers_is_passed_over(
 
 
 def test_a_sentinel_that_watches_another_redis_is_an_error(services_folder: Path) -> None:
-    with watched_redis(services_folder) as redis, pytest.raises(Exception, match="No master found"):
+    with sentinel_redis(services_folder) as redis, pytest.raises(Exception, match="No master found"):
         Enqueuer(redis.url.replace("master_name=belfry", "master_name=other")).check()

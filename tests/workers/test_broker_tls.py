@@ -15,7 +15,7 @@ from lib.broker_url import parse_broker_url
 from push.broker.announcer import AnnounceFailed, Announcer
 from push.broker.consumer import feed
 from push.broker.wire import Announcement
-from tests.support.redises import Certificates, make_certificates, tls_redis
+from tests.support.redis_servers import Certificates, make_certificates, tls_redis
 
 pytestmark = pytest.mark.slow
 

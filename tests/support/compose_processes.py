@@ -1,4 +1,4 @@
-"""The services of docker-compose.yml, run here without an engine: its commands and environments, our addresses."""
+"""Run the services of docker-compose.yml without an engine: the same commands and environments, other addresses."""
 
 import re
 import socket
@@ -29,46 +29,46 @@ from tests.support.fresh import fresh_database, fresh_vhost
 
 JWT_SECRET = "a secret of at least thirty-two bytes"
 DATABASE_PASSWORD = "p@ss:/?#%$PATH & 'word'"  # .env.example allows any character
-LASTING = ("api", "worker", "beat", "push-1", "push-2")
+LONG_RUNNING = ("api", "worker", "beat", "push-1", "push-2")
 NGINX_TEMPLATE = ROOT / "nginx" / "belfry.conf.template"
 
 
-class Composed:
-    """Our services, each a process in a folder that holds what the image holds."""
+class ComposeProcesses:
+    """Belfry's services, each a process in a folder with the files of the image."""
 
-    def __init__(self, folder: Path, services: Mapping[str, Service], places: dict[str, str]) -> None:
+    def __init__(self, folder: Path, services: Mapping[str, Service], addresses: dict[str, str]) -> None:
         self.folder = folder
         self.services = services
-        self.places = places
+        self.addresses = addresses
         self.ports = {name: free_port() for name in ("api", "push-1", "push-2", "nginx")}
-        self.processes = {name: self._process(name) for name in LASTING}
-        image.lay_out(folder / "image")
+        self.processes = {name: self._process(name) for name in LONG_RUNNING}
+        image.copy_files(folder / "image")
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
 
-    def here(self, name: str, text: str) -> str:
-        """What this service is told, with the addresses of containers replaced by ours."""
+    def localize(self, name: str, text: str) -> str:
+        """A setting or argument of this service, with the addresses of the processes for those of containers."""
         own = {"api": ("8000", "api"), "nginx": ("8080", "nginx")}
         own |= {push: ("8001", push) for push in ("push-1", "push-2")}
         table = {f"{other}:{port} resolve": f"127.0.0.1:{self.ports[at]}" for other, (port, at) in own.items()}
-        table |= {"0.0.0.0": "127.0.0.1"} | self.places
+        table |= {"0.0.0.0": "127.0.0.1"} | self.addresses
         if name in own:
             port, at = own[name]
             table[port] = str(self.ports[at])
-        for theirs, ours in table.items():
-            text = re.sub(rf"(?<!\w){re.escape(theirs)}(?!\w)", lambda _, ours=ours: ours, text)  # type: ignore[misc]
+        for container, local in table.items():
+            text = re.sub(rf"(?<!\w){re.escape(container)}(?!\w)", lambda _, local=local: local, text)  # type: ignore[misc]
         return text
 
     def environment(self, name: str) -> dict[str, str]:
-        """What the container of this service would have: the image's, the service's, and its host's name."""
-        told = {key: self.here(name, str(value)) for key, value in self.services[name]["environment"].items()}
+        """The environment of this service's container: the variables of the image and of the service, and HOSTNAME."""
+        variables = {key: self.localize(name, str(value)) for key, value in self.services[name]["environment"].items()}
         path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
-        return {"PATH": path, "HOSTNAME": socket.gethostname(), **image.environment(), **told}
+        return {"PATH": path, "HOSTNAME": socket.gethostname(), **image.environment(), **variables}
 
     def run(self, name: str, command: list[str], timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command as in this service's container."""
-        command = [self.here(name, part) for part in command]
+        """Run a command as in the service's container."""
+        command = [self.localize(name, part) for part in command]
         return subprocess.run(
             command,
             env=self.environment(name),
@@ -79,8 +79,8 @@ class Composed:
             timeout=timeout,
         )
 
-    def is_well(self, name: str) -> bool:
-        """What the service's health check says; beat has none."""
+    def is_healthy(self, name: str) -> bool:
+        """Whether the service's health check succeeds; beat has none."""
         check = self.services[name].get("healthcheck")
         if check is None:
             return self.processes[name].running
@@ -88,24 +88,24 @@ class Composed:
         return self.run(name, health_check_of(self.services[name]), seconds).returncode == 0
 
     def start(self) -> None:
-        """As docker compose does: first the migration, to its end, then all others."""
+        """Start the services as docker compose does: run the migration first, then start all others."""
         migrated = self.run("migrate", command_of(self.services["migrate"]))
         assert migrated.returncode == 0, migrated.stderr
         with ThreadPoolExecutor() as pool:
             list(pool.map(Process.start, self.processes.values()))
-        for name in LASTING:
-            wait_for(lambda name=name: self.is_well(name), 30, f"{name} to be well")  # type: ignore[misc]
+        for name in LONG_RUNNING:
+            wait_for(lambda name=name: self.is_healthy(name), 30, f"{name} to be healthy")  # type: ignore[misc]
 
     def _process(self, name: str) -> Process:
         service = self.services[name]
-        command = [self.here(name, part) for part in command_of(service)]
+        command = [self.localize(name, part) for part in command_of(service)]
         log, cwd = self.folder / f"{name}.log", self.folder / "image"
         return Process(name, command, log, env=self.environment(name), cwd=cwd, port=self.ports.get(name))
 
 
 @contextmanager
-def composed() -> Iterator[Composed]:
-    """Our services over a database and a virtual host of their own, all well."""
+def compose_processes() -> Iterator[ComposeProcesses]:
+    """Belfry's services with a fresh database and virtual host, all healthy."""
     with ExitStack() as stack, temporary_folder() as folder:
         database = stack.enter_context(fresh_database(demand_service("BELFRY_POSTGRES_URL")))
         role = stack.enter_context(_owner_of(database))
@@ -114,11 +114,11 @@ def composed() -> Iterator[Composed]:
         secrets = {"POSTGRES_PASSWORD": DATABASE_PASSWORD, "RABBITMQ_PASSWORD": broker.password}
         services = read_compose(secrets | {"JWT_SECRET": JWT_SECRET})
         at = urlsplit(database)
-        places = {
+        addresses = {
             "belfry@postgres:5432/belfry": f"{role}@{at.hostname}:{at.port}{at.path}",
             "rabbitmq:5672/belfry": f"{vhost.hostname}:{vhost.port}{vhost.path}",
         }
-        system = Composed(folder, services, places)
+        system = ComposeProcesses(folder, services, addresses)
         for process in system.processes.values():
             stack.callback(process.stop)
         system.start()
@@ -126,10 +126,10 @@ def composed() -> Iterator[Composed]:
 
 
 @contextmanager
-def fronted(system: Composed) -> Iterator[Nginx]:
-    """nginx in front of them, with the configuration that its container would make."""
-    told = system.environment("nginx") | {"NGINX_LOCAL_RESOLVERS": "127.0.0.1"}  # never asked: no name is left
-    configuration = re.sub(r"\$\{([A-Z_0-9]+)\}", lambda name: told[name[1]], NGINX_TEMPLATE.read_text())
+def start_nginx(system: ComposeProcesses) -> Iterator[Nginx]:
+    """nginx in front of the services, with the configuration that its container generates."""
+    variables = system.environment("nginx") | {"NGINX_LOCAL_RESOLVERS": "127.0.0.1"}  # not used: there are no names
+    configuration = re.sub(r"\$\{([A-Z_0-9]+)\}", lambda name: variables[name[1]], NGINX_TEMPLATE.read_text())
     configuration = configuration.replace("listen ", "listen 127.0.0.1:", 1)
     with Nginx(system.folder / "nginx", configuration, system.ports["nginx"]) as nginx:
         yield nginx
@@ -144,7 +144,7 @@ def bearer(sub: str, *scopes: str) -> dict[str, str]:
 
 
 def publish(api_url: str, *recipients: str) -> str:
-    """Notify them as a shop would; the notification's id."""
+    """Publish a notification to these recipients; returns its id."""
     body = {"recipients": recipients, "kind": "order.shipped", "title": "On its way"}
     answer = requests.post(f"{api_url}/v1/notifications", json=body, headers=bearer("shop", "notify"), timeout=10)
     assert answer.status_code == 202, answer.text
@@ -159,7 +159,7 @@ def inbox(api_url: str, sub: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def _owner_of(database_url: str) -> Iterator[str]:
-    """A role that owns the database, as the image of PostgreSQL makes one; dropped afterwards."""
+    """A role that owns the database, like that of the PostgreSQL image; dropped afterwards."""
     role = f"belfry_{uuid4().hex}"
     name, owner = sql.Identifier(urlsplit(database_url).path[1:]), sql.Identifier(role)
     with psycopg.connect(database_url, autocommit=True) as admin:

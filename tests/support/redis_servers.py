@@ -1,4 +1,4 @@
-"""Redis as larger deployments run it: behind TLS with a certificate of one's own, and watched by Sentinel."""
+"""Redis with TLS and a private certificate authority, and Redis with Sentinel."""
 
 import subprocess
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ sentinel failover-timeout {name} 5000
 
 @dataclass(frozen=True)
 class Certificates:
-    """Of a server named localhost, signed by an authority that no system knows."""
+    """A certificate for one host name, signed by a private authority."""
 
     authority: Path
     certificate: Path
@@ -56,7 +56,7 @@ def _openssl(arguments: str) -> None:
 
 @contextmanager
 def tls_redis(folder: Path, certificates: Certificates) -> Iterator[int]:
-    """A Redis that speaks TLS alone; answers its port."""
+    """The port of a Redis that accepts only TLS."""
     port = free_port()
     files: list[str | Path] = ["--tls-cert-file", certificates.certificate, "--tls-key-file", certificates.key]
     tls = ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no", *files]
@@ -77,14 +77,14 @@ def _redis(folder: Path, name: str, port: int, *options: str | Path) -> Iterator
 
 
 @dataclass(frozen=True)
-class Watched:
-    """A master with a replica, and a Sentinel that makes the replica master when the master is gone."""
+class SentinelRedis:
+    """A master with a replica, and a Sentinel that promotes the replica when the master fails."""
 
     url: str
     master: Process
     sentinel: "redis.Redis"
 
-    def wait_until_moved_from(self, port: int) -> None:
+    def wait_for_failover_from(self, port: int) -> None:
         wait_for(lambda: self.master_port() != port, 30, "the Sentinel to name another master")
 
     def master_port(self) -> int:
@@ -95,7 +95,7 @@ class Watched:
         with redis.Redis(port=self.master_port(), password=PASSWORD, decode_responses=True) as master:
             return [str(key) for key in master.keys("*LIMITER*")]
 
-    def forget_counts(self) -> None:
+    def delete_counts(self) -> None:
         with redis.Redis(port=self.master_port(), password=PASSWORD) as master:
             master.delete("none", *self.counts())
 
@@ -107,9 +107,9 @@ class Watched:
 
 
 @contextmanager
-def watched_redis(folder: Path) -> Iterator[Watched]:
-    """One Sentinel serves; the URL names another before it, which is not there."""
-    master, replica, port, nobody = (free_port() for _ in range(4))
+def sentinel_redis(folder: Path) -> Iterator[SentinelRedis]:
+    """One Sentinel runs. The URL lists another one first, which does not."""
+    master, replica, port, absent = (free_port() for _ in range(4))
     login = ("--requirepass", PASSWORD, "--masterauth", PASSWORD)
     config = folder / "sentinel.conf"
     config.write_text(SENTINEL_CONFIG.format(port=port, name=MASTER, master=master, password=PASSWORD))
@@ -119,8 +119,8 @@ def watched_redis(folder: Path) -> Iterator[Watched]:
         stack.enter_context(_redis(folder, "replica", replica, "--port", str(replica), *login, *following))
         command: list[str | Path] = [find_redis() or "redis-server", config, "--sentinel"]
         stack.enter_context(Process("Sentinel", command, folder / "sentinel.log", port=port))
-        hosts = f"sentinel://:{PASSWORD}@127.0.0.1:{nobody};sentinel://127.0.0.1:{port}/0?master_name={MASTER}"
+        url = f"sentinel://:{PASSWORD}@127.0.0.1:{absent};sentinel://127.0.0.1:{port}/0?master_name={MASTER}"
         sentinel = stack.enter_context(redis.Redis(port=port, decode_responses=True))
-        watched = Watched(hosts, first, sentinel)
+        watched = SentinelRedis(url, first, sentinel)
         wait_for(watched.knows_its_replica, 30, "the Sentinel to find the replica")
         yield watched
