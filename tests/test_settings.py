@@ -1,4 +1,4 @@
-"""Start-up refuses a missing or unsafe configuration, in words that name the variable and what to set."""
+"""Start-up rejects missing and unsafe settings with messages that name the variable and say what to set."""
 
 import re
 import subprocess
@@ -92,9 +92,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("changed", "said"), REFUSED)
-def test_an_unusable_setting_is_named_with_what_to_set(changed: dict[str, str], said: str) -> None:
-    with pytest.raises(SettingsError, match=re.escape(said)) as refusal:
+@pytest.mark.parametrize(("changed", "message"), REFUSED)
+def test_an_unusable_setting_is_named_with_what_to_set(changed: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)) as refusal:
         load_settings(USABLE | changed)
     assert "; set " in str(refusal.value) or "; list " in str(refusal.value)
     assert "hidden" not in str(refusal.value)
@@ -111,11 +111,11 @@ def test_an_unusable_setting_is_named_with_what_to_set(changed: dict[str, str], 
         "sentinel://:p@a:26379;sentinel://b/1?master_name=belfry&ssl=true&sentinel_password=s",
     ],
 )
-def test_every_form_of_a_broker_url_is_taken_as_it_is(url: str) -> None:
+def test_every_form_of_a_broker_url_is_accepted_unchanged(url: str) -> None:
     assert load_settings(USABLE | {"BROKER_URL": url}).broker_url == url
 
 
-def test_all_problems_are_said_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     with pytest.raises(SettingsError) as refusal:
         load_settings({})
     for name in ("DATABASE_URL", "BROKER_URL", "JWT_SECRET"):
@@ -159,7 +159,7 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_origins_are_taken_as_browsers_write_them(spelling: str) -> None:
+def test_origins_are_normalized_as_browsers_write_them(spelling: str) -> None:
     assert load_settings(USABLE | {"CORS_ORIGINS": f" {spelling} ,"}).cors_origins == (SPELLINGS[spelling],)
 
 
@@ -169,8 +169,8 @@ def test_two_spellings_of_one_origin_are_one_origin() -> None:
 
 
 def test_a_public_address_may_have_a_path() -> None:
-    told = {"PUBLIC_PUSH_URL": "https://Example.com:443/live/", "PUBLIC_API_URL": "https://example.com/belfry/"}
-    settings = load_settings(USABLE | told)
+    urls = {"PUBLIC_PUSH_URL": "https://Example.com:443/live/", "PUBLIC_API_URL": "https://example.com/belfry/"}
+    settings = load_settings(USABLE | urls)
     assert (settings.public_push_url, settings.public_api_url) == (
         "https://example.com/live",
         "https://example.com/belfry",
@@ -216,18 +216,18 @@ WITHOUT_A_BAD_VALUE = {"JWT_SECRET_PREVIOUS", "JWT_JWKS_URL", "JWT_AUDIENCE", "J
 
 
 @pytest.mark.parametrize("uses", [DATABASE, WORKER, API, PUSH], ids=["alembic", "worker", "api", "push"])
-def test_a_process_complains_of_what_it_uses_all_at_once_and_of_nothing_else(uses: frozenset[str]) -> None:
+def test_a_process_reports_all_problems_with_the_variables_that_it_uses_and_no_others(uses: frozenset[str]) -> None:
     with pytest.raises(SettingsError) as refusal:
         load_settings(UNUSABLE, uses)
     named = set(re.findall(r"^  - (\w+) ", str(refusal.value), re.MULTILINE))
     assert named == uses & UNUSABLE.keys()
 
 
-def test_it_is_said_of_every_setting_which_process_uses_it() -> None:
+def test_every_setting_is_used_by_a_process_and_has_an_unusable_value_here() -> None:
     assert ALL == {field.name.upper() for field in fields(Settings)} == UNUSABLE.keys() | WITHOUT_A_BAD_VALUE
 
 
-def test_the_other_port_is_used_where_an_address_is_derived_from_it() -> None:
+def test_the_other_servers_port_is_used_if_a_default_is_derived_from_it() -> None:
     for uses, port, address in ((API, "PUSH_PORT", "PUBLIC_PUSH_URL"), (PUSH, "API_PORT", "CORS_ORIGINS")):
         with pytest.raises(SettingsError, match=f"{port} is 'x'"):
             load_settings(USABLE | {port: "x"}, uses)
@@ -244,14 +244,14 @@ COMMANDS = {
 
 
 def run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run it with these settings alone."""
+    """Run a command with only these settings."""
     env = command_environment(dict.fromkeys(ALL, "") | environ)
     return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "setting", "value", "said"),
+    ("name", "setting", "value", "message"),
     [
         ("api", "JWT_SECRET", "weak", "JWT_SECRET is shorter than 32 bytes"),
         ("push", "JWT_SECRET", "weak", "JWT_SECRET is shorter than 32 bytes"),
@@ -260,33 +260,35 @@ def run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedProc
         ("migrate", "DATABASE_URL", "mysql://host/x", "DATABASE_URL is not a usable URL"),
     ],
 )
-def test_no_process_starts_with_an_unusable_setting_of_its_own(name: str, setting: str, value: str, said: str) -> None:
-    ended = run(COMMANDS[name], USABLE | {setting: value})
-    assert ended.returncode != 0
-    assert said in ended.stdout + ended.stderr
-    assert "Traceback" not in ended.stdout + ended.stderr
+def test_no_process_starts_with_an_unusable_setting_of_its_own(
+    name: str, setting: str, value: str, message: str
+) -> None:
+    result = run(COMMANDS[name], USABLE | {setting: value})
+    assert result.returncode != 0
+    assert message in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
 
 
 def test_alembic_needs_the_database_alone(tmp_path: Path) -> None:
     kubernetes = {"API_PORT": "tcp://10.43.0.5:8000", "PUSH_PORT": "tcp://10.43.0.6:8001"}
-    ended = run(COMMANDS["migrate"], {"DATABASE_URL": f"sqlite:///{tmp_path}/x.db"} | kubernetes)
-    assert ended.returncode == 0, ended.stderr
+    result = run(COMMANDS["migrate"], {"DATABASE_URL": f"sqlite:///{tmp_path}/x.db"} | kubernetes)
+    assert result.returncode == 0, result.stderr
     assert (tmp_path / "x.db").exists()
 
 
-def test_celery_needs_no_secret_of_tokens_and_no_ports() -> None:
+def test_celery_needs_neither_token_secrets_nor_ports() -> None:
     unused = {name: value for name, value in UNUSABLE.items() if name not in WORKER}
-    ended = run(["celery", "-A", "workers", "report"], USABLE | unused)
-    assert ended.returncode == 0, ended.stderr
+    result = run(["celery", "-A", "workers", "report"], USABLE | unused)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "variable"), [("api", "API_PORT"), ("push", "PUSH_PORT")])
 def test_the_log_says_which_port_was_ignored(name: str, variable: str) -> None:
-    ended = run(COMMANDS[name], USABLE | {variable: "tcp://10.43.0.5:8000", "LOG_LEVEL": "LOUD"})
-    assert re.search(rf"Z WARNING settings port_ignored variable={variable} value=tcp://10.43.0.5:8000 ", ended.stderr)
-    assert "LOG_LEVEL is 'LOUD'" in ended.stderr
-    assert f"{variable} is" not in ended.stderr
+    result = run(COMMANDS[name], USABLE | {variable: "tcp://10.43.0.5:8000", "LOG_LEVEL": "LOUD"})
+    assert re.search(rf"Z WARNING settings port_ignored variable={variable} value=tcp://10.43.0.5:8000 ", result.stderr)
+    assert "LOG_LEVEL is 'LOUD'" in result.stderr
+    assert f"{variable} is" not in result.stderr
 
 
 def test_make_up_ignores_the_ports_that_kubernetes_sets() -> None:

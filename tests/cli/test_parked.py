@@ -27,7 +27,7 @@ Park = Callable[..., UUID]
 
 @pytest.fixture(params=["postgres_url", "sqlite_url"])
 def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """A migrated database, which DATABASE_URL names as well."""
+    """A migrated database, which DATABASE_URL names too."""
     url: str = request.getfixturevalue(request.param)
     migrate(url)
     for name, value in {**ENVIRON, "DATABASE_URL": url}.items():
@@ -51,7 +51,7 @@ def run(database: Database, capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def park(database: Database) -> Park:
-    """Park a notification, each a second after the one before."""
+    """Park notifications, each a second after the previous one."""
     moments = iter(NOW + timedelta(seconds=n) for n in range(100_000))
 
     def park_one(error: str = "a reason", producer: str = "shop", *, withdrawn: bool = False) -> UUID:
@@ -101,11 +101,11 @@ def test_a_long_list_is_cut_and_says_how_much_there_is(run: Run, park: Park, mon
 
 
 @pytest.mark.parametrize("command", [("list",), ("retry", "--all"), ("drop", "--all", "--yes")])
-def test_nothing_parked_is_said_and_is_no_error(run: Run, command: tuple[str, ...]) -> None:
+def test_without_parked_notifications_the_commands_say_so_and_succeed(run: Run, command: tuple[str, ...]) -> None:
     assert run(*command) == (0, "Nothing is parked.\n", "")
 
 
-def test_what_producers_chose_cannot_break_out_of_its_line(run: Run, park: Park) -> None:
+def test_control_characters_from_producers_are_escaped(run: Run, park: Park) -> None:
     id_ = park("x\x1b[2J\ny", producer="a\x1b]0;b\r\nc")
     for out in (run("list")[1], run("show", id_)[1]):
         assert not set(out) & {"\x1b", "\r"}
@@ -113,18 +113,20 @@ def test_what_producers_chose_cannot_break_out_of_its_line(run: Run, park: Park)
     assert len(run("list")[1].splitlines()) == 2
 
 
-def test_show_tells_all_but_the_content(run: Run, park: Park) -> None:
+def test_show_prints_everything_but_the_content(run: Run, park: Park) -> None:
     id_ = park()
     code, out, _ = run("show", id_)
-    told = dict(line.split(maxsplit=1) for line in out.replace("parked since", "parked").splitlines() if line[0] != "f")
-    assert (told["id"], told["error"], told["reached"]) == (str(id_), "a reason", "0 inboxes")
+    fields = dict(
+        line.split(maxsplit=1) for line in out.replace("parked since", "parked").splitlines() if line[0] != "f"
+    )
+    assert (fields["id"], fields["error"], fields["reached"]) == (str(id_), "a reason", "0 inboxes")
     assert "failed to     deliver\n" in out
     assert "for           2 recipients\n" in out
     assert "secret" not in out
     assert code == 0
 
 
-def test_retried_it_has_its_turn_at_once(run: Run, park: Park, database: Database) -> None:
+def test_retry_makes_a_notification_due_at_once(run: Run, park: Park, database: Database) -> None:
     first, second = park(), park()
     assert run("retry", first) == (0, "1 will be tried again within seconds.\n", "")
     assert due(database, datetime.now(NOW.tzinfo)).deliver == [first]
@@ -132,7 +134,7 @@ def test_retried_it_has_its_turn_at_once(run: Run, park: Park, database: Databas
     assert run("show", second)[0] == 0
 
 
-def test_dropped_it_is_cancelled(run: Run, park: Park, database: Database) -> None:
+def test_drop_cancels_a_notification(run: Run, park: Park, database: Database) -> None:
     first, second, third = park(), park(), park()
     assert run("drop", first, second) == (0, "2 cancelled.\n", "")
     found = due(database, datetime.now(NOW.tzinfo))
@@ -140,7 +142,7 @@ def test_dropped_it_is_cancelled(run: Run, park: Park, database: Database) -> No
     assert run("show", third)[0] == 0
 
 
-def test_all_are_retried_in_batches_that_it_tells_of(
+def test_all_are_retried_in_batches_with_progress(
     run: Run, park: Park, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parked, "BATCH", 2)
@@ -160,7 +162,7 @@ def test_all_are_dropped_only_with_yes(run: Run, park: Park) -> None:
     assert run("list")[1] == "Nothing is parked.\n"
 
 
-def test_a_withdrawal_is_not_dropped_and_that_is_said(run: Run, park: Park) -> None:
+def test_a_withdrawal_is_not_dropped_and_is_reported(run: Run, park: Park) -> None:
     well, withdrawn = park(), park(withdrawn=True)
     code, out, complaint = run("drop", "--all", "--yes")
     assert (code, out) == (1, "1 cancelled.\n")
@@ -187,7 +189,7 @@ def test_an_id_of_nothing_parked_is_named(run: Run, park: Park, command: str) ->
         ((), "list|show|retry|drop"),
     ],
 )
-def test_a_question_that_makes_no_sense_is_refused_and_changes_nothing(
+def test_invalid_arguments_are_rejected_and_change_nothing(
     run: Run, park: Park, command: tuple[object, ...], wrong: str
 ) -> None:
     park()

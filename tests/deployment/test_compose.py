@@ -1,4 +1,4 @@
-"""docker-compose.yml, Dockerfile, Procfile and .env.example say the same, and what they say runs."""
+"""docker-compose.yml, Dockerfile, Procfile and .env.example agree, and the services run."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ import pytest
 
 from dev.postgresql import PRODUCTION_SETTINGS
 from dev.stack import ROOT, answers, procfile
-from settings import SettingsError, load_settings
+from settings import ALL, SettingsError, load_settings
 from tests.support import image, wait_for
 from tests.support.compose import ComposeError, Service, command_of, read_compose, variables
 from tests.support.compose_processes import compose_processes, inbox, publish
@@ -61,12 +61,12 @@ def test_the_example_names_every_variable_that_is_read_with_its_default() -> Non
 
 
 def test_docker_compose_and_procfile_run_the_same_commands(services: dict[str, Service]) -> None:
-    ours = {name: command_of(service) for name, service in services.items() if service["image"] == "belfry"}
+    commands = {name: command_of(service) for name, service in services.items() if service["image"] == "belfry"}
     migrate = {"migrate": ["alembic", "upgrade", "head"]}
-    once = {name.partition("-")[0] for name in ours.keys() - migrate.keys()}
+    once = {name.partition("-")[0] for name in commands.keys() - migrate.keys()}
     assert once == procfile().keys()
-    assert ours == migrate | {name: procfile()[name.partition("-")[0]] for name in ours.keys() - migrate.keys()}
-    assert {name for name in ours if name.startswith("push")} == {"push-1", "push-2"}
+    assert commands == migrate | {name: procfile()[name.partition("-")[0]] for name in commands.keys() - migrate.keys()}
+    assert {name for name in commands if name.startswith("push")} == {"push-1", "push-2"}
 
 
 def test_nginx_is_the_only_door(services: dict[str, Service]) -> None:
@@ -92,9 +92,9 @@ def test_who_does_not_touch_the_database_does_not_have_its_password(services: di
 
 
 def test_every_service_is_restarted_and_watched(services: dict[str, Service]) -> None:
-    lasting = {name: service for name, service in services.items() if name != "migrate"}
-    assert {service["restart"] for service in lasting.values()} == {"unless-stopped"}
-    assert [name for name, service in lasting.items() if "healthcheck" not in service] == ["beat"]
+    long_running = {name: service for name, service in services.items() if name != "migrate"}
+    assert {service["restart"] for service in long_running.values()} == {"unless-stopped"}
+    assert [name for name, service in long_running.items() if "healthcheck" not in service] == ["beat"]
 
 
 def test_our_processes_can_write_nowhere_and_gain_nothing(services: dict[str, Service]) -> None:
@@ -111,7 +111,7 @@ def test_the_image_installs_every_package_that_its_code_imports(tmp_path: Path) 
     locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "runtime.txt").read_text(), re.MULTILINE))
     distributions = packages_distributions()
     for path in tmp_path.rglob("*.py"):
-        for package in foreign_imports(path, tmp_path):
+        for package in third_party_imports(path, tmp_path):
             assert set(map(canonical, distributions[package])) & locked, f"{path} imports {package}"
 
 
@@ -128,26 +128,18 @@ def test_one_notification_goes_all_the_way_through_the_services_as_docker_compos
 
 
 def test_with_neither_a_secret_nor_keys_every_process_says_so() -> None:
-    told = read_compose({**SECRETS, "JWT_SECRET": ""})["migrate"]["environment"]
+    environ = read_compose({**SECRETS, "JWT_SECRET": ""})["migrate"]["environment"]
     with pytest.raises(SettingsError, match="JWT_SECRET is not set"):
-        load_settings(told)
+        load_settings(environ)
 
 
 def settings_defaults() -> dict[str, str]:
-    """What settings.py asks for, with what it takes when it is not told: found by asking it."""
-    asked: dict[str, str] = {}
-    needed = {"DATABASE_URL": "sqlite:///x", "BROKER_URL": "redis://x", "JWT_SECRET": "x" * 32}
-
-    class Recorder(dict[str, str]):
-        def get(self, name: str, default: object = None) -> object:  # type: ignore[override]
-            asked.setdefault(name, "")
-            return super().get(name, default)
-
-    settings = load_settings(Recorder(needed))
-    for name in asked.keys() - needed.keys():
-        value = getattr(settings, name.lower())
-        asked[name] = ",".join(value) if isinstance(value, tuple) else str(value or "")
-    return asked
+    """Every variable that settings.py reads, with its default; required ones are empty."""
+    required = {"DATABASE_URL": "sqlite:///x", "BROKER_URL": "redis://x", "JWT_SECRET": "x" * 32}
+    settings = load_settings(required)
+    values = {name: getattr(settings, name.lower()) for name in ALL - required.keys()}
+    texts = {name: ",".join(value) if isinstance(value, tuple) else str(value or "") for name, value in values.items()}
+    return {**dict.fromkeys(required, ""), **texts}
 
 
 def example() -> dict[str, str]:
@@ -155,8 +147,8 @@ def example() -> dict[str, str]:
     return dict(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
 
 
-def foreign_imports(path: Path, root: Path) -> Iterator[str]:
-    """The top-level packages that a file imports and that are neither Python's own nor in the image's folder."""
+def third_party_imports(path: Path, root: Path) -> Iterator[str]:
+    """The top-level packages that a file imports from neither the standard library nor the image's folder."""
     for node in ast.walk(ast.parse(path.read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []

@@ -1,4 +1,4 @@
-"""nginx/belfry.conf.template in a real nginx, before two push servers and the API, as in docker-compose.yml."""
+"""nginx/belfry.conf.template in a real nginx, in front of the API and two push servers, as in docker-compose.yml."""
 
 import json
 import re
@@ -43,11 +43,11 @@ class Front:
         return self.system.url("nginx")
 
     def lines(self, path: str) -> list[str]:
-        """The access log's lines about this path."""
+        """The lines of the access log for this path."""
         return [line for line in self.nginx.output().splitlines() if f'path="{path}"' in line]
 
-    def asked(self, path: str) -> set[str]:
-        """Which of our services answered requests for this path."""
+    def upstreams(self, path: str) -> set[str]:
+        """The services to which requests for this path were forwarded."""
         names = {f"127.0.0.1:{port}": name for name, port in self.system.ports.items()}
         addresses = re.findall(r'upstream="([^"]*)"', "\n".join(self.lines(path)))
         return {names[address] for each in addresses for address in each.split(", ") if address in names}
@@ -74,7 +74,7 @@ def test_websocket_clients_connect_ten_of_ten_and_share_both_servers(front: Fron
         id_ = publish(front.url, "walter")
         for screen in opened:
             screen.expect(id_)
-    wait_for(lambda: front.asked("/socket.io/") == set(PUSH), what="both push servers in the log")
+    wait_for(lambda: front.upstreams("/socket.io/") == set(PUSH), what="both push servers in the log")
 
 
 @pytest.mark.parametrize(("transports", "ends_as"), [(POLLING, "polling"), (STOCK, "websocket")])
@@ -91,7 +91,7 @@ def test_the_clients_of_a_killed_push_server_come_back_through_the_other(front: 
         kinds = (WEBSOCKET, POLLING, STOCK)
         opened = [each for kind in kinds for each in stack.enter_context(screens(2, front.url, "viola", kind))]
         front.system.processes["push-1"].kill()
-        reach_all(front, "viola", opened)  # by push-2 now, all of them
+        reach_all(front, "viola", opened)  # all of them by push-2
         front.system.processes["push-1"].start()
         front.system.processes["push-2"].kill()
         reach_all(front, "viola", opened)
@@ -151,10 +151,10 @@ def test_what_a_client_claims_of_its_address_is_dropped(front: Front, tmp_path: 
         system.ports |= dict.fromkeys(("api", *PUSH), port)
         with start_nginx(system):
             for path in ("/v1/inbox", "/socket.io/"):
-                heard = requests.get(system.url("nginx") + path, headers=forged, timeout=10)
-                assert "6.6.6.6" not in heard.text
-                assert heard.json()["X-Forwarded-For"] == "127.0.0.1"
-                assert heard.json()["X-Forwarded-Proto"] == "http"
+                response = requests.get(system.url("nginx") + path, headers=forged, timeout=10)
+                assert "6.6.6.6" not in response.text
+                assert response.json()["X-Forwarded-For"] == "127.0.0.1"
+                assert response.json()["X-Forwarded-Proto"] == "http"
 
 
 def test_a_silent_socket_is_kept_for_longer_than_a_ping_takes_to_fail() -> None:
@@ -165,7 +165,7 @@ def test_a_silent_socket_is_kept_for_longer_than_a_ping_takes_to_fail() -> None:
 
 
 def reach_all(front: Front, sub: str, opened: list[Screen]) -> None:
-    """Publish until a notification is heard on every screen; what was published while one was away it does not hear."""
+    """Publish until one notification reaches every screen; a screen misses what is published while it reconnects."""
 
     def reached() -> bool:
         id_ = publish(front.url, sub)
@@ -180,7 +180,7 @@ def reach_all(front: Front, sub: str, opened: list[Screen]) -> None:
 
 
 def message(url: str, size: int) -> requests.Response:
-    """Post a good message whose body has this many bytes."""
+    """Post a valid message with a body of this many bytes."""
     body = json.dumps({"to": "mia", "text": "hello"}).ljust(size).encode()
     headers = bearer("max") | {"Content-Type": "application/json"}
     return requests.post(f"{url}/v1/messages", data=body, headers=headers, timeout=10)
@@ -188,7 +188,7 @@ def message(url: str, size: int) -> requests.Response:
 
 @contextmanager
 def echo() -> Iterator[int]:
-    """The port of a server that answers with the headers it got."""
+    """The port of a server that returns the headers of each request."""
 
     class Echo(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

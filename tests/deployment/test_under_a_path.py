@@ -1,4 +1,4 @@
-"""The system below two paths of a site, as clients find it there: every link stays below its path."""
+"""The system below two paths of a site: every link stays below its path."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,9 +71,9 @@ def test_the_page_finds_its_files_and_the_push_server(site: Site) -> None:
     redirected = requests.get(site.api, timeout=10)
     assert redirected.url == f"{site.api}/"
     assert not [word for word in ('href="/', 'src="/') if word in redirected.text]
-    told = requests.get(f"{site.api}/config.json", timeout=10)
-    assert told.json()["push_url"] == site.push
-    assert urljoin(told.url, told.json()["api"]) == f"{site.api}/v1"
+    config = requests.get(f"{site.api}/config.json", timeout=10)
+    assert config.json()["push_url"] == site.push
+    assert urljoin(config.url, config.json()["api"]) == f"{site.api}/v1"
 
 
 def test_metrics_are_not_shown(site: Site) -> None:
@@ -95,15 +95,15 @@ def test_the_python_client_follows_an_inbox(site: Site, slash: str) -> None:
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 def test_a_stock_client_takes_the_path_as_an_option(site: Site, transport: str) -> None:
-    heard: list[str] = []
+    received: list[str] = []
     client = socketio.Client(handle_sigint=False)
-    client.on("notification", lambda change: heard.append(change["item"]["title"]))
+    client.on("notification", lambda change: received.append(change["item"]["title"]))
     client.connect(
         site.url, auth={"token": token_for(transport)}, transports=[transport], socketio_path=f"{PUSH_PATH}/socket.io"
     )
     try:
         publish(site, transport)
-        wait_for(lambda: heard == ["Hello"], what="the item")
+        wait_for(lambda: received == ["Hello"], what="the item")
     finally:
         client.disconnect()
 

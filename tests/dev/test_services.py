@@ -1,4 +1,4 @@
-"""Private services: they work, restart with what they held, and leave nothing behind."""
+"""Private services work, keep their data over restarts, and leave nothing behind."""
 
 import os
 import signal
@@ -177,7 +177,7 @@ def test_a_zombie_does_not_count_as_running() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
         assert alive([process.pid]) == [process.pid]
         process.kill()
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is not reaped yet
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended and is not reaped yet
         assert alive([process.pid]) == []
 
 
@@ -194,7 +194,7 @@ def test_free_ports_differ_and_are_below_the_ephemeral_ones(free_port: Callable[
 
 @pytest.fixture
 def temporary(services_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where a command under test makes its temporary folders; empty again afterwards."""
+    """TMPDIR of the command under test; it is empty again afterwards."""
     monkeypatch.setenv("TMPDIR", str(services_folder))
     yield services_folder
     assert list(services_folder.iterdir()) == []
@@ -202,9 +202,9 @@ def temporary(services_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 def test_run_gives_a_command_three_services_and_exits_with_its_code(temporary: Path) -> None:
     script = 'echo "$BELFRY_POSTGRES_URL $BELFRY_RABBITMQ_URL $BELFRY_REDIS_URL"; exit 3'
-    done = subprocess.run([*RUN, "sh", "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 3
-    assert [url.partition(":")[0] for url in done.stdout.split()] == ["postgresql", "amqp", "redis"]
+    result = subprocess.run([*RUN, "sh", "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 3
+    assert [url.partition(":")[0] for url in result.stdout.split()] == ["postgresql", "amqp", "redis"]
     assert processes_that_mention(temporary) == []
 
 
@@ -231,7 +231,7 @@ def assert_ended(pids: list[int]) -> None:
 
 
 def processes_that_mention(folder: Path) -> list[str]:
-    """Command lines of alive processes that have this folder in their arguments or their environment."""
+    """Command lines of running processes that have this folder in their arguments or environment."""
     found = []
     for process in psutil.process_iter(["cmdline", "environ"]):
         arguments, environ = process.info["cmdline"] or [], process.info["environ"] or {}

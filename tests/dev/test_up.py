@@ -1,4 +1,4 @@
-"""`make up` and `make demo`: what they start, what they say, and that nothing is left behind."""
+"""`make up` and `make demo`: what they start and print, and that they leave nothing behind."""
 
 import os
 import re
@@ -22,14 +22,14 @@ from tests.conftest import StartProcess
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 def up(start_process: StartProcess, folder: Path, ports: dict[str, str]) -> Process:
-    """`make up` in a folder of its own, running until it greets."""
+    """Start `make up` in this folder and wait for its greeting."""
     environ = command_environment({**ports, "DATABASE_URL": "", "BROKER_URL": "", "JWT_SECRET": ""})
     process = start_process("up", sys.executable, "-m", "dev.up", folder, env=environ)
-    wait_for(lambda: "Ctrl-C" in process.output() or not process.running, PATIENCE, "the greeting")
+    wait_for(lambda: "Ctrl-C" in process.output() or not process.running, TIMEOUT, "the greeting")
     assert process.running, process.tail()
     return process
 
@@ -40,14 +40,14 @@ def tokens(process: Process) -> dict[str, str]:
 
 
 def interrupt(process: Process) -> list[int]:
-    """Ctrl-C; answers who was running, once the supervisor has ended."""
-    family = process.process_tree()
-    assert len(family) > 5
+    """Press Ctrl-C and wait until the supervisor has ended; returns the pids that ran before."""
+    pids = process.process_tree()
+    assert len(pids) > 5
     assert process.stop(grace=30) == 0
-    return family
+    return pids
 
 
-def alive(pids: list[int]) -> list[int]:
+def existing(pids: list[int]) -> list[int]:
     return [pid for pid in pids if psutil.pid_exists(pid)]
 
 
@@ -68,9 +68,9 @@ def test_make_up_greets_serves_and_leaves_nothing_running_but_the_data(
         assert len(inbox()) == stored
         message = {"to": "bob", "text": f"start {start}"}
         assert requests.post(f"{api}/v1/messages", json=message, headers={"Authorization": alice}, timeout=5).ok
-        wait_for(lambda: f"start {start}" in inbox(), PATIENCE, "the message")  # noqa: B023 (waited for at once)
-        family = interrupt(process)
-        wait_for(lambda: not alive(family), 10, "all processes to be gone")  # noqa: B023
+        wait_for(lambda: f"start {start}" in inbox(), TIMEOUT, "the message")  # noqa: B023 (waited for at once)
+        pids = interrupt(process)
+        wait_for(lambda: not existing(pids), 10, "all processes to be gone")  # noqa: B023
         assert "Stopped." in process.output()
 
 
@@ -82,7 +82,7 @@ def test_a_process_that_dies_is_started_again(
     push = f"http://127.0.0.1:{ports['PUSH_PORT']}/healthz"
     [pid] = [pid for pid in process.process_tree() if "-m push" in command_line(pid)]
     subprocess.run(["kill", "-9", str(pid)], check=True)
-    wait_for(lambda: "push runs again" in process.output(), PATIENCE, "push to be started again")
+    wait_for(lambda: "push runs again" in process.output(), TIMEOUT, "push to be started again")
     assert requests.get(push, timeout=5).ok
     interrupt(process)
 
@@ -91,7 +91,7 @@ def test_a_taken_port_is_named_with_what_to_set(start_process: StartProcess, tmp
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         environ = command_environment({"API_PORT": str(port)})
-        said = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "dev.up", tmp_path],
             env=environ,
             cwd=ROOT,
@@ -99,29 +99,29 @@ def test_a_taken_port_is_named_with_what_to_set(start_process: StartProcess, tmp
             text=True,
             check=False,
         )
-    assert said.returncode == 1
-    assert f"Port {port} is taken. Set another: API_PORT=" in said.stderr
-    assert said.stdout == ""
+    assert result.returncode == 1
+    assert f"Port {port} is taken. Set another: API_PORT=" in result.stderr
+    assert result.stdout == ""
 
 
 def test_an_unsafe_setting_is_refused_in_words(tmp_path: Path, free_port: Callable[[], int]) -> None:
     environ = command_environment(
         {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port()), "JWT_SECRET": "short", "CORS_ORIGINS": "*"}
     )
-    said = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "dev.up", tmp_path], env=environ, cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert said.returncode == 1
-    assert "JWT_SECRET is shorter than 32 bytes" in said.stderr
-    assert "CORS_ORIGINS holds '*'" in said.stderr
+    assert result.returncode == 1
+    assert "JWT_SECRET is shorter than 32 bytes" in result.stderr
+    assert "CORS_ORIGINS holds '*'" in result.stderr
 
 
 def test_make_demo_plays_its_scene_and_exits_0(tmp_path: Path) -> None:
     environ = command_environment({"TMPDIR": str(tmp_path)})
     command = [sys.executable, "-m", "dev.demo"]
-    said = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
-    assert said.returncode == 0, said.stdout + said.stderr
-    lines = [line.strip() for line in said.stdout.splitlines() if line.strip()]
+    result = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    lines = [line.strip() for line in result.stdout.splitlines() if line.strip()]
     offline, back = (
         lines.index("bob goes offline. alice writes twice more:"),
         lines.index("bob comes back and catches up:"),
@@ -142,20 +142,20 @@ def test_a_broker_that_dies_is_started_again(
     process = up(start_process, tmp_path / "var", ports)
     [pid] = [pid for pid in process.process_tree() if "redis-server" in command_line(pid)]
     subprocess.run(["kill", "-9", str(pid)], check=True)
-    wait_for(lambda: "Redis (embedded) runs again" in process.output(), PATIENCE, "the broker to be started again")
+    wait_for(lambda: "Redis (embedded) runs again" in process.output(), TIMEOUT, "the broker to be started again")
     interrupt(process)
 
 
-def test_whoever_ends_it_twice_in_a_moment_leaves_nothing_running(
+def test_several_signals_in_a_row_leave_nothing_running(
     start_process: StartProcess, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     process = up(start_process, tmp_path / "var", {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())})
-    family = process.process_tree()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP) * 50:  # at whatever it is doing
+    pids = process.process_tree()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP) * 50:  # in any state
         with suppress(ProcessLookupError):
             os.kill(process.pid, number)
         time.sleep(0.001)
-    wait_for(lambda: not process.running and not alive(family), PATIENCE, "all processes to be gone")
+    wait_for(lambda: not process.running and not existing(pids), TIMEOUT, "all processes to be gone")
     assert "Stopped." in process.output()
 
 
@@ -165,17 +165,17 @@ def test_other_commands_find_the_system_that_runs_by_its_environment_file(
     folder = tmp_path / "var"
     process = up(start_process, folder, {"API_PORT": str(free_port()), "PUSH_PORT": str(free_port())})
     commands = f"set -a; . {folder}/up.env; set +a; python -m cli parked list && celery -A workers inspect ping"
-    found = {name: value for name, value in command_environment({}).items() if name not in EXPORTED}
-    done = subprocess.run(
+    environ = {name: value for name, value in command_environment({}).items() if name not in EXPORTED}
+    result = subprocess.run(
         ["sh", "-c", commands],
-        env=found,
+        env=environ,
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert "pong" in done.stdout
+    assert result.returncode == 0, result.stderr
+    assert "pong" in result.stdout
     interrupt(process)
     assert not (folder / "up.env").exists()
 
@@ -188,8 +188,8 @@ def test_a_folder_holds_one_system_and_nobody_else_reads_it(
     process = up(start_process, folder, ports)
     environ = command_environment({**ports, "JWT_SECRET": ""})
     second = [sys.executable, "-m", "dev.up", str(folder)]
-    said = subprocess.run(second, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    assert said.returncode == 1
-    assert f"Belfry already runs in {folder} (process {process.pid})" in said.stderr
+    result = subprocess.run(second, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert result.returncode == 1
+    assert f"Belfry already runs in {folder} (process {process.pid})" in result.stderr
     assert folder.stat().st_mode & 0o077 == 0
     interrupt(process)

@@ -1,4 +1,4 @@
-"""Broker URLs: the spellings that are taken for one another."""
+"""Broker URLs: synonyms of options."""
 
 import ssl
 

@@ -1,4 +1,4 @@
-"""DATABASE_URL: every form that libpq takes, and refusals that say what to set and never show a password."""
+"""DATABASE_URL: every form that libpq accepts, and errors that say what to set and never show a password."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ TAKEN = [
 
 
 @pytest.mark.parametrize(("url", "parameters"), TAKEN)
-def test_what_libpq_takes_is_taken(url: str, parameters: dict[str, str]) -> None:
+def test_every_form_of_libpq_is_accepted(url: str, parameters: dict[str, str]) -> None:
     assert normalize_database_url(url).startswith("postgresql+psycopg://")
     assert parse_postgresql(normalize_database_url(url)).parameters == parameters
 
@@ -53,7 +53,7 @@ OPTIONS = [
         "endpoint=ep-1 -c search_path=x",
         {"search_path": "x"},
         "endpoint=ep-1",
-    ),  # a router's, which wants it at the start
+    ),  # for a connection router, which reads it at the start
 ]
 
 
@@ -88,11 +88,11 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("url", "said"), REFUSED)
-def test_what_cannot_be_used_is_refused_in_words_without_the_password(url: str, said: str) -> None:
+@pytest.mark.parametrize(("url", "message"), REFUSED)
+def test_an_unusable_url_is_rejected_without_the_password(url: str, message: str) -> None:
     with pytest.raises(InvalidDatabaseUrl) as refusal:
         normalize_database_url(url)
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
     assert "; set " in str(refusal.value)
     assert not {"hid", "den", "hidden"} & set(str(refusal.value).replace("'", " ").replace("@", " ").split())
     assert "hidden" not in str(refusal.value)

@@ -1,4 +1,4 @@
-"""BIND_HOST as platforms write it: both servers listen on the same addresses, whatever the setting is."""
+"""Both servers listen on the addresses that BIND_HOST names."""
 
 import errno
 import os
@@ -36,7 +36,7 @@ def ipv6() -> None:
         skip_or_fail("this machine has no IPv6 loopback address")
 
 
-def told(server: str, host: str, folder: Path) -> tuple[list[str], dict[str, str], int]:
+def server_command(server: str, host: str, folder: Path) -> tuple[list[str], dict[str, str], int]:
     """The command of a server, its environment and its port."""
     port = free_port()
     environments = {
@@ -49,7 +49,7 @@ def told(server: str, host: str, folder: Path) -> tuple[list[str], dict[str, str
 @pytest.mark.parametrize("server", ["api", "push"])
 @pytest.mark.parametrize("host", REACHED)
 def test_a_server_is_reached_by_the_families_of_its_host(server: str, host: str, tmp_path: Path) -> None:
-    command, env, port = told(server, host, tmp_path)
+    command, env, port = server_command(server, host, tmp_path)
     process = Process(
         server, command, tmp_path / "log", env=env, cwd=ROOT, ready=lambda: reached(port), startup_timeout=60
     )
@@ -60,11 +60,11 @@ def test_a_server_is_reached_by_the_families_of_its_host(server: str, host: str,
 @pytest.mark.parametrize("server", ["api", "push"])
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
 def test_an_address_of_another_machine_is_refused_in_words(server: str, host: str, tmp_path: Path) -> None:
-    command, env, _ = told(server, host, tmp_path)
-    ended = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 2
-    assert "Set BIND_HOST to an address of this machine." in ended.stderr
-    assert "Traceback" not in ended.stderr
+    command, env, _ = server_command(server, host, tmp_path)
+    result = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 2
+    assert "Set BIND_HOST to an address of this machine." in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def reached(port: int) -> set[str]:
@@ -80,14 +80,14 @@ def answers(address: str, port: int) -> bool:
 
 @pytest.mark.parametrize("server", ["api", "push"])
 def test_a_port_below_1024_is_refused_in_words_to_an_account_that_may_not_use_it(server: str, tmp_path: Path) -> None:
-    command, env, _ = told(server, "::1", tmp_path)
+    command, env, _ = server_command(server, "::1", tmp_path)
     env[f"{server.upper()}_PORT"] = "80"
     unprivileged = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"] if is_root() else []
-    ended = subprocess.run(
+    result = subprocess.run(
         [*unprivileged, *command], env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     wanted = f"Cannot listen on [::1]:80 (Permission denied). Set {server.upper()}_PORT to a port above 1023"
-    assert wanted in ended.stderr
+    assert wanted in result.stderr
 
 
 def is_root() -> bool:
@@ -96,7 +96,7 @@ def is_root() -> bool:
 
 @pytest.mark.parametrize(("host", "shown"), [("::", "[::]:8080"), ("::1", "[::1]:8080")])
 def test_a_machine_without_ipv6_is_told_to_set_another_host(host: str, shown: str) -> None:
-    """The kernel's own error is made here: a machine that runs the tests has IPv6."""
+    """The error is constructed, because machines that run the tests have IPv6."""
     error = OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
     assert f"{shown} (Address family not supported by protocol). Set BIND_HOST" in explain(
         error, host, 8080, "API_PORT"
