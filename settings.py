@@ -76,7 +76,7 @@ class Settings:
     failpoint: str | None = variable(optional(choice(*FAILPOINTS)), used_by=_API | _WORKER)
 
 
-# The names of the variables that each process uses: what it passes to `load_settings`.
+# The variables that each process uses; it passes them to `load_settings`.
 DATABASE = used_by(Settings, "command")
 API = used_by(Settings, "api")
 PUSH = used_by(Settings, "push")

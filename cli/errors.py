@@ -1,4 +1,4 @@
-"""How a command ends that cannot do what was asked."""
+"""The errors with which a command ends."""
 
 from typing import IO, Any
 

@@ -65,7 +65,7 @@ class Problems:
 
 
 def with_sources(settings: type, environ: Mapping[str, str], used: Collection[str]) -> set[str]:
-    """These variables, and those from which the defaults are made of the ones that are not set."""
+    """Add the variables that the defaults of unset variables are made from."""
     declared = variables(settings)
     return {*used, *(source for name in used if not environ.get(name) for source in declared[name].sources)}
 
@@ -92,7 +92,7 @@ def _parse_default(declared: Variable, default: str) -> Any:
 
 
 def number(kind: str, least: int, most: int) -> Callable[[str], int]:
-    """A decimal number. `kind` is what the error asks for, such as "port number"."""
+    """A decimal number. `kind` names the number in the error, such as "port number"."""
 
     def parse(text: str) -> int:
         digits = text.strip()

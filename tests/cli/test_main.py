@@ -13,7 +13,7 @@ from models.notifications import accept
 from models.notifications.accept import NewNotification
 from models.tables import notifications
 from settings import ALL
-from tests.models.conftest import NOW, migrate
+from tests.models.conftest import NOW
 
 AWAY = "postgresql://belfry@127.0.0.1:1/belfry"
 RUN = [["parked", "list"], ["recount"], ["new-epoch"]]
@@ -47,14 +47,13 @@ def test_an_unusable_setting_is_named_and_exits_with_2(arguments: list[str]) -> 
 
 
 @pytest.mark.parametrize("arguments", RUN, ids=" ".join)
-def test_a_database_that_does_not_answer_or_is_not_migrated_exits_with_1(arguments: list[str], sqlite_url: str) -> None:
-    for url in (AWAY, sqlite_url):
+def test_a_database_that_does_not_answer_or_is_not_migrated_exits_with_1(arguments: list[str], tmp_path: Path) -> None:
+    for url in (AWAY, f"sqlite:///{tmp_path}/empty.sqlite"):
         done = run(*arguments, database_url=url)
         assert (done.returncode, done.stdout, done.stderr) == (1, "", NO_DATABASE)
 
 
 def test_a_reader_that_closes_the_pipe_early_is_no_error(sqlite_url: str, tmp_path: Path) -> None:
-    migrate(sqlite_url)
     database = Database(sqlite_url)
     many = [NewNotification("shop", "offer", f"offer {n}", recipients=("bob",)) for n in range(1_000)]
     with database.write() as session:

@@ -16,7 +16,7 @@ from models.retries import parked as parking
 from models.retries.errors import Unfit
 from models.retries.parked import ATTEMPTS
 from models.tables import notifications as rows
-from tests.models.conftest import NOW, migrate
+from tests.models.conftest import NOW
 
 NOBODY = uuid4()
 ENVIRON = {"BROKER_URL": "redis://127.0.0.1:1/0", "JWT_SECRET": "s" * 32, "JWT_JWKS_URL": ""}
@@ -29,7 +29,6 @@ Park = Callable[..., UUID]
 def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """A migrated database, which DATABASE_URL names too."""
     url: str = request.getfixturevalue(request.param)
-    migrate(url)
     for name, value in {**ENVIRON, "DATABASE_URL": url}.items():
         monkeypatch.setenv(name, value)
     database = Database(url)
