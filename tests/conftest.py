@@ -23,8 +23,9 @@ from tests.support.needs import skip_or_fail
 from tests.support.stack import start_stack
 
 TESTS = Path(__file__).parent
-SLOW_FOLDERS = {"browser", "faults", "pipeline"}
-SLOW_FIXTURES = {"stack", "site", "own_broker"}  # whole systems; a broker that tests pause and kill
+SLOW_PATHS = ("browser", "faults", "pipeline", "api/framework/test_overload.py")
+# Whole systems, a broker that tests pause and kill, a second API process.
+SLOW_FIXTURES = {"stack", "site", "own_broker", "other_process"}
 
 _PROCESSES_MAX = 16  # with more processes of pytest-xdist, two would empty the same Redis database
 _process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _PROCESSES_MAX
@@ -40,11 +41,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Mark tests as slow by folder and by fixture; other slow tests have the mark in their source."""
+    """Mark tests as slow by path and by fixture; other slow tests have the mark in their source."""
     for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if folder in SLOW_FOLDERS or fixtures & SLOW_FIXTURES:
+        in_slow_path = any(item.path.is_relative_to(TESTS / path) for path in SLOW_PATHS)
+        if in_slow_path or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 
