@@ -60,7 +60,7 @@ def run(database: Database, *statements: str) -> None:
             return True
         return False
 
-    wait_for(has_run, 2 * PATIENCE, "the database to take a statement")
+    wait_for(has_run, 2 * TIMEOUT, "the database to take a statement")
 
 
 def attempts_of_all(database: Database) -> int:
