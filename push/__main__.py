@@ -1,9 +1,9 @@
 """`python -m push`: one push server, with its settings from the environment."""
 
-# ruff: noqa: E402  (everything below must find its modules patched)
+# ruff: noqa: E402  (the modules below must be imported after monkey.patch_all)
 import gc
 
-gc.disable()  # until all is loaded: what is loaded stays, and looking for garbage in it was a sixth of the start
+gc.disable()  # while modules are loaded: collections were a sixth of the start-up time and freed nothing
 
 from gevent import monkey
 
@@ -20,11 +20,11 @@ from types import TracebackType
 
 import gevent
 
+from auth.revocations import ReadRevocations
 from auth.tokens import verifier_for
 from lib.listening import CannotListen, listen
 from models.db.database import Database, DatabaseUnusable
 from models.revocations import all_revocations
-from push.revocations import Load
 from push.server import BACKLOG, HTTP_MAX, Limits, PushServer
 from settings import PUSH, Settings, SettingsError, load_settings
 from telemetry.errors import describe
@@ -33,14 +33,14 @@ from telemetry.logs import configure_logging
 
 log = logging.getLogger("push")
 
-GARBAGE_THRESHOLD = 10_000  # objects; at Python's 700 looking for garbage was a sixth of what a connect costs
-OWN_FILES = 100  # that this process has open beside its connections
-UNUSABLE = 2  # the exit code of a process that cannot start as it is set up
+GC_THRESHOLD = 10_000  # objects; with Python's default of 700, collections were a sixth of the CPU time of a connect
+RESERVED_FILES = 100  # file descriptors that are not connections
+EXIT_UNUSABLE = 2  # the settings do not allow a start
 
 
 def main() -> int:
     try:
-        configure_logging("WARNING")  # for what reading the settings has to say
+        configure_logging("WARNING")  # until the settings say the level
         settings = load_settings(uses=PUSH)
         configure_logging(settings.log_level)
         for handler in logging.getLogger().handlers:
@@ -48,12 +48,12 @@ def main() -> int:
         server = _server(settings)
     except (SettingsError, DatabaseUnusable, CannotListen) as error:
         print(error, file=sys.stderr)
-        return UNUSABLE
-    gevent.get_hub().print_exception = _log_stray
+        return EXIT_UNUSABLE
+    gevent.get_hub().print_exception = _log_exception
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, server.stop)
     gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD)
+    gc.set_threshold(GC_THRESHOLD)
     gc.enable()
     log.info("push_serves host=%s port=%d", settings.bind_host, settings.push_port)
     server.run()
@@ -68,24 +68,27 @@ def _server(settings: Settings) -> PushServer:
         verifier=verifier_for(settings),
         origins=settings.cors_origins,
         limits=_limits(settings),
-        load_revocations=_reader(settings),
-        on_death=_die,
+        read_revocations=_revocations_reader(settings),
+        on_death=_exit,
     )
 
 
 def _limits(settings: Settings) -> Limits:
-    """As set, or as many as this process may have files open: beyond that nobody could connect, nor ask for health."""
-    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    sockets = min(settings.push_max_sockets, max(most - HTTP_MAX - OWN_FILES, most // 2))
+    """The limits that are set, lowered to what the limit of open files allows.
+
+    Beyond that, neither clients nor health checks could connect.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    sockets = min(settings.push_max_sockets, max(hard - HTTP_MAX - RESERVED_FILES, hard // 2))
     if sockets < settings.push_max_sockets:
-        log.warning("few_files_may_be_open files=%d sockets=%d wanted=%d", most, sockets, settings.push_max_sockets)
+        log.warning("few_files_may_be_open files=%d sockets=%d wanted=%d", hard, sockets, settings.push_max_sockets)
     return Limits(sockets, settings.push_max_sockets_per_user)
 
 
-def _reader(settings: Settings) -> Load:
-    """Asks the database, the only time that this process does, which users' tokens were taken back."""
+def _revocations_reader(settings: Settings) -> ReadRevocations:
+    """The only query of this process."""
     database = Database(settings.database_url, pooler=settings.database_pooler)
     database.refuse_unusable()
 
@@ -93,34 +96,34 @@ def _reader(settings: Settings) -> Load:
         with database.glance() as session:
             return all_revocations(session, since)
 
-    return _in_thread(read) if database.engine.dialect.name == "sqlite" else read  # SQLite waits without gevent
+    return _in_thread(read) if database.engine.dialect.name == "sqlite" else read  # SQLite would block the event loop
 
 
-def _in_thread(read: Load) -> Load:
-    """The error is carried over as a value: gevent would also log one that a thread raises."""
+def _in_thread(read: ReadRevocations) -> ReadRevocations:
+    """Run `read` in gevent's thread pool. Errors are returned from the thread, as gevent logs those that it raises."""
 
-    def attempt(since: datetime | None) -> Mapping[str, datetime] | Exception:
+    def read_or_error(since: datetime | None) -> Mapping[str, datetime] | Exception:
         try:
             return read(since)
         except Exception as error:
             return error
 
-    def load(since: datetime | None) -> Mapping[str, datetime]:
-        found: Mapping[str, datetime] | Exception = gevent.get_hub().threadpool.apply(attempt, (since,))
-        if isinstance(found, Exception):
-            raise found
-        return found
+    def read_in_thread(since: datetime | None) -> Mapping[str, datetime]:
+        result: Mapping[str, datetime] | Exception = gevent.get_hub().threadpool.apply(read_or_error, (since,))
+        if isinstance(result, Exception):
+            raise result
+        return result
 
-    return load
+    return read_in_thread
 
 
-def _die(greenlet: gevent.Greenlet) -> None:
-    """A server that no longer hears or times would go on as if nothing had happened: better that it is restarted."""
+def _exit(greenlet: gevent.Greenlet) -> None:
+    """End the process when a background greenlet has ended, so that it is restarted: it could not work without it."""
     log.critical("background_greenlet_died %s", describe(greenlet.exception) if greenlet.exception else "it returned")
     os._exit(1)
 
 
-def _log_stray(_context: object, _kind: type[BaseException], error: BaseException, _tb: TracebackType) -> None:
+def _log_exception(_context: object, _kind: type[BaseException], error: BaseException, _tb: TracebackType) -> None:
     log.error("greenlet_failed %s", describe(error))
 
 

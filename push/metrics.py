@@ -1,4 +1,4 @@
-"""What Prometheus may scrape of a push server."""
+"""The push server's Prometheus metrics."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,29 +11,29 @@ from prometheus_client.registry import Collector
 
 @dataclass
 class Counts:
-    """What this server has done since it started; plain numbers, as they change ten thousand times a second."""
+    """Counters since the start; plain integers, as they are incremented ten thousand times a second."""
 
-    heard: int = 0  # announcements, whether or not their recipient is here
-    dropped: int = 0  # messages that were none
-    lost: int = 0  # connections to the broker
-    sent: int = 0  # packets, pings among them
-    refused: Counter[str] = field(default_factory=Counter)  # clients, by the code that they are told
-    cut_off: Counter[str] = field(default_factory=Counter)  # clients, by the reason in one word
+    announcements: int = 0  # received, for recipients with and without sockets here
+    messages_dropped: int = 0  # invalid ones
+    broker_disconnects: int = 0
+    packets_sent: int = 0  # pings included
+    refused: Counter[str] = field(default_factory=Counter)  # by the code that the client was sent
+    disconnects: Counter[str] = field(default_factory=Counter)  # by a reason of one word
 
 
 @dataclass(frozen=True)
 class State:
-    """What there is now."""
+    """Gauges: the state at the time of a scrape or of a health check."""
 
-    transports: int  # open Engine.IO sessions, those that have not connected yet among them
+    transports: int  # open Engine.IO sessions, also those that have not connected to the namespace
     sockets: int
     users: int
-    hears: bool
-    knows_revocations: bool
+    broker_connected: bool
+    revocations_loaded: bool
 
 
 class Metrics(Collector):
-    """Renders the numbers when they are asked for."""
+    """Renders the metrics when they are scraped."""
 
     def __init__(self, counts: Counts, state: Callable[[], State]) -> None:
         self._counts, self._state = counts, state
@@ -45,27 +45,31 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         state, counts = self._state(), self._counts
-        for name, value, what in (
-            ("transports", state.transports, "Open connections, those that have not brought a token yet among them"),
-            ("sockets", state.sockets, "Clients that brought a good token"),
-            ("users", state.users, "Recipients with at least one socket here"),
-            ("listener_hears", state.hears, "1 while this server hears the broker"),
-            ("knows_revocations", state.knows_revocations, "1 when the revoked tokens have been loaded"),
+        for name, value, documentation in (
+            ("transports", state.transports, "Open connections, also those without a verified token"),
+            ("sockets", state.sockets, "Clients that connected with a valid token"),
+            ("users", state.users, "Recipients with at least one socket on this server"),
+            ("broker_connected", state.broker_connected, "1 while this server receives announcements"),
+            ("revocations_loaded", state.revocations_loaded, "1 once the revoked tokens have been loaded"),
         ):
-            yield GaugeMetricFamily(f"belfry_push_{name}", what, value)
-        for name, value, what in (
-            ("announcements_heard", counts.heard, "Announcements heard, for recipients here or not"),
-            ("messages_dropped", counts.dropped, "Messages of the exchange that were none"),
-            ("listener_lost", counts.lost, "Times that the broker's connection was lost, or not made"),
-            ("packets_sent", counts.sent, "Packets queued for clients, pings among them"),
+            yield GaugeMetricFamily(f"belfry_push_{name}", documentation, value)
+        for name, value, documentation in (
+            ("announcements_received", counts.announcements, "Announcements received, for any recipient"),
+            ("messages_dropped", counts.messages_dropped, "Invalid messages received from the broker"),
+            (
+                "broker_disconnects",
+                counts.broker_disconnects,
+                "Broker connections lost or not made",
+            ),
+            ("packets_sent", counts.packets_sent, "Packets queued for clients, pings included"),
         ):
-            yield CounterMetricFamily(f"belfry_push_{name}", what, value)
-        yield _by("code", "belfry_push_refused", "Clients refused, by what they were told", counts.refused)
-        yield _by("reason", "belfry_push_cut_off", "Clients cut off, by reason", counts.cut_off)
+            yield CounterMetricFamily(f"belfry_push_{name}", documentation, value)
+        yield _labelled("code", "belfry_push_refused", "Clients refused, by the code they were sent", counts.refused)
+        yield _labelled("reason", "belfry_push_disconnects", "Clients disconnected, by reason", counts.disconnects)
 
 
-def _by(label: str, name: str, what: str, numbers: Counter[str]) -> CounterMetricFamily:
-    family = CounterMetricFamily(name, what, labels=[label])
+def _labelled(label: str, name: str, documentation: str, numbers: Counter[str]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, documentation, labels=[label])
     for value, number in sorted(numbers.items()):
         family.add_metric([value], number)
     return family

@@ -1,9 +1,8 @@
-"""The namespace `/`: who may connect, which room that is, and until when."""
+"""The Socket.IO namespace `/`: verifies tokens, puts clients into their rooms, and ends sockets at token expiry."""
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,118 +13,87 @@ from socketio.exceptions import ConnectionRefusedError
 from auth.tokens import Claims, InvalidToken, KeysUnavailable, TokenVerifier
 from push.broker.wire import NAMESPACE, room_of
 from push.metrics import Counts
-from push.transport.timers import Timer, Timers
+from push.transport.timers import Timers
+from push.user_sockets import UserSocket, UserSockets
 from telemetry.errors import describe
 
 log = logging.getLogger(__name__)
 
 SCOPE = "inbox"
-WARN_SECONDS = 60  # before a token expires its client is warned: a minute, or a fifth of its time if that is less
+WARN_SECONDS = 60  # before a token expires; for a token of less than five minutes, a fifth of its remaining time
 WARN_FRACTION = 5
-EVENT_NAME_MAX = 100  # characters of an unknown event's name that are repeated
+EVENT_NAME_MAX = 100  # characters of an unknown event's name in the error about it
 
 
 class Refused(Exception):
-    """The token does not open a socket; `code` is what the client is told."""
+    """The client may not connect. It is sent `code`; the message is for the log."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
         self.code = code
 
 
-@dataclass
-class Session:
-    """One connected client, and the token that holds its socket open."""
-
-    claims: Claims
-    timers: tuple[Timer, ...] = ()
-
-
 class InboxNamespace(socketio.Namespace):  # type: ignore[misc]  # socketio has no types
-    """Each client is in the room of its token's `sub`, and no event of a client can name a room."""
+    """Each client is in the room of its token's `sub`. No event that a client sends can name a room."""
 
     def __init__(
         self,
         verifier: TokenVerifier,
-        covers: Callable[[Claims], bool],
+        is_revoked: Callable[[Claims], bool],
+        sockets: UserSockets,
         timers: Timers,
         counts: Counts,
         max_sockets_per_user: int,
     ) -> None:
-        """`covers` says whether a token was revoked."""
         super().__init__(NAMESPACE)
-        self._verifier, self._covers = verifier, covers
-        self._timers, self._counts = timers, counts
+        self._verifier, self._is_revoked = verifier, is_revoked
+        self._sockets, self._timers, self._counts = sockets, timers, counts
         self._max_sockets_per_user = max_sockets_per_user
-        self._sessions: dict[str, Session] = {}
-        self._sids_of: dict[str, set[str]] = {}
-
-    @property
-    def sockets(self) -> int:
-        return len(self._sessions)
-
-    @property
-    def users(self) -> int:
-        return len(self._sids_of)
-
-    def revoke(self, user_id: str, revoked_before: datetime) -> None:
-        """Close at once what this user's tokens of before that moment hold open."""
-        for sid in list(self._sids_of.get(user_id, ())):
-            if self._sessions[sid].claims.issued_before(revoked_before):
-                log.info("token_revoked sid=%s", sid)
-                self.server.cut_off(sid, "revoked")
 
     def on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         claims = self._verify(_token_in(auth, environ))
-        if not self.server.still_there(sid):
+        transport = self.server.transport_of(sid)
+        if transport is None:
             raise Refused("gone", "the client left while its token was verified")
-        sids = self._sids_of.setdefault(claims.sub, set())
-        if len(sids) >= self._max_sockets_per_user:
-            raise Refused("too_many_sockets", "this user has as many sockets here as one may")
-        sids.add(sid)
-        self._sessions[sid] = Session(claims)
+        if self._sockets.count(claims.sub) >= self._max_sockets_per_user:
+            raise Refused("too_many_sockets", "the user has the maximum number of sockets on this server")
+        socket = UserSocket(sid, claims, transport)
+        self._sockets.add(socket)
         self.enter_room(sid, room_of(claims.sub))
-        self._expire(sid, claims)
+        self._schedule_expiry(socket)
         self.server.forget_request(sid)
         log.info("client_connected sid=%s recipient=%r", sid, claims.sub)
 
     def on_disconnect(self, sid: str, reason: str = "") -> None:
-        session = self._sessions.pop(sid, None)
-        if session is not None:
-            self._forget(sid, session)
+        socket = self._sockets.remove(sid)
+        if socket is not None:
+            _cancel_timers(socket)
         log.info("client_disconnected sid=%s reason=%r", sid, reason)
 
-    def _forget(self, sid: str, session: Session) -> None:
-        for timer in session.timers:
-            timer.cancel()
-        sids = self._sids_of[session.claims.sub]
-        sids.discard(sid)
-        if not sids:
-            del self._sids_of[session.claims.sub]
-
     def on_authenticate(self, sid: str, data: object = None, *_: object) -> dict[str, Any]:
-        """A new token for the same recipient: the client stays until that one expires."""
+        """Accept a new token of the same recipient: the socket stays open until that one expires."""
         try:
             claims = self._verify(data.get("token") if isinstance(data, dict) else None)
         except Refused as refused:
             return failure(refused.code)
-        session = self._sessions.get(sid)
-        if session is None or session.claims.sub != claims.sub:
+        socket = self._sockets.get(sid)
+        if socket is None or socket.claims.sub != claims.sub:
             return failure("unauthorized")
-        self._expire(sid, claims)
+        socket.claims = claims
+        self._schedule_expiry(socket)
         return {"ok": True, "expires_at": rfc3339(claims.expires_at)}
 
     def on_ping(self, _sid: str, *_: object) -> dict[str, Any]:
-        """A client asks whether its connection is alive: the acknowledgement is the answer."""
+        """Let a client see by the acknowledgement that its connection is alive."""
         return {"ok": True}
 
     def trigger_event(self, event: object, sid: str, *args: Any) -> Any:
-        """Every event comes through here; an exception in a handler ends neither the connection nor the silence."""
+        """Handle any event. If a handler raises, the client gets an error and stays connected."""
         if event == "connect" and self.server.manager.is_pre_connected(sid, NAMESPACE):
             return self._connect(sid, *args)
         if event == "disconnect" and not self.server.manager.is_connected(sid, NAMESPACE):
             return self.on_disconnect(sid, *args)
-        return self._answer(event, sid, args)
+        return self._call_handler(event, sid, args)
 
     def _connect(self, sid: str, *args: Any) -> None:
         try:
@@ -138,7 +106,7 @@ class InboxNamespace(socketio.Namespace):  # type: ignore[misc]  # socketio has 
             log.error("handler_failed event=connect sid=%s %s", sid, describe(error))
             raise ConnectionRefusedError("internal_error", {"code": "internal_error"}) from None
 
-    def _answer(self, event: object, sid: str, args: tuple[Any, ...]) -> Any:
+    def _call_handler(self, event: object, sid: str, args: tuple[Any, ...]) -> Any:
         name = event if isinstance(event, str) else ""
         reserved = name in self.server.reserved_events
         handler = getattr(self, f"on_{name}", None)
@@ -151,8 +119,7 @@ class InboxNamespace(socketio.Namespace):  # type: ignore[misc]  # socketio has 
             return self._fail(sid, name, "internal_error")
 
     def _fail(self, sid: str, event: str, code: str) -> dict[str, Any]:
-        told = {"code": code, "event": event[:EVENT_NAME_MAX]}
-        self.emit("error", told, room=sid, ignore_queue=True)
+        self.emit("error", {"code": code, "event": event[:EVENT_NAME_MAX]}, room=sid, ignore_queue=True)
         return failure(code)
 
     def _verify(self, token: Any) -> Claims:
@@ -164,24 +131,22 @@ class InboxNamespace(socketio.Namespace):  # type: ignore[misc]  # socketio has 
             raise Refused("unavailable", str(error)) from None
         if SCOPE not in claims.scopes:
             raise Refused("unauthorized", "the token lacks the scope inbox")
-        if self._covers(claims):
+        if self._is_revoked(claims):
             raise Refused("unauthorized", "revoked")
         return claims
 
-    def _expire(self, sid: str, claims: Claims) -> None:
-        """From now on this token counts.
+    def _schedule_expiry(self, socket: UserSocket) -> None:
+        """Set the timers of the socket's token.
 
-        The time that is left is measured once, here: a jump of the clock later on disconnects nobody.
+        The system clock is read once, here; a later step of it disconnects nobody.
         """
-        session, expires_at = self._sessions[sid], claims.expires_at
-        session.claims = claims
-        for timer in session.timers:
-            timer.cancel()
-        left = expires_at.timestamp() - time.time()
-        warn_in = left - min(WARN_SECONDS, left / WARN_FRACTION)
-        session.timers = (
-            self._timers.after(warn_in, self._warn, sid, expires_at),
-            self._timers.after(left, self._end, sid),
+        expires_at = socket.claims.expires_at
+        _cancel_timers(socket)
+        remaining = expires_at.timestamp() - time.time()
+        warn_in = remaining - min(WARN_SECONDS, remaining / WARN_FRACTION)
+        socket.timers = (
+            self._timers.after(warn_in, self._warn, socket.sid, expires_at),
+            self._timers.after(remaining, self._end, socket.sid),
         )
 
     def _warn(self, sid: str, expires_at: datetime) -> None:
@@ -189,8 +154,13 @@ class InboxNamespace(socketio.Namespace):  # type: ignore[misc]  # socketio has 
 
     def _end(self, sid: str) -> None:
         log.info("token_expired sid=%s", sid)
-        self._counts.cut_off["expired"] += 1
+        self._counts.disconnects["expired"] += 1
         self.server.disconnect(sid, NAMESPACE, ignore_queue=True)
+
+
+def _cancel_timers(socket: UserSocket) -> None:
+    for timer in socket.timers:
+        timer.cancel()
 
 
 def failure(code: str) -> dict[str, Any]:
@@ -202,7 +172,7 @@ def rfc3339(moment: datetime) -> str:
 
 
 def _token_in(auth: object, environ: dict[str, Any]) -> object:
-    """The handshake's `auth: {"token"}`; older clients put it into the address."""
+    """The token of the handshake's `auth: {"token"}`, or of the URL, where older clients put it."""
     if isinstance(auth, dict) and "token" in auth:
         return auth["token"]
     return parse_qs(environ.get("QUERY_STRING", "")).get("token", [None])[0]

@@ -1,70 +1,68 @@
-"""Which tokens are revoked, as every process of the API learns it from the database, wherever it was said."""
+"""The revoked users as an API process knows them: read from the database while requests come."""
 
 import math
 import threading
 import time
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 
+from auth.revocations import RevocationList
 from auth.tokens import Claims
 from models.db.database import Database, DatabaseUnavailable
 from models.revocations import all_revocations
 
-LOOK_AFTER_SECONDS = 1.5  # one request in so long looks again; the others go by what is known
-TRUST_SECONDS = 4.0  # what is known for longer nobody goes by: a revocation holds everywhere within five seconds
-CLOCKS_APART = timedelta(minutes=10)  # by so much the clocks of two processes that revoke may differ
+REFRESH_SECONDS = 1.5  # after so long one request refreshes the list; the others use it as it is
+MAX_AGE_SECONDS = 4.0  # an older list is not used: a revocation takes effect everywhere within five seconds
 
 
 class RevokedTokens:
-    """Reads the revocations when first asked, and from then on what is new. Safe among threads and greenlets."""
+    """Reads the revocations for the first request, and new ones from then on. Safe among threads and greenlets."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading = threading.Lock()
-        self._read_at = self._failed_at = -math.inf
-        self._revoked_before: dict[str, datetime] = {}
-        self._latest: datetime | None = None
+        self._list = RevocationList(self._read)
+        self._refreshing = threading.Lock()
+        self._refreshed_at = self._failed_at = -math.inf
 
     def covers(self, claims: Claims) -> bool:
-        """Whether this token is revoked. Raises `DatabaseUnavailable` when nobody could say for seconds."""
-        self._keep_up()
-        revoked_before = self._revoked_before.get(claims.sub)
-        return revoked_before is not None and claims.issued_before(revoked_before)
+        """Whether this token is revoked. Raises `DatabaseUnavailable` when the list is too old to say."""
+        if self._is_older_than(MAX_AGE_SECONDS):
+            self._refresh_or_wait()
+        elif self._is_older_than(REFRESH_SECONDS):
+            self._try_to_refresh()
+        return self._list.covers(claims)
 
-    def _keep_up(self) -> None:
-        if self._is_older_than(TRUST_SECONDS):
-            self._read_before_going_on()
-        elif self._is_older_than(LOOK_AFTER_SECONDS) and self._reading.acquire(blocking=False):
+    def _try_to_refresh(self) -> None:
+        """Refresh, unless another request does so. After a failure the list is used until `MAX_AGE_SECONDS`."""
+        if self._refreshing.acquire(blocking=False):
             try:
-                self._read()
+                self._refresh()
             except DatabaseUnavailable:
-                pass  # what is known is good for a moment yet
+                pass
             finally:
-                self._reading.release()
+                self._refreshing.release()
 
-    def _read_before_going_on(self) -> None:
-        """One reads for all who wait, and fails for all."""
-        asked = time.monotonic()
-        with self._reading:
-            if self._failed_at > asked:
-                raise DatabaseUnavailable("it has just failed another")
-            if self._is_older_than(TRUST_SECONDS):
-                self._read()
+    def _refresh_or_wait(self) -> None:
+        """One request refreshes for all that wait; its failure is theirs too."""
+        asked_at = time.monotonic()
+        with self._refreshing:
+            if self._failed_at > asked_at:
+                raise DatabaseUnavailable("a request that waited for the same query has failed")
+            if self._is_older_than(MAX_AGE_SECONDS):
+                self._refresh()
 
     def _is_older_than(self, seconds: float) -> bool:
-        return time.monotonic() - self._read_at > seconds
+        return time.monotonic() - self._refreshed_at > seconds
 
-    def _read(self) -> None:
-        begun = time.monotonic()
+    def _refresh(self) -> None:
+        started_at = time.monotonic()
         try:
-            self._read_what_is_new()
+            self._list.refresh()
         except DatabaseUnavailable:
             self._failed_at = time.monotonic()
             raise
-        self._read_at = begun
+        self._refreshed_at = started_at
 
-    def _read_what_is_new(self) -> None:
-        since = None if self._latest is None else self._latest - CLOCKS_APART
+    def _read(self, since: datetime | None) -> Mapping[str, datetime]:
         with self._database.glance() as session:
-            found = all_revocations(session, since)
-        self._revoked_before |= found
-        self._latest = max(found.values(), default=self._latest)
+            return all_revocations(session, since)

@@ -1,8 +1,8 @@
-"""The announcer: tells the push servers, over the broker, what has changed. It is quick or it raises; it never waits.
+"""Announces committed changes to the push servers, over the broker. Every call has a timeout.
 
-A stock `KombuManager` swallows errors and blocks for as long as the broker is away. Here every step has a bound, and
-a broker that failed is left alone for a moment. What is not announced is not lost: the inbox has it, and the next
-announcement's version shows the gap.
+A stock `KombuManager` swallows errors and blocks while the broker is unreachable. This one raises, and a circuit
+breaker refuses calls for a moment after a failure. A lost announcement does no harm: the inbox has the change, and the
+version of the next announcement shows the gap.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ from lib.circuit_breaker import CircuitBreaker
 from push.broker import wire
 
 BROKER_TIMEOUT = 1  # seconds for each step: connect, write, confirm
-RETRY_WITHIN = 0.5  # a connection that fails sooner was closed while it was idle: one new one is tried
-RESET_SECONDS = 1  # after a failure the broker is not tried for this long
-EXPIRATION = 10  # seconds; a push server that lags further behind has told its clients to sync
-TURN_TIMEOUT = 3  # seconds to wait for another thread's announcement; by then it has succeeded or failed
+RETRY_WITHIN = 0.5  # seconds; a connection that fails sooner was closed while it was idle, and is opened again once
+RESET_TIMEOUT = 1  # seconds after a failure in which no call is made
+EXPIRATION = 10  # seconds; a push server that lags further behind has emitted `sync` to its clients
+LOCK_TIMEOUT = 3  # seconds; another thread's announcement has succeeded or failed by then
 TRANSIENT = 1
 TRANSPORT_OPTIONS = {
     "confirm_publish": True,
@@ -35,21 +35,21 @@ TRANSPORT_OPTIONS = {
 
 
 class AnnounceFailed(Exception):
-    """The broker did not take the announcement in time; whether it still arrives is unknown."""
+    """The broker did not confirm the announcement in time; whether it still arrives is unknown."""
 
 
 class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no types
-    """Announces over AMQP or Redis. One object serves all threads and greenlets, and connects when first needed.
+    """Announces over AMQP or Redis. Safe among threads and greenlets; connects at the first call.
 
-    Plain `emit(…)` works as on any write-only `KombuManager`, and raises `AnnounceFailed` as well.
+    `emit(…)` works as on any write-only `KombuManager`, except that it too raises `AnnounceFailed`.
     """
 
     def __init__(self, broker_url: str, *, write_only: bool = True) -> None:
         super().__init__(broker_url, channel=wire.EXCHANGE, write_only=write_only)
-        self._begin()
+        self._reset()
 
     def announce(self, announcements: Sequence[wire.Announcement]) -> None:
-        """Hand the announcements to the broker, in order. Raises `AnnounceFailed`; some may have gone out by then."""
+        """Publish the announcements, in order. Raises `AnnounceFailed`; some may have been published by then."""
         for message in wire.encode(announcements):
             self._send(message)
 
@@ -59,19 +59,19 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
             self._send(message)
 
     def revoke(self, user_id: str, revoked_before: datetime) -> None:
-        """Have every push server refuse this user's tokens issued before that moment. Raises `AnnounceFailed`."""
+        """Have every push server refuse the user's tokens issued before that time. Raises `AnnounceFailed`."""
         self._send(wire.encode_revocation(wire.Revocation(user_id, revoked_before)))
 
     def close(self) -> None:
-        """Drop the connection; the next announcement opens a new one."""
-        with self._turn:
-            self._drop()
+        """Close the connection; the next announcement opens a new one."""
+        with self._lock:
+            self._disconnect()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._process = os.getpid()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._producer: kombu.Producer | None = None
-        self._circuit = CircuitBreaker(RESET_SECONDS)
+        self._circuit = CircuitBreaker(RESET_TIMEOUT)
 
     def _connection(self) -> kombu.Connection:
         return broker_connection(self.url, connect_timeout=BROKER_TIMEOUT, transport_options=TRANSPORT_OPTIONS)
@@ -81,33 +81,33 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
 
     def _send(self, message: str) -> None:
         if self._process != os.getpid():
-            self._inherited = self._producer  # the parent's: neither used nor closed here
-            self._begin()
-        if not self._turn.acquire(timeout=TURN_TIMEOUT):
-            raise AnnounceFailed("the broker keeps another announcement waiting")
+            self._inherited = self._producer  # the parent's, after a fork: neither used nor closed here
+            self._reset()
+        if not self._lock.acquire(timeout=LOCK_TIMEOUT):
+            raise AnnounceFailed("another announcement still waits for the broker")
         try:
-            self._send_in_turn(message)
+            self._send_locked(message)
         finally:
-            self._turn.release()
+            self._lock.release()
 
-    def _send_in_turn(self, message: str) -> None:
+    def _send_locked(self, message: str) -> None:
         if not self._circuit.allow():
-            raise AnnounceFailed("the broker failed a moment ago and is left alone")
+            raise AnnounceFailed("the broker failed a moment ago; the circuit is open")
         started = time.monotonic()
-        idle_before = self._producer is not None
+        was_connected = self._producer is not None
         try:
             try:
-                self._deliver(message)
+                self._publish_once(message)
             except Exception:
-                if not idle_before or time.monotonic() - started > RETRY_WITHIN:
+                if not was_connected or time.monotonic() - started > RETRY_WITHIN:
                     raise
-                self._deliver(message)
+                self._publish_once(message)
         except Exception as error:
             self._circuit.record_failure()
-            raise AnnounceFailed(f"the broker did not take it: {type(error).__name__}") from error
+            raise AnnounceFailed(f"the broker did not confirm it: {type(error).__name__}") from error
         self._circuit.record_success()
 
-    def _deliver(self, message: str) -> None:
+    def _publish_once(self, message: str) -> None:
         try:
             if self._producer is None:
                 self._producer = self._connect()
@@ -121,8 +121,8 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
                 timeout=BROKER_TIMEOUT,
                 confirm_timeout=BROKER_TIMEOUT,
             )
-        except BaseException:  # a killed greenlet, too, leaves half a conversation behind
-            self._drop()
+        except BaseException:  # also a killed greenlet: the connection is in the middle of an exchange
+            self._disconnect()
             raise
 
     def _connect(self) -> kombu.Producer:
@@ -130,11 +130,11 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
         open_connection(self.publisher_connection)
         driver = self.publisher_connection.connection
         if self.publisher_connection.transport.driver_type == "amqp":
-            driver.sock.settimeout(BROKER_TIMEOUT)  # py-amqp waits without a bound for answers but to a publish
+            driver.sock.settimeout(BROKER_TIMEOUT)  # py-amqp has a timeout for publishing only
         return self.publisher_connection.Producer(exchange=self._exchange())
 
-    def _drop(self) -> None:
-        """Close the socket without a farewell, which a broken or frozen broker would not answer."""
+    def _disconnect(self) -> None:
+        """Close the socket without AMQP's close handshake, to which a frozen broker would not reply."""
         self._producer = None
         with contextlib.suppress(Exception):
             self.publisher_connection.collect(BROKER_TIMEOUT)

@@ -1,4 +1,4 @@
-"""The push server's side of the exchange: hears announcements and hands them to the clients that are here."""
+"""The push server's client manager: receives announcements from the broker and emits them to connected clients."""
 
 import contextlib
 import json
@@ -15,37 +15,41 @@ from socketio import packet
 
 from push.broker import wire
 from push.broker.announcer import AnnounceFailed, Announcer
-from push.broker.consumer import Message, feed
+from push.broker.consumer import Message, consume
 from push.metrics import Counts
-from push.revocations import Revoked
+from push.revocations import RevocationMonitor
 from telemetry.errors import describe
 
 log = logging.getLogger(__name__)
 
-CONTENT_TYPES = ("application/json", "text/plain")  # stock KombuManagers label their JSON as text
+CONTENT_TYPES = ("application/json", "text/plain")  # socketio.KombuManager labels its JSON as text
 STOCK_METHODS = ("emit", "callback", "disconnect", "enter_room", "leave_room", "close_room")
-RETRY_FIRST = 0.5  # seconds before the first new attempt to connect; then twice as long each time
-RETRY_MOST = 10
-SYNC_SPREAD = 2  # seconds at least over which clients are told to sync: each will ask the API for its changes
+BACKOFF_MIN = 0.5  # seconds before the first attempt to reconnect; doubled for each further one
+BACKOFF_MAX = 10
+SYNC_SPREAD_MIN = 2  # seconds over which `sync` is emitted: each client then asks the API for its changes
 SYNCS_PER_SECOND = 500
 
 
 class Listener(Announcer):
-    """The client manager of a push server. It listens from `initialize()` on, and again after every loss.
+    """Consumes the exchange from `initialize()` on, and reconnects whenever the connection is lost.
 
-    Whenever it begins to hear, it tells all clients to `sync`: what was announced before is lost to them.
+    After each connect it emits `sync` to all clients, as they miss what was announced before.
     """
 
     def __init__(
-        self, broker_url: str, revoked: Revoked, counts: Counts, on_death: Callable[[gevent.Greenlet], None]
+        self,
+        broker_url: str,
+        revocations: RevocationMonitor,
+        counts: Counts,
+        on_death: Callable[[gevent.Greenlet], None],
     ) -> None:
         super().__init__(broker_url, write_only=False)
-        self.hears = False
-        self.tried = Event()  # set once it hears, or could not
-        self._revoked, self._counts = revoked, counts
+        self.connected = False
+        self.attempted = Event()  # set when the first attempt to connect has succeeded or failed
+        self._revocations, self._counts = revocations, counts
         self._on_death = on_death
-        self._syncing: gevent.Greenlet | None = None
-        self._probes_fail = False
+        self._sync_emitter: gevent.Greenlet | None = None
+        self._probe_failed = False
         self._rooms_of: dict[str, set[str | None]] = {}
 
     def initialize(self) -> None:
@@ -55,63 +59,64 @@ class Listener(Announcer):
     def _thread(self) -> None:
         for message in self._listen():
             self._handle(message)
-            gevent.sleep(0)  # a flood of messages must not keep the sockets waiting
+            gevent.sleep(0)  # let the sockets be served between two messages
 
     def _listen(self) -> Iterator[Message]:
         delay = 0.0
         while True:
             try:
-                with contextlib.closing(feed(self.url, self._probe)) as messages:
+                with contextlib.closing(consume(self.url, self._probe)) as messages:
                     for message in messages:
                         if message is None:
                             delay = 0.0
-                            self._begin_to_hear()
+                            self._on_connected()
                         else:
                             yield message
             except Exception as error:
-                delay = min(max(RETRY_FIRST, delay * 2), RETRY_MOST)
-                self._counts.lost += 1
-                self.tried.set()
-                log.warning("broker_lost retry_in=%.1f %s", delay, describe(error))
-            self.hears = False
+                delay = min(max(BACKOFF_MIN, delay * 2), BACKOFF_MAX)
+                self._counts.broker_disconnects += 1
+                self.attempted.set()
+                log.warning("broker_disconnected retry_in=%.1f %s", delay, describe(error))
+            self.connected = False
             gevent.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
 
     def _probe(self) -> bool:
-        """Publish a probe over the announcer's connection. Logs the first failure of a row."""
+        """Publish a probe over the announcer's connection. Of consecutive failures the first is logged."""
         try:
             self._send(wire.PROBE)
-            self._probes_fail = False
+            self._probe_failed = False
         except AnnounceFailed as error:
-            if not self._probes_fail:
+            if not self._probe_failed:
                 log.warning("probe_failed reason=%s", error)
-            self._probes_fail = True
-        return not self._probes_fail
+            self._probe_failed = True
+        return not self._probe_failed
 
-    def _begin_to_hear(self) -> None:
-        self.hears = True
-        self.tried.set()
-        log.info("broker_heard")
-        self._revoked.reload()
-        if self._syncing is not None:
-            self._syncing.kill(block=False)
-        self._syncing = gevent.spawn(self._tell_all_to_sync, "reconnected")
+    def _on_connected(self) -> None:
+        self.connected = True
+        self.attempted.set()
+        log.info("broker_connected")
+        self._revocations.refresh_soon()
+        if self._sync_emitter is not None:
+            self._sync_emitter.kill(block=False)
+        self._sync_emitter = gevent.spawn(self._emit_sync_to_all, "reconnected")
 
-    def _tell_all_to_sync(self, reason: str) -> None:
+    def _emit_sync_to_all(self, reason: str) -> None:
+        """Emit `sync` to each client at a random time within the spread."""
         sids = [sid for sid, _ in self.get_participants(wire.NAMESPACE, None)]
         random.shuffle(sids)
-        spread = max(SYNC_SPREAD, len(sids) / SYNCS_PER_SECOND)
-        begun = time.monotonic()
-        for sid, moment in zip(sids, sorted(random.uniform(0, spread) for _ in sids), strict=True):  # noqa: S311
-            gevent.sleep(max(0, begun + moment - time.monotonic()))
+        spread = max(SYNC_SPREAD_MIN, len(sids) / SYNCS_PER_SECOND)
+        started = time.monotonic()
+        for sid, offset in zip(sids, sorted(random.uniform(0, spread) for _ in sids), strict=True):  # noqa: S311
+            gevent.sleep(max(0, started + offset - time.monotonic()))
             self.emit("sync", {"reason": reason}, wire.NAMESPACE, room=sid, ignore_queue=True)
 
     def _handle(self, message: Message) -> None:
         try:
             self._dispatch(_parse(message))
         except Exception as error:
-            self._counts.dropped += 1
-            kind = message.content_type[:50]
-            log.warning("message_dropped content_type=%r bytes=%d %s", kind, len(message.body), describe(error))
+            self._counts.messages_dropped += 1
+            content_type = message.content_type[:50]
+            log.warning("message_dropped content_type=%r bytes=%d %s", content_type, len(message.body), describe(error))
 
     def _dispatch(self, message: dict[str, Any]) -> None:
         method = message["method"]
@@ -119,7 +124,7 @@ class Listener(Announcer):
             self._handle_announce(message)
         elif method == wire.REVOKE:
             revocation = wire.decode_revocation(message)
-            self._revoked.hear(revocation.user_id, revocation.revoked_before)
+            self._revocations.receive(revocation.user_id, revocation.revoked_before)
         elif method == wire.ARRIVE:
             self._handle_arrive(message)
         elif method not in STOCK_METHODS:
@@ -129,9 +134,9 @@ class Listener(Announcer):
 
     def _handle_announce(self, message: dict[str, Any]) -> None:
         for announcement in wire.decode(message):
-            self._counts.heard += 1
-            if self._is_here(announcement.recipient_id):
-                room = wire.room_of(announcement.recipient_id)
+            self._counts.announcements += 1
+            room = wire.room_of(announcement.recipient_id)
+            if self._has(wire.NAMESPACE, room):
                 self.emit(announcement.event, announcement.payload, wire.NAMESPACE, room=room, ignore_queue=True)
 
     def _handle_arrive(self, message: dict[str, Any]) -> None:
@@ -139,10 +144,7 @@ class Listener(Announcer):
             event = eio_packet.Packet(eio_packet.MESSAGE, f'{packet.EVENT}["{wire.event_of("added")}",{payload}]')
             for _, eio_sid in self.get_participants(wire.NAMESPACE, room):
                 self.server._send_eio_packet(eio_sid, event)
-        self._counts.heard += len(message["recipients"])
-
-    def _is_here(self, recipient_id: str) -> bool:
-        return self._has(wire.NAMESPACE, wire.room_of(recipient_id))
+        self._counts.announcements += len(message["recipients"])
 
     def _handle_emit(self, message: dict[str, Any]) -> None:
         room = message.get("room")
@@ -153,18 +155,18 @@ class Listener(Announcer):
         return room in self.rooms.get(namespace, {})
 
     def _publish(self, data: dict[str, Any]) -> None:
-        """What a client brings about, such as an acknowledgement for another server, is sent on if that is possible."""
+        """Publish for a client, such as its acknowledgement for another server. Failures are logged, not raised."""
         try:
             super()._publish(data)
         except AnnounceFailed as error:
             log.warning("publish_failed method=%s reason=%s", data.get("method"), error)
 
     def trigger_callback(self, sid: str, id: int | None, data: list[Any]) -> None:
-        if id:  # under 0 socketio keeps a counter of its own, which a client could otherwise take away
+        if id:  # socketio keeps its counter of ids under 0; a client's acknowledgement 0 would delete it
             super().trigger_callback(sid, id, data)
 
     def get_participants(self, namespace: str, room: object) -> Iterator[tuple[str, str]]:
-        """Those that are connected: not who is still being verified, and so may be nobody."""
+        """The connected clients of a room, without those whose token is still being verified."""
         pending = self.pending_connect.get(namespace, ())
         yield from (one for one in super().get_participants(namespace, room) if one[0] not in pending)
 
@@ -177,7 +179,7 @@ class Listener(Announcer):
         self._rooms_of.get(sid, set()).discard(room)
 
     def basic_disconnect(self, sid: str, namespace: str, **_: object) -> None:
-        """As socketio has it, but without a look into every room of the server."""
+        """As socketio's, but visits only the client's own rooms; socketio searches every room of the server."""
         for room in self._rooms_of.pop(sid, set()):
             super().basic_leave_room(sid, namespace, room)
         self.callbacks.pop(sid, None)

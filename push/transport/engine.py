@@ -7,7 +7,7 @@ from typing import Any
 import engineio
 from engineio import packet
 
-from push.health import problem_answer
+from push.health import problem_response
 from push.metrics import Counts
 from push.transport.limits import MESSAGE_MAX_BYTES, PING_INTERVAL, PING_TIMEOUT
 from push.transport.send_buffer import FlushQueue
@@ -34,12 +34,6 @@ class Engine(engineio.Server):  # type: ignore[misc]  # engineio has no types
         for session in sessions:
             session.close(abort=True)
         return len(sessions)
-
-    def cut_off(self, eio_sid: str, reason: str) -> None:
-        """Close a session at once, if it still exists; `reason` is one word."""
-        session = self.sockets.get(eio_sid)
-        if session is not None:
-            session.cut_off(reason)
 
     def _on_message(self, eio_sid: str, data: Any) -> None:
         self._trigger_event("message", eio_sid, data, run_async=False)
@@ -69,8 +63,8 @@ class Engine(engineio.Server):  # type: ignore[misc]  # engineio has no types
 
     def _server_full(self) -> dict[str, Any]:
         self._counts.refused["server_full"] += 1
-        status, headers, body = problem_answer(
-            HTTPStatus.SERVICE_UNAVAILABLE, "server_full", "This push server has as many sockets as it may."
+        status, headers, body = problem_response(
+            HTTPStatus.SERVICE_UNAVAILABLE, "server_full", "This push server has its maximum number of sockets."
         )
         return {"status": status, "headers": [*headers, ("Retry-After", str(RETRY_AFTER))], "response": body}
 

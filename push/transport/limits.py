@@ -2,7 +2,7 @@
 
 MESSAGE_MAX_BYTES = 65_536  # clients send only tokens and acknowledgements
 POLL_MAX_PACKETS = 16  # in one response; python-engineio's client refuses more
-BUFFER_MAX_PACKETS = 1_000  # unsent to one client; a client cut off there asks the API for what it missed
+BUFFER_MAX_PACKETS = 1_000  # unsent to one client; a client disconnected there asks the API for what it missed
 BUFFER_MAX_BYTES = 1_048_576  # likewise
 
 # seconds

@@ -34,7 +34,7 @@ PING = packet.Packet(packet.PING)
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """What the sessions of one server share."""
+    """The objects and callbacks that all sessions of a server use."""
 
     timers: Timers
     flushes: FlushQueue
@@ -56,17 +56,17 @@ class Session:
         self._timer: Timer | None = None  # of the next ping, or of its timeout
 
     def send(self, pkt: packet.Packet) -> None:
-        """Queue a packet. A client for which too much is queued already is cut off."""
+        """Queue a packet. A client whose queue is full is disconnected."""
         if self.closed:
             raise SocketIsClosedError
-        self._context.counts.sent += 1
+        self._context.counts.packets_sent += 1
         try:
             if self._websocket is not None and self.upgraded:
                 self._websocket.send(frame_of(pkt))
             else:
                 self._poll_queue.put(pkt)
         except BufferFull:
-            self.cut_off("slow")
+            self.disconnect("slow")
 
     def close(self, *, abort: bool = False, reason: str = Reason.SERVER_DISCONNECT) -> None:
         """End the session, after a CLOSE packet unless `abort`. What is queued still goes out, for a moment."""
@@ -83,12 +83,12 @@ class Session:
         if self._websocket is not None:
             self._websocket.close()
 
-    def cut_off(self, reason: str) -> None:
-        """End the session and drop what is queued; `reason` is one word, for the log and /metrics."""
+    def disconnect(self, reason: str) -> None:
+        """End the session at once and drop what is queued; `reason` is one word, for the log and /metrics."""
         if self.closed:
             return
-        log.info("client_cut_off eio_sid=%s reason=%s", self.sid, reason)
-        self._context.counts.cut_off[reason] += 1
+        log.info("transport_closed eio_sid=%s reason=%s", self.sid, reason)
+        self._context.counts.disconnects[reason] += 1
         if self._websocket is not None:
             self._websocket.abort()
         self._poll_queue.take_all()
@@ -176,7 +176,7 @@ class Session:
             return
         except Exception as error:
             log.info("client_sent_garbage eio_sid=%s %s", self.sid, describe(error))
-            self.cut_off("garbage")
+            self.disconnect("garbage")
 
     def _on_websocket_close(self) -> None:
         """The session ends with its WebSocket; one that was only upgrading to it goes on polling."""
@@ -222,7 +222,7 @@ class Session:
         self.send(PING)
 
     def _on_ping_timeout(self) -> None:
-        self._context.counts.cut_off["silent"] += 1
+        self._context.counts.disconnects["silent"] += 1
         self.close(reason=Reason.PING_TIMEOUT)
 
     def _restart_timer(self, seconds: float, callback: Callable[[], None]) -> None:

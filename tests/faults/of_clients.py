@@ -40,7 +40,7 @@ def client_that_does_not_read(house: House, crowd: Crowd) -> Iterator[None]:
         for _ in range(BATCHES):
             _post_many(house, name)
         yield
-        if "client_cut_off" not in push.output().removeprefix(before):
+        if "transport_closed" not in push.output().removeprefix(before):
             raise Broken("a client that does not read was not cut off")
     finally:
         deaf.shutdown()  # type: ignore[no-untyped-call]

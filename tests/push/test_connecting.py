@@ -82,7 +82,7 @@ def test_a_transport_that_never_connects_to_the_namespace_is_closed_and_others_s
     chatty.send("3")
     assert silent.closes_within(13) > 5
     chatty.closes_within(5)
-    assert 'belfry_push_cut_off_total{reason="unconnected"}' in push.get("/metrics").text
+    assert 'belfry_push_disconnects_total{reason="unconnected"}' in push.get("/metrics").text
     push.announce(added("bob", 1))
     assert (bob.read_text() or "").startswith('42["notification"')
     bob.close()

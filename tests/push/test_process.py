@@ -91,9 +91,9 @@ def test_metrics_tell_what_it_holds_and_has_done(start_push: Start, redis_url: s
     told = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
     assert told["belfry_push_sockets"] == "3.0"
     assert told["belfry_push_users"] == "2.0"
-    assert told["belfry_push_announcements_heard_total"] == "2.0"
+    assert told["belfry_push_announcements_received_total"] == "2.0"
     assert told['belfry_push_refused_total{code="unauthorized"}'] == "1.0"
-    assert told["belfry_push_listener_hears"] == told["belfry_push_knows_revocations"] == "1.0"
+    assert told["belfry_push_broker_connected"] == told["belfry_push_revocations_loaded"] == "1.0"
     assert float(told["belfry_push_packets_sent_total"]) > 5
     assert "bob" not in answer.text
     alice.close()

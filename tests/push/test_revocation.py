@@ -88,7 +88,7 @@ def test_sockets_of_a_revoked_user_are_closed_on_every_push_server_and_those_of_
     servers[0].announce(added("bob", 1), added("alice", 2))
     for one in (new, alice):
         assert (one.read_text() or "").startswith('42["notification"')
-    assert 'belfry_push_cut_off_total{reason="revoked"} 2.0' in servers[1].get("/metrics").text
+    assert 'belfry_push_disconnects_total{reason="revoked"} 2.0' in servers[1].get("/metrics").text
 
 
 def test_a_token_issued_before_is_refused_at_connect_and_at_authenticate_like_any_bad_one(
@@ -161,11 +161,11 @@ def test_without_its_database_it_starts_serves_says_so_and_closes_what_should_no
 ) -> None:
     server = start_push(redis_url, ready="/healthz", DATABASE_URL=sqlite_url)
     bob = raw_socket(server, token(server, "bob", age=100))
-    wait_for(lambda: "broker_heard" in server.log(), what="the broker to be heard")
+    wait_for(lambda: "broker_connected" in server.log(), what="the broker to be heard")
     answer = server.get("/readyz")
     assert answer.status_code == 503
     assert [error["field"] for error in answer.json()["errors"]] == ["database"]
-    assert "belfry_push_knows_revocations 0.0" in server.get("/metrics").text
+    assert "belfry_push_revocations_loaded 0.0" in server.get("/metrics").text
     take_back(redis_url, "carol", when=ago(50))
     refused = RawSocket(server.port).open(token(server, "carol", age=100))
     assert refused["data"] == {"code": "unauthorized"}

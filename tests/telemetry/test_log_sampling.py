@@ -13,7 +13,7 @@ def test_a_flood_of_one_event_leaves_so_many_lines_then_their_number_and_other_e
     now = [0.0]
     sampling = SamplingFilter(clock=lambda: now[0])
     assert sum(sampling.filter(record("client_refused")) for _ in range(10_000)) == MAX_LINES
-    assert sampling.filter(record("broker_lost"))
+    assert sampling.filter(record("broker_disconnected"))
     assert sum(sampling.filter(record("client_connected")) for _ in range(5_000)) == 5_000
     now[0] += PERIOD
     line = record("client_refused")

@@ -17,7 +17,7 @@ from api.pipeline.enqueue import Enqueuer
 from dev.processes import wait_for
 from dev.stack import ROOT
 from push.broker.announcer import Announcer
-from push.broker.consumer import feed
+from push.broker.consumer import consume
 from push.broker.wire import Announcement
 from tests.faults.proxy import Proxy
 from tests.support.people import Device, Person
@@ -64,7 +64,7 @@ def test_everybody_starts_where_only_the_second_broker_is_there(rabbitmq_url: st
     url = f"{at_port(rabbitmq_url, 1)};{rabbitmq_url}"
     Enqueuer(url).check()
     assert Enqueuer(url).announce("bob", [1])
-    messages = feed(url)
+    messages = consume(url)
     assert next(messages) is None
     Announcer(url).announce([READ])
     assert next(messages) is not None
@@ -89,7 +89,7 @@ def test_only_the_first_connection_of_a_process_waits_for_a_silent_broker(silent
     began = time.monotonic()
     Enqueuer(silent_first).check()
     assert Enqueuer(silent_first).announce("bob", [1])
-    messages = feed(silent_first)
+    messages = consume(silent_first)
     assert next(messages) is None
     Announcer(silent_first).announce([READ])
     assert next(messages) is not None
@@ -135,8 +135,8 @@ def test_tasks_and_screens_follow_when_the_broker_in_use_goes_away(rabbitmq_url:
         proxy.stop()
         for name in ("worker", "push"):
             assert running[name].running
-        wait_for(lambda: "broker_lost" in running["push"].output(), PATIENCE, "push to lose its broker")
-        wait_for(lambda: running["push"].output().count("broker_heard") == 2, PATIENCE, "push to find the other")
+        wait_for(lambda: "broker_disconnected" in running["push"].output(), PATIENCE, "push to lose its broker")
+        wait_for(lambda: running["push"].output().count("broker_connected") == 2, PATIENCE, "push to find the other")
         alice.message("bob", "after")
         screen.expect_item(body="after")
         wait_for(lambda: alice.call("GET", "/readyz").status_code == 200, PATIENCE)
@@ -157,7 +157,9 @@ def test_tasks_screens_and_rate_limits_follow_the_sentinels_to_another_master(se
         redis.master.kill()
         redis.wait_for_failover_from(gone)
         wait_for(lambda: alice.call("GET", "/readyz").status_code == 200, PATIENCE, "the API to find the new master")
-        wait_for(lambda: running["push"].output().count("broker_heard") > 1, PATIENCE, "push to find the new master")
+        wait_for(
+            lambda: running["push"].output().count("broker_connected") > 1, PATIENCE, "push to find the new master"
+        )
         alice.message("bob", "after")
         wait_for(lambda: [item["body"] for item in screen.arrived].count("after") == 1, PATIENCE, "the message")
         redis.delete_counts()
@@ -174,7 +176,7 @@ def test_a_sentinel_that_accepts_connections_and_never_answers_is_passed_over(
             Enqueuer(silent_first).check()
             assert time.monotonic() - started < CHECK_SECONDS
         assert Enqueuer(silent_first).announce("bob", [1])
-        messages = feed(silent_first)
+        messages = consume(silent_first)
         assert next(messages) is None
         messages.close()
 

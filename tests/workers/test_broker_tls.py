@@ -13,7 +13,7 @@ from dev.rabbitmq import CONFIG, USER, RabbitMQ
 from dev.services import temporary_folder
 from lib.broker_url import parse_broker_url
 from push.broker.announcer import AnnounceFailed, Announcer
-from push.broker.consumer import feed
+from push.broker.consumer import consume
 from push.broker.wire import Announcement
 from tests.support.redis_servers import Certificates, make_certificates, tls_redis
 
@@ -39,7 +39,7 @@ def enqueue(url: str) -> None:
 
 
 def hear_what_is_announced(url: str) -> None:
-    messages = feed(url)
+    messages = consume(url)
     assert next(messages) is None
     Announcer(url).announce([Announcement("bob", {"version": 1, "change": "read"})])
     message = next(messages)

@@ -53,7 +53,7 @@ def test_without_a_broker_it_serves_sockets_and_says_that_it_is_not_ready(start_
     assert answer.json()["errors"][0]["field"] == "broker"
     bob = screen(server, "bob")
     assert bob.ask("authenticate", {"token": server.token("bob")})["ok"]
-    lost = wait_for(lambda: server.log().count("broker_lost"), what="the first attempt")
+    lost = wait_for(lambda: server.log().count("broker_disconnected"), what="the first attempt")
     assert lost < 10
     assert server.get("/healthz").json() == {"status": "ok"}
 
@@ -79,7 +79,7 @@ def test_nobody_is_let_in_before_it_hears_and_then_told_to_sync_again(
             own_broker.resume()
         starting.result()
         bob = connecting.result()
-        assert server.log().index("broker_heard") < server.log().index("client_connected")
+        assert server.log().index("broker_connected") < server.log().index("client_connected")
         server.announce(added("bob", 1))
         bob.expect_versions(1)
 
@@ -196,7 +196,7 @@ def test_what_is_no_message_is_dropped_with_one_short_line_and_the_next_is_heard
     dropped = [line for line in lines if "message_dropped" in line]
     assert len(dropped) == 1
     assert len(dropped[0]) < 1000
-    assert "broker_lost" not in "".join(lines)
+    assert "broker_disconnected" not in "".join(lines)
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +251,7 @@ entry.main()
     [
         ("broker.listener", "Listener", "_handle"),
         ("transport.timers", "Timers", "fire_due"),
-        ("revocations", "Revoked", "run"),
+        ("revocations", "RevocationMonitor", "run"),
     ],
 )
 def test_a_background_greenlet_that_dies_ends_the_process_with_a_reason(

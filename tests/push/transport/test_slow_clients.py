@@ -28,7 +28,7 @@ def test_a_client_that_does_not_read_is_cut_off_while_memory_stays_and_others_ar
     for batch in range(20):
         push.announce(*(added("deaf", version, "x" * 1000) for version in range(500)), added("bob", batch + 1))
     bob.expect_versions(*range(1, 21))
-    wait_for(lambda: "client_cut_off" in push.log(), what="the client to be cut off")
+    wait_for(lambda: "transport_closed" in push.log(), what="the client to be cut off")
     wait_for(lambda: open_files(push) <= files, what="its socket to be closed")
     assert memory_of(push) - memory < 10_000_000
     deaf.closes_within(5)
@@ -42,9 +42,9 @@ def test_a_polling_client_that_does_not_poll_is_cut_off(push: PushProcess, packe
 
     greeting = f'40{{"token":"{push.token("lazy")}"}}'
     assert requests.post(push.url + session, data=greeting, timeout=5).ok
-    before = push.log().count("client_cut_off")
+    before = push.log().count("transport_closed")
     push.announce(*(added("lazy", version, body) for version in range(packets)))
-    wait_for(lambda: push.log().count("client_cut_off") > before, what="the client to be cut off")
+    wait_for(lambda: push.log().count("transport_closed") > before, what="the client to be cut off")
     assert push.get(session).status_code == 400
 
 
