@@ -10,7 +10,6 @@ The OpenAPI document is made from the same `Endpoint`.
 """
 
 import inspect
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -38,8 +37,8 @@ from api.monitoring.stalls import StallMonitor
 from api.pipeline.accept import Acceptor
 from api.pipeline.enqueue import Enqueuer
 from api.schemas.fields import IdempotencyKey
+from lib.rendered_json import Json, render, with_arrays
 from models.db.database import Database
-from models.inbox.rendering import Json
 from push.broker.announcer import Announcer
 
 QUERY_FIELDS_MAX = 50
@@ -47,7 +46,6 @@ QUERY_FIELDS_MAX = 50
 CACHING = {"Cache-Control": "private, no-cache"}  # an inbox is nobody's business, and never stale
 
 _KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def utc_now() -> datetime:
@@ -201,10 +199,8 @@ class Complete(Response):
 
 def _text_of(answer: Answer) -> str:
     body = answer.body.model_dump() if isinstance(answer.body, BaseModel) else answer.body
-    text = body if isinstance(body, Json) else _encode(body)
-    for name, rendered in answer.lists.items():
-        text = f'{text[:-1]},"{name}":[{",".join(rendered)}]}}'
-    return text + "\n"
+    rendered = body if isinstance(body, str) else render(body)
+    return with_arrays(rendered, answer.lists) + "\n"
 
 
 def _arguments(endpoint: Endpoint, request: Request, path: Mapping[str, Any]) -> dict[str, Any]:

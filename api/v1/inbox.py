@@ -13,8 +13,8 @@ from api.schemas.fields import Seq
 from api.schemas.inbox_responses import Changes, InboxPage, Item, Marked, Summary
 from api.schemas.requests import ChangesQuery, InboxQuery, ItemPatch, Mark
 from auth.scopes import INBOX
+from lib.rendered_json import Json
 from models.inbox import marking, reading
-from models.inbox.rendering import Json
 
 NO_SUCH_ITEM = "There is no such item in the caller's inbox."
 

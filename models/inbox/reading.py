@@ -8,10 +8,11 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, tuple_
 
+from lib.rendered_json import Json, render
 from models.db.database import Session, fetch
 from models.db.insert import insert_unless_there
 from models.inbox import statements
-from models.inbox.rendering import Change, Json, StateChange, as_json, render_added, render_change, render_item
+from models.inbox.rendering import Change, StateChange, render_added, render_change, render_item
 from models.inbox.versions import EPOCH
 from models.tables import inbox_changes, inbox_items, inboxes
 
@@ -130,7 +131,7 @@ def _render_change(version: int, *shown: Any) -> Json:
     item, (change, *said) = shown[: statements.SHOWN], shown[statements.SHOWN :]
     if change is None:
         return render_added(version, render_item(*item))
-    return as_json(render_change(StateChange(version, change, *said)))
+    return render(render_change(StateChange(version, change, *said)))
 
 
 def change_log(session: Session, recipient_id: str, versions: Sequence[int]) -> list[Change]:

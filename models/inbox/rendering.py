@@ -13,19 +13,19 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
+from lib.rendered_json import Json, members_format, members_of, object_format, object_of, render
+
 Rendered = dict[str, Any]
 
 CONTENT = ("kind", "actor", "title", "body", "url", "data", "severity", "topic")
 STATE_TIMES = ("seen_at", "read_at", "archived_at")
-NOTHING_DONE = "".join(f',"{name}":null' for name in STATE_TIMES)
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-class Json(str):
-    """A JSON object, as it is sent."""
-
-    __slots__ = ()
+_NUMBERS = members_format(seq="%d", version="%d")
+_TIMES = members_format(**dict.fromkeys(STATE_TIMES, "%s"))
+_NO_TIMES = members_format(**dict.fromkeys(STATE_TIMES, "null"))
+_NEW_ITEM = object_of(_NUMBERS, "%s", _NO_TIMES)
+_ITEM = object_of(_NUMBERS, "%s", _TIMES)
+_ADDED = object_format(version="%d", change='"added"', item="%s")
 
 
 @dataclass(frozen=True)
@@ -76,30 +76,25 @@ def timestamp(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def as_json(said: Mapping[str, Any]) -> Json:
-    return Json(_encode(said))
-
-
 def render_content(id_: UUID, said: Mapping[str, Any], created_at: datetime) -> Json:
     """What all recipients share: the part of an item that is the notification's own."""
     content = {name: said[name] for name in CONTENT}
     times = {"created_at": timestamp(created_at), "expires_at": timestamp(said["expires_at"])}
-    return as_json({"id": str(id_), **content, **times})
+    return render({"id": str(id_), **content, **times})
 
 
 def render_item(
     seq: int, version: int, content: str, seen_at: str | None, read_at: str | None, archived_at: str | None
 ) -> Json:
     """An inbox item as its owner sees it; the times as the database writes them."""
-    state = NOTHING_DONE
-    if seen_at is not None:  # what is read or archived is seen
-        times = zip(STATE_TIMES, (seen_at, read_at, archived_at), strict=True)
-        state = "".join([f',"{name}":{_as_told(stored)}' for name, stored in times])
-    return Json(f'{{"seq":{seq},"version":{version},{content[1:-1]}{state}}}')
+    if seen_at is None:  # then it is neither read nor archived
+        return Json(_NEW_ITEM % (seq, version, members_of(content)))
+    times = _render_stored(seen_at), _render_stored(read_at), _render_stored(archived_at)
+    return Json(_ITEM % (seq, version, members_of(content), *times))
 
 
-def _as_told(stored: str | None) -> str:
-    """Of `2026-11-26 09:50:34.5`, a UTC time with or without `+00` behind it, what `timestamp` makes, in quotes."""
+def _render_stored(stored: str | None) -> str:
+    """The JSON of a time as the database writes it: `2026-11-26 09:50:34.5` in UTC, with or without a final `+00`."""
     if stored is None:
         return "null"
     text = stored.removesuffix("+00")
@@ -108,7 +103,7 @@ def _as_told(stored: str | None) -> str:
 
 def render_arrived(content: str) -> Json:
     """What all recipients share of an item at the moment when it arrives and nothing has been done with it."""
-    return Json(f"{content[:-1]}{NOTHING_DONE}}}")
+    return object_of(members_of(content), _NO_TIMES)
 
 
 def render_arrival(content: str) -> Rendered:
@@ -116,7 +111,7 @@ def render_arrival(content: str) -> Rendered:
 
 
 def render_added(seq: int, item: Json) -> Json:
-    return Json(f'{{"version":{seq},"change":"added","item":{item}}}')
+    return Json(_ADDED % (seq, item))
 
 
 def render_change(row: StateChange | Row[Any]) -> Rendered:

@@ -13,6 +13,7 @@ from engineio import packet as eio_packet
 from gevent.event import Event
 from socketio import packet
 
+from lib.rendered_json import array, render
 from push.broker import wire
 from push.broker.announcer import AnnounceFailed, Announcer
 from push.broker.consumer import Message, consume
@@ -28,6 +29,7 @@ BACKOFF_MIN = 0.5  # seconds before the first attempt to reconnect; doubled for 
 BACKOFF_MAX = 10
 SYNC_SPREAD_MIN = 2  # seconds over which `sync` is emitted: each client then asks the API for its changes
 SYNCS_PER_SECOND = 500
+ADDED_EVENT = render(wire.event_of("added"))
 
 
 class Listener(Announcer):
@@ -141,7 +143,7 @@ class Listener(Announcer):
 
     def _handle_arrive(self, message: dict[str, Any]) -> None:
         for room, payload in wire.decode_arrivals(message, self.rooms.get(wire.NAMESPACE, ())):
-            event = eio_packet.Packet(eio_packet.MESSAGE, f'{packet.EVENT}["{wire.event_of("added")}",{payload}]')
+            event = eio_packet.Packet(eio_packet.MESSAGE, f"{packet.EVENT}{array((ADDED_EVENT, payload))}")
             for _, eio_sid in self.get_participants(wire.NAMESPACE, room):
                 self.server._send_eio_packet(eio_sid, event)
         self._counts.announcements += len(message["recipients"])

@@ -9,13 +9,13 @@ A probe, which a push server sends to see that messages still come through to it
 Beside them the server understands the stock messages of `socketio.KombuManager` (`{"method": "emit", …}` and so on).
 """
 
-import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from json.encoder import encode_basestring_ascii
 from typing import Any
 from uuid import UUID
+
+from lib.rendered_json import array, members_format, members_of, object_format, object_of, render_ascii
 
 EXCHANGE = "belfry"
 NAMESPACE = "/"
@@ -31,7 +31,10 @@ COLUMNS = ("places", "versions", "unread", "unseen")  # of arrivals, beside thei
 MESSAGE_MAX_ANNOUNCEMENTS = 500
 MESSAGE_MAX_BYTES = 256 * 1024
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_ANNOUNCE = object_format(method=f'"{ANNOUNCE}"', announcements="%s")
+_ARRIVE = members_format(method=f'"{ARRIVE}"', epoch='"%s"', items="%s")
+_ITEM = object_of(members_format(seq="%d", version="%d"), "%s")
+_ADDED = object_format(version="%d", epoch="%s", change='"added"', item=_ITEM, unread="%d", unseen="%d")
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def encode(announcements: Iterable[Announcement]) -> Iterator[str]:
     entries: list[str] = []
     size = 0
     for announcement in announcements:
-        entry = _encode([announcement.recipient_id, announcement.payload])
+        entry = render_ascii([announcement.recipient_id, announcement.payload])
         full = len(entries) == MESSAGE_MAX_ANNOUNCEMENTS or size + len(entry) > MESSAGE_MAX_BYTES
         if entries and full:
             yield _message(entries)
@@ -122,17 +125,16 @@ def decode_arrivals(message: Mapping[str, Any], rooms: Container[str]) -> Iterat
     """
     match message:
         case {"epoch": str(epoch), "items": list(items), "recipients": list(recipients)}:
-            ends: dict[int, str] = {}
+            rendered: dict[int, str] = {}
         case _:
             raise ValueError("arrivals lack their epoch, their items or their recipients")
-    begin = f',"epoch":{encode_basestring_ascii(epoch)},"change":"added","item":{{"seq":'
+    rendered_epoch = render_ascii(epoch)
     rest = _columns(message, len(recipients))
     for at in _places_of(rooms, recipients):
         match [column[at] for column in rest]:
             case [int(place), int(version), int(unread), int(unseen)] if 0 <= place < len(items):
-                end = ends.get(place) or ends.setdefault(place, _after_version(items[place]))
-                item = f'{begin}{version:d},"version":{version:d},{end}'
-                payload = f'{{"version":{version:d}{item},"unread":{unread:d},"unseen":{unseen:d}}}'
+                members = rendered.get(place) or rendered.setdefault(place, _members_of_item(items[place]))
+                payload = _ADDED % (version, rendered_epoch, version, version, members, unread, unseen)
                 yield room_of(recipients[at]), payload
             case _:
                 raise ValueError("an arrival is not a place among the items, a version and two counts")
@@ -141,7 +143,7 @@ def decode_arrivals(message: Mapping[str, Any], rooms: Container[str]) -> Iterat
 def encode_revocation(revocation: Revocation) -> str:
     """One message."""
     moment = revocation.revoked_before.timestamp()
-    return json.dumps({"method": REVOKE, "user_id": revocation.user_id, "revoked_before": moment})
+    return render_ascii({"method": REVOKE, "user_id": revocation.user_id, "revoked_before": moment})
 
 
 def decode_revocation(message: Mapping[str, Any]) -> Revocation:
@@ -156,7 +158,7 @@ def decode_revocation(message: Mapping[str, Any]) -> Revocation:
 
 
 def _message(entries: list[str]) -> str:
-    return f'{{"method":"{ANNOUNCE}","announcements":[{",".join(entries)}]}}'
+    return _ANNOUNCE % array(entries)
 
 
 def _end(arrivals: Arrivals, start: int) -> int:
@@ -178,9 +180,8 @@ def _arrivals_message(arrivals: Arrivals, part: slice) -> str:
     new_place = {place: n for n, place in enumerate(dict.fromkeys(places))}
     columns = {name: getattr(arrivals, name)[part] for name in ("recipients", *COLUMNS)}
     columns["places"] = [new_place[place] for place in places]
-    items = ",".join(arrivals.items[place] for place in new_place)
-    head = f'{{"method":"{ARRIVE}","epoch":"{arrivals.epoch}","items":[{items}],'
-    return head + _encode(columns)[1:]
+    items = array(arrivals.items[place] for place in new_place)
+    return object_of(_ARRIVE % (arrivals.epoch, items), members_of(render_ascii(columns)))
 
 
 def _columns(message: Mapping[str, Any], length: int) -> list[list[Any]]:
@@ -200,7 +201,7 @@ def _places_of(rooms: Container[str], recipients: list[Any]) -> list[int]:
         raise ValueError("the recipient of an arrival is none") from None
 
 
-def _after_version(item: Any) -> str:
+def _members_of_item(item: Any) -> str:
     if not isinstance(item, dict) or not item:
         raise ValueError("an item is not an object, or empty")
-    return _encode(item)[1:]
+    return members_of(render_ascii(item))
