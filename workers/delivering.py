@@ -15,10 +15,10 @@ from models.delivery.batch_order import Order
 from models.retries.errors import Unfit, blaming
 from models.retries.parked import Begun
 from workers import attempts
+from workers.announcing import announce_items
 from workers.celery import app, database
 from workers.locked_inboxes import HeldInboxes
 from workers.queues import CONCURRENCY, DELIVER, FAN_OUT
-from workers.telling import tell
 
 THREADS_MAX = 1_000  # of a worker: each waits for one delivery at the most
 
@@ -217,7 +217,7 @@ def _deliver(ids: list[UUID], batches: set[UUID], *, ordered: bool = False) -> s
 
 def _announce(delivered: delivery.Delivery) -> None:
     failpoints.reached(failpoints.DELIVERED)
-    tell(delivered.changes)
+    announce_items(delivered.items)
     failpoints.reached(failpoints.ANNOUNCED)
     for notification_id in _first(delivered.wide):
         app.send_task(FAN_OUT, [str(notification_id)])

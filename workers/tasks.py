@@ -17,9 +17,9 @@ from models.notifications import accept
 from models.notifications.accept import Due
 from models.retries.errors import Unfit, blaming
 from workers import attempts, delivering, maintenance
+from workers.announcing import announce_changes, announce_items
 from workers.celery import app, database
 from workers.queues import ANNOUNCE, DELIVER, FAN_OUT, RELAY, UPKEEP, WITHDRAW, WITHDRAW_NAMED
-from workers.telling import tell
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def fan_out(self: Task, notification_id: str, again: bool = False) -> None:
     chunk = _one_chunk(fanout.fan_out, UUID(notification_id), FANOUT_CHUNK, counted=is_resumed)
     for _ in range(0 if chunk.finished else fanout.PARTS if is_resumed else chunk.abreast):
         fan_out.delay(notification_id)  # other threads, or other workers, write the next while these are announced
-    tell(chunk.changes)
+    announce_items(chunk.items)
     _go_on_after(self, chunk, notification_id)
 
 
@@ -57,7 +57,7 @@ def withdraw(self: Task, notification_id: str, again: bool = False) -> None:
     chunk = _one_chunk(withdrawal.withdraw, UUID(notification_id), CHUNK, counted=again or _came_back(self))
     if not chunk.finished:
         withdraw.delay(notification_id)
-    tell(chunk.changes)
+    announce_changes(chunk.changes)
     _go_on_after(self, chunk, notification_id)
 
 
@@ -77,7 +77,7 @@ def withdraw_named(self: Task, ids: list[str]) -> None:
                 _withdraw_each(left, again=False)
                 return
             batches.update(withdrawn.batches)
-            tell(withdrawn.changes)
+            announce_changes(withdrawn.changes)
             left = withdrawn.left
 
 
@@ -91,7 +91,7 @@ def announce(recipient_id: str, versions: list[int]) -> None:
     """Tell a recipient's other devices what one of them changed."""
     with database.read() as session:
         changes = reading.change_log(session, recipient_id, versions)
-    tell(changes)
+    announce_changes(changes)
 
 
 @app.task(name=RELAY)

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import Row, case, func, select, update
 
+from lib.delivered_items import DeliveredItems
 from models.db.database import Session
 from models.delivery import postgres
 from models.delivery.items import write_items
-from models.inbox.rendering import Change
 from models.notifications.accept import NEW_START, WAITING, is_due_by, unexpired
 from models.tables import notifications
 
@@ -28,7 +28,7 @@ class Delivery:
     `models.delivery.batch_order` says which of it may go. `batches`: those that what arrived came in.
     """
 
-    changes: Sequence[Change]
+    items: DeliveredItems
     left: list[UUID]
     wide: list[UUID]
     behind: list[UUID] = field(default_factory=list)
@@ -44,7 +44,7 @@ def deliver(session: Session, ids: Sequence[UUID], now: datetime, *, ordered: bo
     """
     if session.dialect.name == "postgresql":
         claimed = postgres.deliver(session, ids, ITEMS_AT_ONCE, now, ordered=ordered)
-        return Delivery(claimed.arrivals, claimed.left, claimed.wide, claimed.behind, claimed.batches)
+        return Delivery(claimed.items, claimed.left, claimed.wide, claimed.behind, claimed.batches)
     waiting = _lock(session, ids, now)
     wide = [row.id for row in waiting if row.size is None]
     direct = [row for row in waiting if row.size is not None]

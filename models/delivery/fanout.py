@@ -5,7 +5,7 @@ delivers its next chunk holds it: no two deliver the same, and after a kill it g
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, case, delete, func, select, update
 
+from lib.delivered_items import DeliveredItems
 from models.db.database import Session
 from models.db.insert import insert_into
 from models.db.literals import exactly
@@ -33,7 +34,7 @@ UNFINISHED = fanouts.c.reached < fanouts.c.until
 
 @dataclass(frozen=True)
 class Chunk:
-    """One step through many inboxes: what changed in them, and whether it was the last.
+    """One step through many inboxes: the changes of state or the items in them, and whether it was the last.
 
     Where it was the first, as many as are `abreast` may be made from now on side by side. `held` is set where nothing
     was done, as something before it in its batch waits; `ended` names the batch of a fan-out whose last chunk this was,
@@ -45,6 +46,7 @@ class Chunk:
     abreast: int = 1
     held: Order | None = None
     ended: UUID | None = None
+    items: DeliveredItems = field(default_factory=DeliveredItems)
 
 
 def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
@@ -64,12 +66,12 @@ def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -
     if part is None:
         return Chunk([], finished=True)  # others are at all that is left
     write = postgres.write_next if session.dialect.name == "postgresql" else _write_next
-    arrivals = write(session, row, part.reached, part.until, size, now)
-    reached = part.until if len(arrivals) < size else arrivals[-1].recipient_id
+    items = write(session, row, part.reached, part.until, size, now)
+    reached = part.until if len(items) < size else items.recipients[-1]
     _move(session, part, reached)
-    _count(session, row, len(arrivals), now)
+    _count(session, row, len(items), now)
     ended = reached == part.until and _end(session, row, now)
-    return Chunk(arrivals, ended, abreast, ended=row.batch if ended else None)
+    return Chunk([], ended, abreast, ended=row.batch if ended else None, items=items)
 
 
 def _hold(session: Session, notification_id: UUID, now: datetime) -> Row[Any] | None:
@@ -84,7 +86,7 @@ def _free_part(session: Session, row: Row[Any]) -> Row[Any] | None:
     return session.execute(parts.limit(1).with_for_update(skip_locked=True)).one_or_none()
 
 
-def _write_next(session: Session, row: Row[Any], after: str, until: str, size: int, now: datetime) -> Sequence[Change]:
+def _write_next(session: Session, row: Row[Any], after: str, until: str, size: int, now: datetime) -> DeliveredItems:
     known = _audience(row)
     wanted = select(known).where(known > after, known <= until).order_by(known).limit(exactly(size))
     return write_items(session, [(row, recipient) for recipient in session.scalars(wanted)], now)

@@ -13,9 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import Row, TextClause, text
 
+from lib.delivered_items import DeliveredItems
 from models.db.database import Session, fetch
-from models.delivery.items import Arrivals
-from models.inbox.rendering import Change
+from models.inbox.rendering import render_new_item
 
 # Notifications that name their recipients are locked in the order of their ids, for the same reason; broadcasts are
 # not, as who fans one out holds it for as long as there are chunks. Of the former a portion is claimed, in the same
@@ -118,7 +118,7 @@ class Claimed:
     wait. `batches`: those that what arrived came in.
     """
 
-    arrivals: Sequence[Change]
+    items: DeliveredItems
     left: list[UUID]
     wide: list[UUID]
     behind: list[UUID]
@@ -130,23 +130,25 @@ def deliver(session: Session, ids: Sequence[UUID], most: int, now: datetime, *, 
     given = {"ids": list(ids), "most": most, "now": now, "ordered": ordered}
     wide = list[UUID]()
     if not ordered:
-        [(left, wide, batched, *arrived)] = fetch(session, _DELIVER_SINGLE, given)
-        arrivals = _arrivals(*arrived)
-        if arrivals or left or not batched:  # two portions in one transaction would lock inboxes out of order
-            return Claimed(arrivals, left + batched, wide, [], [])
-    [(left, behind, batches, *arrived)] = fetch(session, _DELIVER_BATCHED, given)
-    return Claimed(_arrivals(*arrived), left, wide, behind, batches)
+        [(left, wide, batched, *columns)] = fetch(session, _DELIVER_SINGLE, given)
+        items = _delivered(*columns)
+        if items or left or not batched:  # two portions in one transaction would lock inboxes out of order
+            return Claimed(items, left + batched, wide, [], [])
+    [(left, behind, batches, *columns)] = fetch(session, _DELIVER_BATCHED, given)
+    return Claimed(_delivered(*columns), left, wide, behind, batches)
 
 
-def _arrivals(contents: list[str], places: list[int], recipients: list[str] | None, *rest: Any) -> Sequence[Change]:
-    return Arrivals(contents, places, recipients, *rest) if recipients else []
+def _delivered(contents: list[str], places: list[int], recipients: list[str] | None, *rest: Any) -> DeliveredItems:
+    if not recipients:
+        return DeliveredItems()
+    return DeliveredItems([render_new_item(content) for content in contents], places, recipients, *rest)
 
 
-def write_next(session: Session, row: Row[Any], after: str, until: str, size: int, now: datetime) -> Sequence[Change]:
+def write_next(session: Session, row: Row[Any], after: str, until: str, size: int, now: datetime) -> DeliveredItems:
     """Write an item for the first `size` of a notification's audience `after` a recipient and up to another."""
     given = {"id": row.id, "topic": row.topic, "after": after, "until": until, "now": now}
     [(recipients, *rest)] = fetch(session, _fan_out(row.everyone, size), given)
-    return _arrivals([row.content], [0] * len(recipients or ()), recipients, *rest)
+    return _delivered([row.content], [0] * len(recipients or ()), recipients, *rest)
 
 
 @lru_cache

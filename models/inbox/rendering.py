@@ -4,7 +4,6 @@ They are JSON text from the moment when a notification is accepted: what is the 
 once, and stored so.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,32 +29,17 @@ _ADDED = object_format(version="%d", change='"added"', item="%s")
 
 @dataclass(frozen=True)
 class Change:
-    """One change of one inbox, with the counts that belong to its version.
-
-    `said` is what all recipients share: of an arrival the item without what differs, of a change of state all of it.
-    """
+    """One change of one inbox, as the API shows it, with the counts of its version."""
 
     recipient_id: str
     version: int
-    said: Rendered
+    rendered: Rendered
     unread: int
     unseen: int
     epoch: UUID
 
-    @property
-    def is_arrival(self) -> bool:
-        return bool(self.said["change"] == "added")
-
-    @property
-    def rendered(self) -> Rendered:
-        """As the API answers it."""
-        if self.is_arrival:
-            item = {"seq": self.version, "version": self.version, **self.said["item"]}
-            return {"version": self.version, "change": "added", "item": item}
-        return self.said
-
     def announced(self) -> Rendered:
-        """What the socket says of it."""
+        """The payload of the Socket.IO event."""
         return {**self.rendered, "epoch": str(self.epoch), "unread": self.unread, "unseen": self.unseen}
 
 
@@ -101,13 +85,9 @@ def _render_stored(stored: str | None) -> str:
     return f'"{text[:10]}T{text[11:19]}.{text[20:]:0<6}Z"'
 
 
-def render_arrived(content: str) -> Json:
-    """What all recipients share of an item at the moment when it arrives and nothing has been done with it."""
+def render_new_item(content: str) -> Json:
+    """The part of a new item that all its recipients share: the item without `seq` and `version`."""
     return object_of(members_of(content), _NO_TIMES)
-
-
-def render_arrival(content: str) -> Rendered:
-    return {"change": "added", "item": json.loads(render_arrived(content))}
 
 
 def render_added(seq: int, item: Json) -> Json:

@@ -18,6 +18,7 @@ import socketio
 
 from lib.broker_connection import broker_connection, open_connection
 from lib.circuit_breaker import CircuitBreaker
+from lib.delivered_items import DeliveredItems
 from push.broker import wire
 
 BROKER_TIMEOUT = 1  # seconds for each step: connect, write, confirm
@@ -53,9 +54,9 @@ class Announcer(socketio.KombuManager):  # type: ignore[misc]  # socketio has no
         for message in wire.encode(announcements):
             self._send(message)
 
-    def announce_arrivals(self, arrivals: wire.Arrivals) -> None:
-        """As `announce`, for items that arrived: what their recipients share goes out once."""
-        for message in wire.encode_arrivals(arrivals):
+    def announce_items(self, delivered: DeliveredItems) -> None:
+        """As `announce`, for delivered items: the content that recipients share is sent once."""
+        for message in wire.encode_items(delivered):
             self._send(message)
 
     def revoke(self, user_id: str, revoked_before: datetime) -> None:

@@ -128,7 +128,7 @@ class Listener(Announcer):
             revocation = wire.decode_revocation(message)
             self._revocations.receive(revocation.user_id, revocation.revoked_before)
         elif method == wire.ARRIVE:
-            self._handle_arrive(message)
+            self._handle_items(message)
         elif method not in STOCK_METHODS:
             raise ValueError("unknown method")
         elif method == "callback" or message.get("host_id") != self.host_id:
@@ -141,8 +141,8 @@ class Listener(Announcer):
             if self._has(wire.NAMESPACE, room):
                 self.emit(announcement.event, announcement.payload, wire.NAMESPACE, room=room, ignore_queue=True)
 
-    def _handle_arrive(self, message: dict[str, Any]) -> None:
-        for room, payload in wire.decode_arrivals(message, self.rooms.get(wire.NAMESPACE, ())):
+    def _handle_items(self, message: dict[str, Any]) -> None:
+        for room, payload in wire.decode_items(message, self.rooms.get(wire.NAMESPACE, ())):
             event = eio_packet.Packet(eio_packet.MESSAGE, f"{packet.EVENT}{array((ADDED_EVENT, payload))}")
             for _, eio_sid in self.get_participants(wire.NAMESPACE, room):
                 self.server._send_eio_packet(eio_sid, event)

@@ -13,7 +13,7 @@ from lib.rendered_json import (
     with_arrays,
 )
 
-AWKWARD = {'"quoted", \\ and }': ["☂", "%s", "\n"], "empty": {}, "n": None}
+AWKWARD: dict[str, object] = {'"quoted", \\ and }': ["☂", "%s", "\n"], "empty": {}, "n": None}
 
 
 def test_text_is_rendered_without_white_space_and_escaped_only_where_asked() -> None:

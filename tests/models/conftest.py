@@ -19,6 +19,7 @@ from models.notifications import accept as notifications
 from models.notifications.accept import NewNotification
 from tests.conftest import demand_service
 from tests.support import reading
+from tests.support.delivered import as_changes
 from tests.support.fresh import fresh_database
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -91,7 +92,7 @@ def accept(database: Database) -> Callable[..., UUID]:
 def deliver(database: Database) -> Callable[..., list[Change]]:
     def deliver_all(*ids: UUID, now: datetime = NOW) -> list[Change]:
         with database.write() as session:
-            return list(delivery.deliver(session, ids, now).changes)
+            return as_changes(delivery.deliver(session, ids, now).items)
 
     return deliver_all
 

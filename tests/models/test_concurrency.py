@@ -31,6 +31,7 @@ from models.tables import inbox_items
 from models.tables import notifications as notification_rows
 from tests.models.world import ALL, Device, expect_a_whole_log, expect_exact_counts
 from tests.support import reading
+from tests.support.delivered import as_changes
 
 WRITERS = 8
 TURNS = 25  # of each
@@ -62,12 +63,12 @@ class Crowd:
     def deliver(self, ids: Sequence[UUID], now: datetime) -> None:
         with self.database.write() as session:
             delivered = delivery.deliver(session, ids, now)
-        self.note(delivered.changes)
+        self.note(as_changes(delivered.items))
 
     def fan_out(self, id_: UUID, size: int, now: datetime) -> bool:
         with self.database.write() as session:
             chunk = fanout.fan_out(session, id_, size, now)
-        self.note(chunk.changes)
+        self.note(as_changes(chunk.items))
         return chunk.finished
 
     def withdraw(self, id_: UUID, size: int, now: datetime) -> bool:

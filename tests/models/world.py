@@ -36,6 +36,7 @@ from models.tables import notifications as notification_rows
 from tests.models import backup
 from tests.models.conftest import NOW
 from tests.support import reading
+from tests.support.delivered import as_changes
 
 RECIPIENTS = ("alice", "bob", "carol")
 SUBSCRIBERS = {"boots": ("bob", "carol"), "hats": ("alice", "bob")}
@@ -190,8 +191,9 @@ class World:
         while left:
             with self.database.write_at_once() as session:
                 delivered = delivery.deliver(session, left, self.now, ordered=ordered)
-            self._expect_the_order(delivered.changes)
-            self._arrive(delivered.changes)
+            changes = as_changes(delivered.items)
+            self._expect_the_order(changes)
+            self._arrive(changes)
             left, wide, behind = delivered.left, wide + delivered.wide, behind + delivered.behind
             if behind and not left:
                 with self.database.read() as session:
@@ -201,7 +203,7 @@ class World:
     def fan_out(self, id_: UUID, size: int) -> bool:
         with self.database.write() as session:
             chunk = fanout.fan_out(session, id_, size, self.now)
-        self._arrive(chunk.changes)
+        self._arrive(as_changes(chunk.items))
         assert chunk.finished or not self._publication(id_).ended(self.now)
         return chunk.finished
 
@@ -299,7 +301,7 @@ class World:
         before = self._told[change.recipient_id]
         told = Summary(change.unread, change.unseen, change.version, change.epoch)
         assert told.version == before.version + 1
-        if change.is_arrival:
+        if change.rendered["change"] == "added":
             assert (told.unread, told.unseen) == (before.unread + 1, before.unseen + 1)
         assert change.epoch == self.epoch, "who hears it would load the inbox anew"
         self._told[change.recipient_id] = told

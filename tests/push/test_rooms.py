@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 from dev.processes import wait_for
+from lib.delivered_items import DeliveredItems
 from push.broker.announcer import Announcer
-from push.broker.wire import Announcement, Arrivals, room_of
+from push.broker.wire import Announcement, room_of
 from tests.push.support import PushProcess, RawSocket, Screen, added
 
 Turn = Callable[..., Screen]
@@ -36,8 +37,8 @@ def test_an_item_that_arrives_at_many_is_shown_to_each_with_their_own_version_an
     bob, alice, carol = screen(server, "bob"), screen(server, "alice"), screen(server, "carol")
     item = {"id": "x", "title": "Grüße ☂", "seen_at": None}
     names, versions, unread, unseen = ["bob", "nobody", "alice"], [3, 4, 5], [4, 5, 6], [5, 6, 7]
-    Announcer(broker_url).announce_arrivals(
-        Arrivals([json.dumps(item)], [0, 0, 0], names, versions, unread, unseen, epoch=UUID(int=7))
+    Announcer(broker_url).announce_items(
+        DeliveredItems([json.dumps(item)], [0, 0, 0], names, versions, unread, unseen, epoch=UUID(int=7))
     )
     for one, version in ((bob, 3), (alice, 5)):
         rest = {"change": "added", "epoch": str(UUID(int=7)), "unread": version + 1, "unseen": version + 2}

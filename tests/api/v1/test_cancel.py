@@ -1,6 +1,6 @@
 """After a cancel was answered nothing more arrives: what is being written at that moment is waited for."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillWaiting
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ from uuid import UUID
 import httpx
 import pytest
 
+from lib.delivered_items import DeliveredItems
 from models.db.database import Database, Session
 from models.delivery import deliver as delivery
 from models.delivery import fanout
 from models.delivery import withdraw as withdrawal
-from models.inbox.rendering import Change
 from models.inbox.versions import hold
 from tests.api.running import Api, Caller, answered
 from tests.models.locks import wait_until_blocked
@@ -24,15 +24,15 @@ pytestmark = pytest.mark.parametrize("api", ["postgresql"], indirect=True)  # on
 
 A_MOMENT = 0.4  # in which an answer would be there if nothing were waited for
 
-Write = Callable[[Session, UUID], Sequence[Change]]
+Write = Callable[[Session, UUID], DeliveredItems]
 
 
-def write_a_chunk(session: Session, id_: UUID) -> Sequence[Change]:
-    return fanout.fan_out(session, id_, 1, datetime.now(UTC)).changes
+def write_a_chunk(session: Session, id_: UUID) -> DeliveredItems:
+    return fanout.fan_out(session, id_, 1, datetime.now(UTC)).items
 
 
-def deliver(session: Session, id_: UUID) -> Sequence[Change]:
-    return delivery.deliver(session, [id_], datetime.now(UTC)).changes
+def deliver(session: Session, id_: UUID) -> DeliveredItems:
+    return delivery.deliver(session, [id_], datetime.now(UTC)).items
 
 
 WAYS: dict[str, Write] = {"topic": write_a_chunk, "recipients": deliver}
@@ -78,7 +78,7 @@ def in_the_middle(database: Database, pool: ThreadPoolExecutor, shop: Caller, id
     assert len(chunk.result()) == 1
 
 
-def write(database: Database, way: Write, id_: UUID) -> Sequence[Change]:
+def write(database: Database, way: Write, id_: UUID) -> DeliveredItems:
     with database.write() as session:
         return way(session, id_)
 
@@ -100,7 +100,7 @@ def test_a_cancel_waits_for_what_is_written_and_not_committed(
         answer = pool.submit(shop.delete, f"/v1/notifications/{id_}")
         expect_to_wait(answer)
     assert answer.result().status_code == 204
-    assert write(database, WAYS[target], id_) == []
+    assert write(database, WAYS[target], id_) == DeliveredItems()
 
 
 def test_a_cancel_waits_for_a_chunk_and_none_begins_after_it(
@@ -110,7 +110,7 @@ def test_a_cancel_waits_for_a_chunk_and_none_begins_after_it(
     with in_the_middle(database, pool, shop, id_):
         answer = pool.submit(shop.delete, f"/v1/notifications/{id_}")
         expect_to_wait(answer)
-        assert write(database, write_a_chunk, id_) == []
+        assert write(database, write_a_chunk, id_) == DeliveredItems()
     assert answer.result().status_code == 204
     assert answered(shop.get(f"/v1/notifications/{id_}"), 200)["delivered"] == 1
 

@@ -108,10 +108,10 @@ def test_whatever_order_its_ids_are_given_in_they_arrive_in_the_batchs(
 def test_the_later_part_of_a_batch_waits_for_the_earlier_one(database: Database, post: Post, items_of: Items) -> None:
     ids = post(*"bbbb")
     second = deliver(database, ids[2:])
-    assert (list(second.changes), second.behind) == ([], ids[2:])
+    assert (len(second.items), second.behind) == (0, ids[2:])
     assert ordered(database, ids[2:]) == Order([], [], ids[2:], [ids[2]])
     first = deliver(database, ids[:2])
-    assert (len(first.changes), first.batches) == (2, [ids[0]])
+    assert (len(first.items), first.batches) == (2, [ids[0]])
     assert following(database, ids[0]).direct == ids[2:]
     deliver(database, ids[2:])
     assert titles(items_of, "b") == list("0123")
@@ -124,7 +124,7 @@ def test_whoever_shares_no_recipient_with_what_waits_does_not_wait(
     delivered = deliver(database, [_also_waits, *others])
     assert delivered.behind == [_also_waits, *others]
     assert ordered(database, delivered.behind) == Order(others, [], [_also_waits], [_also_waits])
-    assert len(deliver_ordered(database, delivered.behind).changes) == 2
+    assert len(deliver_ordered(database, delivered.behind).items) == 2
     assert (titles(items_of, "y"), titles(items_of, "z")) == ([], ["2", "3"])
     deliver(database, [waits])
     deliver(database, [_also_waits])
@@ -148,19 +148,19 @@ def test_what_is_over_or_given_up_holds_back_nothing(database: Database, post: P
     ids = post("b", "b")
     with database.write() as session:
         session.execute(update(rows).where(rows.c.id == ids[0]).values({fate: NOW}))
-    assert len(deliver(database, ids[1:]).changes) == 1
+    assert len(deliver(database, ids[1:]).items) == 1
 
 
 def test_what_is_scheduled_holds_back_from_its_time_on(database: Database, post: Post) -> None:
     ids = post({"recipients": ("b",), "deliver_at": NOW + A_DAY}, "b", "b")
-    assert len(deliver(database, ids[1:2]).changes) == 1
+    assert len(deliver(database, ids[1:2]).items) == 1
     assert deliver(database, ids[2:], NOW + A_DAY).behind == ids[2:]
 
 
 def test_what_has_expired_holds_back_nothing_from_then_on(database: Database, post: Post) -> None:
     ids = post({"recipients": ("b",), "expires_at": NOW + A_DAY}, "b")
     assert deliver(database, ids[1:]).behind == ids[1:]
-    assert len(deliver(database, ids[1:], NOW + A_DAY).changes) == 1
+    assert len(deliver(database, ids[1:], NOW + A_DAY).items) == 1
 
 
 def test_other_batches_and_single_notifications_do_not_wait(
@@ -168,8 +168,8 @@ def test_other_batches_and_single_notifications_do_not_wait(
 ) -> None:
     post("b", "b")
     other, single = post("b", "b"), accept(recipients=("b",))
-    assert len(deliver(database, [single]).changes) == 1
-    assert len(deliver(database, other).changes) == 2
+    assert len(deliver(database, [single]).items) == 1
+    assert len(deliver(database, other).items) == 2
 
 
 def test_singles_and_batches_together_are_delivered_one_after_the_other(
@@ -210,7 +210,7 @@ def test_a_broadcast_holds_back_what_names_its_audience_until_it_is_fanned_out(
     wide, to_b, to_z = post(TOPIC, "b", "z")
     assert ordered(database, [to_b, to_z]) == Order([to_z], [], [to_b], [to_b])
     chunk = fan_out(database, wide)
-    assert (chunk.finished, chunk.ended, len(chunk.changes)) == (True, wide, 2)
+    assert (chunk.finished, chunk.ended, len(chunk.items)) == (True, wide, 2)
     assert following(database, wide).direct == [to_b, to_z]
     deliver(database, [to_b])
     assert titles(items_of, "b") == ["0", "1"]
@@ -317,9 +317,9 @@ def test_a_fan_out_that_has_begun_is_not_held_by_what_is_retried(database: Datab
     ids = post("b", TOPIC)
     with database.write() as session:
         session.execute(update(rows).where(rows.c.id == ids[0]).values(parked_at=NOW))
-        assert len(fanout.fan_out(session, ids[1], 1, NOW).changes) == 1
+        assert len(fanout.fan_out(session, ids[1], 1, NOW).items) == 1
         session.execute(update(rows).where(rows.c.id == ids[0]).values(parked_at=None))
-    assert len(fan_out(database, ids[1]).changes) == 1
+    assert len(fan_out(database, ids[1]).items) == 1
 
 
 class Counting(dict[str, set[str]]):

@@ -31,7 +31,7 @@ def fan_out(database: Database, id_: UUID, size: int, times: int | None = None) 
     while not finished and times != 0:
         with database.write() as session:
             chunk = fanout.fan_out(session, id_, size, NOW)
-        reached += [change.recipient_id for change in chunk.changes]
+        reached += chunk.items.recipients
         finished, times = chunk.finished, None if times is None else times - 1
     return reached
 
@@ -78,7 +78,7 @@ def test_eight_workers_with_the_same_ids_deliver_once_and_never_deadlock(
     def work(turn: int) -> int:
         together.wait()
         with database.write() as session:
-            return len(delivery.deliver(session, ids[turn:] + ids[:turn], NOW).changes)
+            return len(delivery.deliver(session, ids[turn:] + ids[:turn], NOW).items)
 
     with ThreadPoolExecutor(8) as pool:
         written = sum(pool.map(work, range(0, 32, 4)))
@@ -238,8 +238,8 @@ def test_one_transaction_writes_a_bounded_number_of_items(database: Database, ac
         first = delivery.deliver(session, ids, NOW)
     with database.write() as session:
         second = delivery.deliver(session, first.left, NOW)
-    assert (len(first.changes), first.left) == (800, ids[2:])
-    assert (len(second.changes), second.left) == (800, [])
+    assert (len(first.items), first.left) == (800, ids[2:])
+    assert (len(second.items), second.left) == (800, [])
 
 
 def test_more_recipients_than_the_bound_are_still_one_delivery(accept: Accept, deliver: Deliver) -> None:

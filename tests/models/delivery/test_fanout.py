@@ -43,7 +43,12 @@ def step(database: Database, id_: UUID, size: int = SIZE) -> Chunk:
 
 
 def names(*chunks: Chunk) -> list[str]:
-    return [change.recipient_id for chunk in chunks for change in chunk.changes]
+    """Whom the chunks delivered to or withdrew from."""
+    return [
+        name
+        for chunk in chunks
+        for name in (*chunk.items.recipients, *(change.recipient_id for change in chunk.changes))
+    ]
 
 
 def to_the_end(database: Database, id_: UUID) -> list[str]:
@@ -155,7 +160,7 @@ def test_who_comes_to_begin_when_another_ends_it_delivers_nothing(postgres: Data
             all_of_it = fanout.fan_out(session, id_, len(PEOPLE) + 1, NOW)
             late = pool.submit(step, postgres, id_)
             wait_until_blocked(postgres, "INSERT INTO fanouts")
-        assert (len(all_of_it.changes), all_of_it.finished) == (len(PEOPLE), True)
+        assert (len(all_of_it.items), all_of_it.finished) == (len(PEOPLE), True)
         assert late.result() == Chunk([], finished=True)
     assert status(postgres, id_) == ("delivered", len(PEOPLE))
 

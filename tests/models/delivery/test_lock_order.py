@@ -69,7 +69,7 @@ def accept_each(session: Session, keys: Sequence[str]) -> object:
 
 def deliver(session: Session, people: Sequence[str]) -> object:
     new = NewNotification("shop", "offer", str(next(_titles)), recipients=tuple(people))
-    return delivery.deliver(session, notifications.accept(session, [new], NOW), NOW).changes
+    return delivery.deliver(session, notifications.accept(session, [new], NOW), NOW).items
 
 
 def accept_to_each(session: Session, people: Sequence[str], expires_at: datetime | None = None) -> list[UUID]:
@@ -78,7 +78,7 @@ def accept_to_each(session: Session, people: Sequence[str], expires_at: datetime
 
 
 def deliver_to_each(session: Session, people: Sequence[str]) -> object:
-    return delivery.deliver(session, accept_to_each(session, people), NOW).changes
+    return delivery.deliver(session, accept_to_each(session, people), NOW).items
 
 
 STEPS: dict[str, Step] = {
@@ -101,7 +101,7 @@ def test_in_opposite_orders_at_once_neither_fails(postgres: Database, step: Step
 
 
 def deliver_them(session: Session, ids: Sequence[UUID]) -> int:
-    return len(delivery.deliver(session, ids, NOW).changes)
+    return len(delivery.deliver(session, ids, NOW).items)
 
 
 def withdraw_them(session: Session, ids: Sequence[UUID]) -> int:

@@ -84,7 +84,7 @@ def test_who_is_named_does_not_wait_for_what_is_fanned_out_beside_it(postgres: D
         fanout.fan_out(session, wide, 1, NOW)
         with impatient.write_at_once() as other:
             delivered = deliver.deliver(other, [wide, named], NOW)
-    assert ([change.recipient_id for change in delivered.changes], delivered.wide) == (["bob"], [wide])
+    assert (delivered.items.recipients, delivered.wide) == (["bob"], [wide])
     impatient.dispose()
 
 

@@ -202,7 +202,7 @@ def test_a_fan_out_that_is_cancelled_half_way_leaves_nothing_behind(
     database: Database, to_boots: Accept, items_of: Items
 ) -> None:
     id_ = to_boots()
-    assert len(fan_out(database, id_, size=2).changes) == 2
+    assert len(fan_out(database, id_, size=2).items) == 2
     cancel(database, id_, NOW)
     assert fan_out(database, id_, size=2) == Chunk([], finished=True)
     assert len(withdraw(database, id_).changes) == 2

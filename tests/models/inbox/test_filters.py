@@ -62,8 +62,8 @@ def whole(database: Database) -> list[Rendered]:
             said: dict[str, Any] = dict(zip(SORTS, sort, strict=True))
             said |= {} if said["topic"] else {"recipients": ("alice", "bob")}
             [id_] = accept.accept(session, [NewNotification("shop", title="t", **said)], NOW)
-            changes = deliver.deliver(session, [id_], NOW).changes or fanout.fan_out(session, id_, 10, NOW).changes
-            [seq] = [change.version for change in changes if change.recipient_id == "bob"]
+            items = deliver.deliver(session, [id_], NOW).items or fanout.fan_out(session, id_, 10, NOW).items
+            seq = dict(zip(items.recipients, items.versions, strict=True))["bob"]
             marking.set_state(session, "bob", seq, now=NOW, **state)
         return reading.page(session, "bob", state="all", limit=100).items
 

@@ -176,7 +176,7 @@ def test_what_another_worker_has_in_hand_is_left_to_it(postgres: Database) -> No
     with postgres.write() as session:
         [id_] = notifications.accept(session, [new], NOW)
     with postgres.write() as other:
-        assert len(delivery.deliver(other, [id_], NOW).changes) == 1
+        assert len(delivery.deliver(other, [id_], NOW).items) == 1
         assert begin(postgres, id_) == []
     assert row_of(postgres, id_).attempts == 0
 
@@ -215,7 +215,7 @@ def test_a_fan_out_is_parked_where_it_is_and_goes_on_from_there(
         assert (shown["status"], shown["delivered"]) == ("delivering", 1)
         assert parking.retry(session, [id_], NOW) == [id_]
         chunks = [fanout.fan_out(session, id_, 10, NOW) for _ in range(2)]
-    assert [change.recipient_id for chunk in chunks for change in chunk.changes] == ["bob", "carol"]
+    assert [recipient for chunk in chunks for recipient in chunk.items.recipients] == ["bob", "carol"]
     assert [len(items_of(one)) for one in ("alice", "bob", "carol")] == [1, 1, 1]
 
 

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from lib.delivered_items import DeliveredItems
 from push.broker import wire
-from push.broker.wire import Announcement, Arrivals, Revocation
+from push.broker.wire import Announcement, Revocation
 
 EPOCH = UUID(int=7)
 
@@ -63,15 +64,15 @@ def test_an_announcement_above_the_bound_travels_alone() -> None:
 
 def test_no_announcements_are_no_message() -> None:
     assert list(wire.encode([])) == []
-    assert list(wire.encode_arrivals(arrivals())) == []
+    assert list(wire.encode_items(delivered())) == []
 
 
-def arrivals(*people: str, bodies: Sequence[str] = ("hello",)) -> Arrivals:
+def delivered(*people: str, bodies: Sequence[str] = ("hello",)) -> DeliveredItems:
     """Each of the bodies for each of these people."""
     items = [json.dumps({"id": body[:10], "body": body, "seen_at": None}) for body in bodies]
     places = [place for place in range(len(items)) for _ in people]
     count = len(places)
-    return Arrivals(
+    return DeliveredItems(
         items, places, list(people) * len(items), list(range(7, 7 + count)), [3] * count, [2] * count, EPOCH
     )
 
@@ -79,10 +80,10 @@ def arrivals(*people: str, bodies: Sequence[str] = ("hello",)) -> Arrivals:
 def arrive(message: str, *here: str) -> list[tuple[str, dict[str, Any]]]:
     parsed = json.loads(message)
     rooms = {wire.room_of(one) for one in here or parsed["recipients"]}
-    return [(room, json.loads(payload)) for room, payload in wire.decode_arrivals(parsed, rooms)]
+    return [(room, json.loads(payload)) for room, payload in wire.decode_items(parsed, rooms)]
 
 
-def expected(sent: Arrivals) -> list[tuple[str, dict[str, Any]]]:
+def expected(sent: DeliveredItems) -> list[tuple[str, dict[str, Any]]]:
     columns = zip(sent.recipients, sent.places, sent.versions, sent.unread, sent.unseen, strict=True)
     return [
         (
@@ -101,19 +102,19 @@ def expected(sent: Arrivals) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_an_item_for_many_travels_once_and_arrives_complete_at_each() -> None:
-    sent = arrivals("bob", "zoë ☂ \ud800", bodies=['a "quoted" ☂', "other"])
-    [message] = wire.encode_arrivals(sent)
+    sent = delivered("bob", "zoë ☂ \ud800", bodies=['a "quoted" ☂', "other"])
+    [message] = wire.encode_items(sent)
     assert message.count("quoted") == 2  # its id and its body
     assert arrive(message) == expected(sent)
     assert arrive(message, "bob") == [expected(sent)[0], expected(sent)[2]]
 
 
-def test_arrivals_travel_in_messages_of_bounded_size_and_the_larger_ones_alone() -> None:
-    wide = arrivals(*(f"user-{number}" for number in range(1200)))
-    large = arrivals("bob", bodies=[f"{number}{'x' * 100_000}" for number in range(5)])
-    huge = arrivals("bob", bodies=["x" * wire.MESSAGE_MAX_BYTES, "y" * wire.MESSAGE_MAX_BYTES])
+def test_delivered_items_travel_in_messages_of_bounded_size_and_the_larger_ones_alone() -> None:
+    wide = delivered(*(f"user-{number}" for number in range(1200)))
+    large = delivered("bob", bodies=[f"{number}{'x' * 100_000}" for number in range(5)])
+    huge = delivered("bob", bodies=["x" * wire.MESSAGE_MAX_BYTES, "y" * wire.MESSAGE_MAX_BYTES])
     for sent, sizes in ((wide, [500, 500, 200]), (large, [2, 2, 1]), (huge, [1, 1])):
-        messages = list(wire.encode_arrivals(sent))
+        messages = list(wire.encode_items(sent))
         assert [one for message in messages for one in arrive(message)] == expected(sent)
         assert [len(json.loads(message)["recipients"]) for message in messages] == sizes
 
@@ -136,12 +137,12 @@ def test_arrivals_travel_in_messages_of_bounded_size_and_the_larger_ones_alone()
         {"items": [{}]},
     ],
 )
-def test_what_is_no_arrival_is_refused(said: dict[str, Any]) -> None:
+def test_what_is_no_delivered_item_is_refused(said: dict[str, Any]) -> None:
     message = {"epoch": "e", "items": [{"id": "x"}], "recipients": ["bob"], "places": [0], "versions": [1]}
     whole = {**message, "unread": [1], "unseen": [1]}
-    assert list(wire.decode_arrivals(whole, {"user:bob"}))
-    with pytest.raises(ValueError, match=r"arrival|item"):
-        list(wire.decode_arrivals({**whole, **said}, {"user:bob"}))
+    assert list(wire.decode_items(whole, {"user:bob"}))
+    with pytest.raises(ValueError, match="delivered item"):
+        list(wire.decode_items({**whole, **said}, {"user:bob"}))
 
 
 @pytest.mark.parametrize(
