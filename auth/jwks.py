@@ -1,4 +1,4 @@
-"""The keys that an identity provider publishes (JWKS), fetched when needed and kept while it is away."""
+"""The keys that an identity provider publishes (JWKS), fetched when needed and kept while it is unreachable."""
 
 import json
 import logging
@@ -13,21 +13,21 @@ import jwt
 
 log = logging.getLogger(__name__)
 
-FETCH_TIMEOUT = 2  # seconds; a request waits for it, so it is short
-FRESH_SECONDS = 300  # how soon a key that was withdrawn is noticed
-RETRY_SECONDS = 5  # the provider is asked at most this often, whatever key ids clients make up
+FETCH_TIMEOUT = 2  # seconds; requests wait for it
+MAX_AGE_SECONDS = 300  # of the keys, before they are fetched again: a withdrawn key is accepted for so long
+RETRY_SECONDS = 5  # between two fetches, whatever key ids clients invent
 
 
 class KeysUnavailable(Exception):
-    """The keys that could judge this token cannot be fetched at present."""
+    """The keys to verify this token with cannot be fetched at present."""
 
 
 class UnknownKey(Exception):
-    """No published key has the id that this token names."""
+    """No published key has the id in the token's header."""
 
 
 class PublishedKeys:
-    """The provider's RS256 and ES256 keys by their ids. Keys once fetched keep working while it cannot be reached."""
+    """The provider's RS256 and ES256 keys by their ids. Fetched keys stay valid while the provider is unreachable."""
 
     algorithms: tuple[str, ...] = ("RS256", "ES256")
 
@@ -48,7 +48,7 @@ class PublishedKeys:
         key = self._keys.get(kid)
         if key is None:
             self._refresh(wait=True)
-        elif not _within(self._fetched_at, FRESH_SECONDS):
+        elif not _within(self._fetched_at, MAX_AGE_SECONDS):
             self._refresh(wait=False)
         key = self._keys.get(kid)
         if key is not None:
@@ -58,7 +58,7 @@ class PublishedKeys:
         raise KeysUnavailable("the published keys cannot be fetched")
 
     def _refresh(self, *, wait: bool) -> None:
-        """Fetch, unless it was tried a moment ago; who does not need to wait lets another's fetch go on."""
+        """Fetch, unless it was tried within `RETRY_SECONDS`. Without `wait`, return if another thread is fetching."""
         if not self._lock.acquire(blocking=wait, timeout=2 * FETCH_TIMEOUT if wait else -1):
             return
         try:
@@ -67,12 +67,12 @@ class PublishedKeys:
                 self._keys = _fetch(self._url)
                 self._fetched_at = self._tried_at
         except (jwt.PyJWTError, OSError, ValueError) as error:
-            log.warning("jwks_fetch_failed error=%s keys_at_hand=%d", type(error).__name__, len(self._keys))
+            log.warning("jwks_fetch_failed error=%s keys_kept=%d", type(error).__name__, len(self._keys))
         finally:
             self._lock.release()
 
     def _up_to_date(self) -> bool:
-        """Whether the last try to fetch succeeded, so that a key which is not here does not exist."""
+        """Whether the last fetch succeeded, so that a key which is not here does not exist."""
         return self._fetched_at is not None and self._fetched_at == self._tried_at
 
 

@@ -1,4 +1,4 @@
-"""What a token may be for."""
+"""The scopes of tokens."""
 
-INBOX = "inbox"  # act as a user: follow, write, read the own inbox
+INBOX = "inbox"  # act as a user: follow, send messages, read one's own inbox
 NOTIFY = "notify"  # act as a producer: publish notifications, subscribe others

@@ -25,16 +25,16 @@ LEEWAY_SECONDS = 30  # by which an issuer's clock may be ahead of ours (`iat`, `
 
 
 class InvalidToken(Exception):
-    """This token is not good. The message says why, for the log alone, and holds nothing of the token."""
+    """The token is not valid. The message says why, for the log only, and quotes nothing of the token."""
 
 
-class _Unusable(Exception):
-    """A claim of a well-signed token is of no use; the message says which."""
+class _InvalidClaim(Exception):
+    """A claim of a correctly signed token is not valid; the message says which."""
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What a verified token says. `issued_at` is None when it does not say."""
+    """The claims of a verified token. `issued_at` is None if it has no `iat`."""
 
     sub: str
     scopes: frozenset[str]
@@ -42,11 +42,11 @@ class Claims:
     issued_at: datetime | None
 
     def issued_before(self, moment: datetime) -> bool:
-        """Whether a revocation at this moment covers the token; one that does not say when it was issued, any does.
+        """Whether a revocation at this time covers the token. Every revocation covers a token without `iat`.
 
-        Most issuers say it in whole seconds, so a token of that very second is covered as well. The leeway is not
-        applied: it would refuse the new tokens of an issuer whose clock is right. Where an issuer's clock is ahead, the
-        tokens of that difference before a revocation stay good; another revocation after it covers them.
+        Most issuers round `iat` to seconds, so a token of the same second is covered too. No leeway is applied: it
+        would refuse new tokens of an issuer whose clock is right. If an issuer's clock is ahead, tokens issued within
+        that difference before a revocation stay valid; revoke again after it to cover them.
         """
         return self.issued_at is None or self.issued_at <= moment
 
@@ -55,26 +55,26 @@ class KeySource(Protocol):
     algorithms: tuple[str, ...]
 
     def keys_for(self, token: str) -> Sequence[Any]:
-        """The keys of which one must have signed this token: at least one, the likeliest first.
+        """The keys of which one must have signed this token: at least one, the most likely first.
 
         Raises `KeysUnavailable`, `UnknownKey` or a PyJWT error.
         """
 
 
 class SharedSecrets:
-    """The present secret and, while it is being rotated, the previous one."""
+    """The current secret and, while secrets are rotated, the previous one."""
 
     algorithms: tuple[str, ...] = ("HS256",)
 
     def __init__(self, secret: str, previous: str | None = None) -> None:
         self._secrets = (secret,) if previous is None else (secret, previous)
 
-    def keys_for(self, token: str) -> Sequence[str]:  # noqa: ARG002  (the same secrets, whatever the token says)
+    def keys_for(self, token: str) -> Sequence[str]:  # noqa: ARG002  (the same for every token)
         return self._secrets
 
 
 class TokenVerifier:
-    """Turns a token into its claims. Safe among threads and greenlets."""
+    """Verifies tokens. Safe among threads and greenlets."""
 
     def __init__(
         self, keys: KeySource, audience: str | None, issuer: str | None, leeway_seconds: int = LEEWAY_SECONDS
@@ -85,15 +85,15 @@ class TokenVerifier:
         self._leeway = timedelta(seconds=leeway_seconds)
 
     def verify(self, token: str) -> Claims:
-        """The claims of a good token. Raises `InvalidToken`, or `KeysUnavailable` when nobody can say at present."""
+        """The claims of a valid token. Raises `InvalidToken`, or `KeysUnavailable` if it cannot be verified now."""
         if not isinstance(token, str) or len(token) > TOKEN_MAX:
-            raise InvalidToken("not a string of a token's length")
+            raise InvalidToken("not a string, or too long for a token")
         try:
             return _claims_from(self._decode(token), self._leeway)
-        except (UnknownKey, _Unusable) as error:
+        except (UnknownKey, _InvalidClaim) as error:
             raise InvalidToken(str(error)) from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError) as error:
-            raise InvalidToken(type(error).__name__) from None  # their messages may repeat what the token says
+            raise InvalidToken(type(error).__name__) from None  # their messages may quote the token
 
     def _decode(self, token: str) -> dict[str, Any]:
         *others, last = self._keys.keys_for(token)
@@ -127,19 +127,19 @@ def make_verifier(
     issuer: str | None = None,
     leeway_seconds: int = LEEWAY_SECONDS,
 ) -> TokenVerifier:
-    """A verifier by exactly one of a shared secret and the address of published keys (fetched when first needed).
+    """A verifier with either a shared secret or the URL of published keys, which are fetched at the first token.
 
-    `previous_secret` is the one that `secret` replaces: tokens signed with it are good until they expire.
+    `previous_secret` is the one that `secret` replaces: tokens signed with it stay valid until they expire.
     """
     if secret and not jwks_url:
         return TokenVerifier(SharedSecrets(secret, previous_secret), audience, issuer, leeway_seconds)
     if jwks_url and not secret:
         return TokenVerifier(PublishedKeys(jwks_url), audience, issuer, leeway_seconds)
-    raise ValueError("a verifier needs exactly one of a secret and a JWKS address")
+    raise ValueError("a verifier needs either a secret or a JWKS URL")
 
 
 class TokenSettings(Protocol):
-    """The settings that say which tokens are good."""
+    """The settings that decide which tokens are valid."""
 
     @property
     def jwt_secret(self) -> str | None: ...
@@ -156,7 +156,7 @@ class TokenSettings(Protocol):
 
 
 def verifier_for(settings: TokenSettings) -> TokenVerifier:
-    """The one that the API and the push server both verify with."""
+    """The verifier that the API and the push server share."""
     return make_verifier(
         secret=settings.jwt_secret,
         previous_secret=settings.jwt_secret_previous,
@@ -176,38 +176,38 @@ def issue(
     audience: str | None = None,
     issuer: str | None = None,
 ) -> str:
-    """An HS256 token for `sub`, good from now on for `ttl_seconds`."""
+    """An HS256 token for `sub`, valid from now on for `ttl_seconds`."""
     now = time.time()
     claims = {"sub": sub, "scope": " ".join(scopes), "iat": int(now), "exp": int(now + ttl_seconds)}
-    named = {"aud": audience, "iss": issuer}
-    return jwt.encode(claims | {name: value for name, value in named.items() if value}, secret, algorithm="HS256")
+    optional = {"aud": audience, "iss": issuer}
+    return jwt.encode(claims | {name: value for name, value in optional.items() if value}, secret, algorithm="HS256")
 
 
 def _claims_from(claims: dict[str, Any], leeway: timedelta) -> Claims:
     expires_at, now = _instant(claims["exp"]), datetime.now(UTC)
     if expires_at <= now:
-        raise _Unusable("expired")
+        raise _InvalidClaim("expired")
     if expires_at > now + LIFETIME_MAX + leeway:
-        raise _Unusable(f"exp is more than {LIFETIME_MAX.days} days ahead")
+        raise _InvalidClaim(f"exp is more than {LIFETIME_MAX.days} days ahead")
     if not _is_id(claims["sub"]):
-        raise _Unusable("sub is not a usable id")
+        raise _InvalidClaim("sub is not a valid id")
     issued_at = _instant(claims["iat"]) if "iat" in claims else None
     return Claims(claims["sub"], _scopes(claims["scope"]), expires_at, issued_at)
 
 
 def _instant(seconds: object) -> datetime:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise _Unusable("a time is not a number")
+        raise _InvalidClaim("a time is not a number")
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def _scopes(scope: object) -> frozenset[str]:
     words = scope.split() if isinstance(scope, str) else scope
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise _Unusable("scope is neither a string nor a list of strings")
+        raise _InvalidClaim("scope is neither a string nor a list of strings")
     return frozenset(words)
 
 
 def _is_id(sub: str) -> bool:
-    """1–255 characters; control characters and lone surrogates belong to no id."""
+    """Whether it has 1–255 characters, without control characters and lone surrogates."""
     return 0 < len(sub) <= SUB_MAX and not any(unicodedata.category(character) in ("Cc", "Cs") for character in sub)

@@ -1,1 +1,1 @@
-"""What processes tell of themselves: how errors are logged, and how many lines of a kind."""
+"""Logging: its format, how errors are described, and the rate limit for log events."""

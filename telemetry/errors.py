@@ -1,9 +1,9 @@
-"""How exceptions are written to the log."""
+"""Descriptions of exceptions for the log."""
 
 import traceback
 from pathlib import Path
 
-MAX_FRAMES = 6  # of a traceback: enough to find the place
+MAX_FRAMES = 6  # of a traceback
 
 
 def describe(error: BaseException) -> str:

@@ -26,7 +26,7 @@ except SettingsError as error:
 failpoints.arm(settings.failpoint)
 redis_transport.install()
 app = make_celery(settings.broker_url)
-app.conf.worker_consumer = "workers.broker.strict_consumer:OnlyTasks"
+app.conf.worker_consumer = "workers.broker.strict_consumer:StrictConsumer"
 database = Database(settings.database_url, lock_seconds=LOCK_SECONDS, pooler=settings.database_pooler)
 announcer = Announcer(settings.broker_url)
 retention = Retention(timedelta(days=settings.retention_days), timedelta(days=settings.changes_retention_days))

@@ -1,6 +1,6 @@
-"""`python -m workers.health [NAME]`: whether the worker of this machine, or the one of this name, consumes its queues.
+"""`python -m workers.health [NAME]` checks that a worker, by default the one of this host, consumes its queues.
 
-The exit code is 0 if it does; otherwise it is 1, and standard error says why.
+The exit code is 0 if it does, and 1 otherwise; standard error then says why.
 """
 
 import sys
@@ -12,13 +12,13 @@ from celery.worker.control import inspect_command
 
 from workers.celery import app
 
-ANSWER_SECONDS = 5.0
+REPLY_TIMEOUT = 5.0  # seconds
 COMMAND = "consuming"
 
 
 @inspect_command(name=COMMAND)
 def report(state: Any) -> dict[str, Any]:
-    """Answered by the worker's main loop, which a worker that is stuck does not reach."""
+    """The reply of a worker. Its main loop sends it, so a stuck worker does not reply."""
     consumer = state.consumer
     if not consumer.is_consuming:
         return {"error": "the broker refuses this worker its queues"}
@@ -26,15 +26,15 @@ def report(state: Any) -> dict[str, Any]:
 
 
 def why_unhealthy(name: str) -> str | None:
-    """None if the worker of this name is at work."""
+    """The reason; None if the worker of this name is healthy."""
     try:
-        replies = app.control.broadcast(COMMAND, destination=[name], reply=True, timeout=ANSWER_SECONDS)
-    except Exception as error:  # whatever the broker's client raises
+        replies = app.control.broadcast(COMMAND, destination=[name], reply=True, timeout=REPLY_TIMEOUT)
+    except Exception as error:  # broker clients raise many types
         return f"The broker cannot be reached ({type(error).__name__})."
-    answers = [reply[name] for reply in replies or () if name in reply]
-    if not answers:
+    reports = [reply[name] for reply in replies or () if name in reply]
+    if not reports:
         return f"{name} does not answer."
-    failures = [answer for answer in answers if "ok" not in answer]
+    failures = [report for report in reports if "ok" not in report]
     return f"{name} answers, and does not consume its queues: {failures[0].get('error')}." if failures else None
 
 

@@ -1,4 +1,4 @@
-"""The names on the broker, and the Celery application that knows them: for who enqueues and for who works."""
+"""The names of tasks and queues, and the Celery application, for the API that enqueues and for the workers."""
 
 from datetime import timedelta
 
@@ -6,11 +6,11 @@ from celery import Celery
 
 from lib.broker_connection import options_of
 from lib.broker_url import BrokerUrl, parse_broker_url
-from workers.broker.routes import BrokerApp, Control, NoRoute, TaskMessages, TaskQueue, demand_routes
+from workers.broker.routes import BrokerApp, CompactAMQP, Control, NoRoute, TaskQueue, demand_routes
 
 __all__ = ["NoRoute", "demand_routes", "make_celery"]
 
-# Tasks carry ids, never content.
+# The arguments are ids, never content.
 DELIVER = "belfry.deliver"  # ([notification id, …])
 FAN_OUT = "belfry.fan_out"  # (notification id)
 WITHDRAW = "belfry.withdraw"  # (notification id)
@@ -33,24 +33,24 @@ ROUTES = {
     UPKEEP: {"queue": UPKEEP_QUEUE},
 }
 
-CONCURRENCY = 16  # tasks at a time in one process: those that deliver share one transaction
+CONCURRENCY = 16  # tasks at once in one process; concurrent deliveries share a transaction
 
 RELAY_EVERY = timedelta(seconds=2)
 UPKEEP_EVERY = timedelta(minutes=1)
 
-# A broker that does not answer within a second is treated as down: the relay delivers later, the caller goes on now.
+# A broker that does not reply within a second is treated as down: the caller goes on and the relay enqueues later.
 BROKER_TIMEOUT_SECONDS = 1
 
 
 def make_celery(broker_url: str) -> Celery:
-    """A Celery application; it connects when it is first used, so it may be made before a fork."""
+    """A Celery application. It connects at its first use, so it may be made before a fork."""
     broker = parse_broker_url(broker_url)
     app = BrokerApp(
         "belfry",
         broker=broker.url,
         set_as_current=False,
         include=["workers.tasks", "workers.health"],
-        amqp=TaskMessages,
+        amqp=CompactAMQP,
         control=Control,
     )
     app.conf.update(
@@ -61,37 +61,37 @@ def make_celery(broker_url: str) -> Celery:
         task_queues=[TaskQueue.named(name) for name in (DELIVERIES_QUEUE, FANOUTS_QUEUE, UPKEEP_QUEUE)],
         task_default_queue=DELIVERIES_QUEUE,
         task_routes=ROUTES,
-        # The database holds the promise and the relay keeps it, so a message need not outlive the broker's memory.
+        # Accepted notifications are in the database and the relay enqueues them again: messages need not be durable.
         task_default_delivery_mode="transient",
-        # A worker that dies gives its tasks back at once; they may run twice, which changes nothing.
+        # The tasks of a worker that dies are redelivered at once. They are idempotent.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
-        # Threads share one database pool and one announcer; the work is waiting for the database.
+        # Tasks mostly wait for the database; threads share one pool of connections and one announcer.
         worker_pool="threads",
         worker_concurrency=CONCURRENCY,
         worker_prefetch_multiplier=4,
-        # A worker that starts anew, or a second one on the host, must not be refused for the first one's queue.
+        # An exclusive queue would refuse a restarted worker, or a second one on the host, while the first one has it.
         control_queue_exclusive=False,
-        control_queue_durable=True,  # RabbitMQ 4.3 refuses transient queues that are not exclusive; it expires unused
+        control_queue_durable=True,  # RabbitMQ 4.3 refuses non-exclusive transient queues; unused ones expire
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_timeout=BROKER_TIMEOUT_SECONDS,
         broker_connection_retry_on_startup=True,
-        # After a loss of the connection Celery would fetch less at first, and more as tasks end: by words of the pool's
-        # threads on the connection that the main thread reads. They take each other's answers, and it is deaf for good.
+        # After a reconnect Celery would lower the prefetch count and raise it as tasks end, from the pool's threads, on
+        # the connection that the main thread reads. The threads take each other's replies, and the worker hangs.
         worker_enable_prefetch_count_reduction=False,
-        broker_connection_max_retries=None,  # a worker waits for its broker as long as it takes
-        broker_channel_error_retry=True,  # a queue may be deleted while the worker starts; it declares it again
+        broker_connection_max_retries=None,  # a worker reconnects without a limit
+        broker_channel_error_retry=True,  # a queue may be deleted while the worker starts: declare it again
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2},
         broker_transport_options=_transport_options(broker),
-        beat_schedule={"relay": _tick(RELAY, RELAY_EVERY), "upkeep": _tick(UPKEEP, UPKEEP_EVERY)},
-        beat_scheduler="celery.beat:Scheduler",  # the schedule is this one; there is nothing to keep in a file
+        beat_schedule={"relay": _beat_entry(RELAY, RELAY_EVERY), "upkeep": _beat_entry(UPKEEP, UPKEEP_EVERY)},
+        beat_scheduler="celery.beat:Scheduler",  # the default scheduler would write a file
     )
     return app
 
 
-def _tick(task: str, every: timedelta) -> dict[str, object]:
-    """What beat could not enqueue in time is not wanted later: the next tick does the same."""
+def _beat_entry(task: str, every: timedelta) -> dict[str, object]:
+    """A periodic task whose message expires when the next one is due."""
     return {"task": task, "schedule": every, "options": {"expires": every.total_seconds()}}
 
 

@@ -146,7 +146,7 @@ def test_keys_at_hand_keep_working_while_the_provider_is_away(
 ) -> None:
     verifier = make_verifier(jwks_url=provider.url)
     verifier.verify(token(RSA_KEY, "RS256", "r1"))
-    monkeypatch.setattr(jwks, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(jwks, "MAX_AGE_SECONDS", 0)
     monkeypatch.setattr(jwks, "RETRY_SECONDS", 0)
     provider.status = 503
     assert verifier.verify(token(RSA_KEY, "RS256", "r1")).sub == "bob"

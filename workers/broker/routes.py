@@ -1,7 +1,7 @@
-"""How tasks get to their queues: by the queue's name, over the broker's default exchange, which needs no binding.
+"""Routes tasks to their queues by the queue's name, over the broker's default exchange, which needs no binding.
 
-Bindings are the broker's memory. On Redis kombu keeps them as keys, which FLUSHALL or eviction removes; on RabbitMQ
-they go with their exchange. A message that meets no binding is dropped without an error.
+Bindings can be lost: on Redis kombu keeps them as keys, which FLUSHALL or eviction removes; on RabbitMQ they are
+deleted with their exchange. A message without a matching binding is then dropped without an error.
 """
 
 import logging
@@ -18,9 +18,9 @@ from kombu.pidbox import Mailbox
 from redis.exceptions import ResponseError
 
 HEADERS = ("lang", "task", "id", "expires")
-NO_ROUTE = 312  # AMQP's code of a message that it returns because no queue takes it
-CLASSIC = {"x-queue-type": "classic"}  # said, as the default of a virtual host may be another
-DECLARED_AS = ("exchange", "durable", "exclusive", "auto_delete", "expires", "message_ttl")
+NO_ROUTE = 312  # AMQP's reply code for a returned message: no queue takes it
+CLASSIC = {"x-queue-type": "classic"}  # explicit, as a virtual host may have another default
+QUEUE_OPTIONS = ("exchange", "durable", "exclusive", "auto_delete", "expires", "message_ttl")
 COLLECT_SECONDS = 1
 READINESS_KEY = "belfry.readyz"
 
@@ -30,22 +30,22 @@ Send = Callable[..., Any]
 
 
 class NoRoute(Exception):
-    """The broker answers, and does not take tasks: it has no queue for them, or is read-only or full."""
+    """The broker is reachable but does not accept tasks: it has no queue for them, or is read-only or full."""
 
 
 class TaskQueue(Queue):  # type: ignore[misc]  # kombu has no types
-    """A classic queue on RabbitMQ. One that exists and is of another type is used as it is."""
+    """A classic queue on RabbitMQ. An existing queue of another type is used as it is."""
 
     @classmethod
     def named(cls, name: str) -> "TaskQueue":
-        """A queue of tasks, reached by its name alone."""
+        """A queue of tasks, bound to the default exchange by its name."""
         return cls(name, Exchange("", type="direct"), routing_key=name, queue_arguments=CLASSIC)
 
     @classmethod
     def like(cls, queue: Queue) -> "TaskQueue":
-        """The same queue, declared as a classic one."""
-        declared_as = {name: getattr(queue, name) for name in DECLARED_AS}
-        return cls(queue.name, routing_key=queue.routing_key, queue_arguments=CLASSIC, **declared_as)
+        """A classic queue with the name and options of another."""
+        options = {name: getattr(queue, name) for name in QUEUE_OPTIONS}
+        return cls(queue.name, routing_key=queue.routing_key, queue_arguments=CLASSIC, **options)
 
     def queue_declare(self, nowait: bool = False, passive: bool = False, channel: Any = None) -> Any:
         channel = channel or self.channel
@@ -60,7 +60,7 @@ class TaskQueue(Queue):  # type: ignore[misc]  # kombu has no types
 
 
 class ClassicMailbox(Mailbox):  # type: ignore[misc]
-    """Celery's remote control, with the type of its queues said."""
+    """Celery's remote control, over classic queues."""
 
     def get_queue(self, hostname: str) -> TaskQueue:
         return TaskQueue.like(super().get_queue(hostname))
@@ -74,7 +74,7 @@ class Control(CeleryControl):  # type: ignore[misc]  # celery has no types
 
 
 class BrokerApp(Celery):  # type: ignore[misc]
-    """Connects to the broker that it was made for, and not to one of CELERY_BROKER_URL, which Celery would prefer."""
+    """Connects to the broker it was made for; Celery would prefer the environment's CELERY_BROKER_URL."""
 
     def __init__(self, main: str, broker: str, **options: Any) -> None:
         self._own_broker = broker
@@ -87,10 +87,10 @@ class BrokerApp(Celery):  # type: ignore[misc]
         return super().connection_for_write(url or self._own_broker, **options)
 
 
-class TaskMessages(AMQP):  # type: ignore[misc]
-    """Celery's messages without what none of our tasks uses, which takes longer to write and read than the rest.
+class CompactAMQP(AMQP):  # type: ignore[misc]
+    """Publishes tasks with `HEADERS` only: the others are unused, and take longer to encode and decode than the rest.
 
-    What no queue takes is an error: the queue is declared again, and the message published once more.
+    If no queue takes a message, the queue is declared again and the message is published once more.
     """
 
     @property
@@ -99,8 +99,8 @@ class TaskMessages(AMQP):  # type: ignore[misc]
 
     def as_task_v2(self, *args: Any, **options: Any) -> Any:
         message = super().as_task_v2(*args, **{**options, "argsrepr": "", "kwargsrepr": ""})
-        told = {name: message.headers[name] for name in HEADERS if message.headers[name] is not None}
-        return message._replace(headers=told)
+        headers = {name: message.headers[name] for name in HEADERS if message.headers[name] is not None}
+        return message._replace(headers=headers)
 
     def _create_task_sender(self) -> Send:
         send: Send = super()._create_task_sender()
@@ -122,20 +122,20 @@ class TaskMessages(AMQP):  # type: ignore[misc]
 
 
 def demand_routes(app: Celery, connection: Connection) -> None:
-    """See that the broker takes a task for each queue; a queue that is missing is declared. Raises `NoRoute`."""
+    """Check that the broker accepts tasks for each queue; a missing queue is declared. Raises `NoRoute`."""
     channel = connection.default_channel
     try:
         if isinstance(channel, amqp.Channel):
             for queue in app.amqp.queues.values():
                 queue(channel).queue_declare()
-        else:  # a list is made by the push; a replica and a full server refuse to write
+        else:  # a list is created by the first push to it; replicas and full servers refuse any write
             channel.client.set(READINESS_KEY, "", px=1_000)
     except (ChannelError, ResponseError) as error:
         raise NoRoute(str(error)) from error
 
 
 def _reconnect(producer: Producer) -> None:
-    """Forget what was declared; and the channel, where the confirmation of the returned message is still to come."""
+    """Forget the declared queues, and drop the channel, on which the returned message's confirm is still to come."""
     connection = producer.connection
     connection.collect(COLLECT_SECONDS)
     producer.revive(connection)
