@@ -135,7 +135,7 @@ def make_verifier(
         return TokenVerifier(SharedSecrets(secret, previous_secret), audience, issuer, leeway_seconds)
     if jwks_url and not secret:
         return TokenVerifier(PublishedKeys(jwks_url), audience, issuer, leeway_seconds)
-    raise ValueError("a verifier needs either a secret or a JWKS URL")
+    raise ValueError("a verifier needs exactly one of a secret and a JWKS URL")
 
 
 class TokenSettings(Protocol):

@@ -1,1 +1,1 @@
-"""A Python client that follows the client's rule: `from client.inbox import Inbox`."""
+"""A Python client of Belfry: `from client.inbox import Inbox`."""

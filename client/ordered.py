@@ -1,7 +1,7 @@
-"""A Socket.IO client that handles what it hears in the order in which it came.
+"""A Socket.IO client that handles events in the order in which they were received.
 
-`socketio.Client` gives each packet a thread of its own, so a burst is handled in any order: every swap would be a gap,
-and every gap a request to the API.
+`socketio.Client` handles each packet in a thread of its own, so the packets of a burst are handled in any order. Each
+one out of order would look like a gap and cost a request to the API.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,29 +10,29 @@ from typing import Any
 import engineio
 import socketio
 
-CONNECT_SECONDS = 10  # who gave up sooner would come back at once, to a server that has too much to do already
+CONNECT_TIMEOUT = 10  # seconds; a client that gave up sooner would reconnect at once to an overloaded server
 
 
 class OrderedClient(socketio.Client):  # type: ignore[misc]
-    """As `socketio.Client`, but one packet at a time: a handler must not wait for an answer over the same socket."""
+    """Handles one packet at a time. A handler must not wait for an acknowledgement over the same socket."""
 
     def connect(self, *args: Any, **options: Any) -> None:
-        """As its own; but on each return, too, a server that is busy gets more than a second to answer."""
-        super().connect(*args, **{"wait_timeout": CONNECT_SECONDS, **options})
+        """Connect. The longer timeout holds for each reconnect too; socketio's default is one second."""
+        super().connect(*args, **{"wait_timeout": CONNECT_TIMEOUT, **options})
 
     def _engineio_client_class(self) -> type[engineio.Client]:
-        return _OneAtATime
+        return _SequentialEngine
 
 
-class _OneAtATime(engineio.Client):  # type: ignore[misc]
+class _SequentialEngine(engineio.Client):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._handling = ThreadPoolExecutor(1, "socketio-client")
+        self._executor = ThreadPoolExecutor(1, "socketio-client")
 
     def _trigger_event(self, event: str, *args: Any, run_async: bool = False, **kwargs: Any) -> Any:
         if not run_async:
             return super()._trigger_event(event, *args, run_async=False, **kwargs)
-        self._handling.submit(self.handlers[event], *args).add_done_callback(self._log_failure)
+        self._executor.submit(self.handlers[event], *args).add_done_callback(self._log_failure)
         return None
 
     def _log_failure(self, handled: "Future[None]") -> None:

@@ -1,8 +1,8 @@
-"""The client's rule, and nothing else: no network, no clock.
+"""The client's rule, without network and clock.
 
-The server numbers the changes of an inbox 1, 2, 3, … without gaps. A client applies the change that comes next, ignores
-what it has already, and whenever something may be missing it fetches the changes since its own version. So it does not
-matter whether a change is lost, doubled, or comes out of order. `web/client/replica.ts` is the same for browsers.
+The server numbers the changes of an inbox 1, 2, 3, … without gaps. A client applies the change with the next version,
+ignores older ones, and fetches the changes since its version whenever it may lack some. So changes may be lost,
+repeated or reordered on their way. `web/client/replica.ts` is the same for browsers.
 """
 
 import threading
@@ -12,10 +12,10 @@ from typing import Any
 
 Change = dict[str, Any]
 Item = dict[str, Any]
-Answer = dict[str, Any]
+Response = dict[str, Any]
 
-# What each change of state does to the times of an item. Read implies seen; archived implies read; what is so already
-# keeps its time. An item that is made unread leaves the archive.
+# The times of an item that each change of state sets or clears. Read implies seen, and archived implies read; a time
+# that is set already is kept. An item that becomes unread leaves the archive.
 SETS = {"seen": ("seen_at",), "read": ("seen_at", "read_at"), "archived": ("seen_at", "read_at", "archived_at")}
 CLEARS = {"unread": ("read_at", "archived_at"), "unarchived": ("archived_at",)}
 REMOVALS = ("deleted", "recalled", "expired")
@@ -23,16 +23,16 @@ KNOWN = {"added", *REMOVALS, *SETS, *CLEARS}
 
 
 class ResyncRequired(Exception):
-    """The changes since that version are not kept (any more): load the inbox anew."""
+    """The changes since that version are no longer kept: load the inbox again."""
 
 
 class Replica(ABC):
-    """One device's copy of an inbox: `items` by seq, `unread`, `unseen`, `version` and `epoch`; safe among threads.
+    """One device's copy of an inbox: `items` by seq, `unread`, `unseen`, `version` and `epoch`. Safe among threads.
 
-    It holds all items from the newest down to where its last page ended, each exactly as the API shows it at `version`.
-    The counts are those of the whole inbox. A subclass says where pages and changes come from; what that raises passes
-    through `hear`, `sync` and `load_older`, and each of them may be called again. `on_change` is called with every
-    change that is applied, in the order of versions, each once; not for what a page brings.
+    It holds all items from the newest to the end of its last page, each exactly as the API shows it at `version`. The
+    counts are those of the whole inbox. Subclasses fetch pages and changes; their errors pass through `receive`, `sync`
+    and `load_older`, and each of these may be called again. `on_change` is called once with each change that is
+    applied, in the order of versions, and not for the items of a page.
     """
 
     def __init__(self, on_change: Callable[[Change], object] = lambda _: None) -> None:
@@ -44,35 +44,35 @@ class Replica(ABC):
         self._lock = threading.RLock()
 
     @abstractmethod
-    def fetch_page(self, cursor: str | None) -> Answer:
-        """What `GET /v1/inbox?state=all` answers: the newest items, or those that follow a cursor."""
+    def fetch_page(self, cursor: str | None) -> Response:
+        """The response of `GET /v1/inbox?state=all`: the newest items, or those after a cursor."""
 
     @abstractmethod
-    def fetch_changes(self, since: int) -> Answer:
-        """What `GET /v1/inbox/changes` answers. Raises `ResyncRequired`."""
+    def fetch_changes(self, since: int) -> Response:
+        """The response of `GET /v1/inbox/changes`. Raises `ResyncRequired`."""
 
     @property
     def has_older(self) -> bool:
-        """Whether the inbox goes deeper than what is held."""
+        """Whether the inbox has older items than those held."""
         return self._older is not None
 
-    def hear(self, change: Change) -> None:
-        """Take an announcement, as the socket brought it."""
+    def receive(self, change: Change) -> None:
+        """Apply an announced change, or fetch the changes since `version` if it does not follow."""
         with self._lock:
             if change["epoch"] != self.epoch or change["version"] > self.version + 1 or change["change"] not in KNOWN:
                 self.sync()
             elif change["version"] == self.version + 1:
                 self._apply(change)
-                self._arrive_at(change)
+                self._set_version(change)
 
     def sync(self) -> None:
-        """Fetch what this device lacks: the newest page the first time, the changes since then."""
+        """Fetch the newest page at first, and later the changes since `version`."""
         with self._lock:
             if self.epoch is None or not self._catch_up():
                 self._load()
 
     def load_older(self) -> None:
-        """Hold one page more, if the inbox goes deeper than what is held."""
+        """Fetch one more page, if the inbox has older items than those held."""
         with self._lock:
             if self._older is None:
                 return
@@ -80,66 +80,66 @@ class Replica(ABC):
             if page["epoch"] != self.epoch:
                 self._load()
             else:
-                # The page may be newer than `version`: what it has of the changes to come is told by its items' own.
-                self._hold(page)
+                # The page may be newer than `version`. The version of each item then shows which changes it has.
+                self._add_page(page)
 
     def _catch_up(self) -> bool:
-        """False when that is not possible, and the inbox is to be loaded anew."""
+        """Fetch and apply changes; False if the inbox must be loaded again."""
         more = True
         while more:
             try:
-                answer = self.fetch_changes(self.version)
+                response = self.fetch_changes(self.version)
             except ResyncRequired:
                 return False
-            if answer["epoch"] != self.epoch or any(change["change"] not in KNOWN for change in answer["changes"]):
+            if response["epoch"] != self.epoch or any(change["change"] not in KNOWN for change in response["changes"]):
                 return False
-            for change in answer["changes"]:
+            for change in response["changes"]:
                 self._apply(change)
-            more = answer["more"]
-        self._arrive_at(answer)
+            more = response["more"]
+        self._set_version(response)
         return True
 
     def _load(self) -> None:
         page = self.fetch_page(None)
         self.items = {}
         self.epoch = page["epoch"]
-        self._hold(page)
-        self._arrive_at(page)
+        self._add_page(page)
+        self._set_version(page)
 
-    def _hold(self, page: Answer) -> None:
+    def _add_page(self, page: Response) -> None:
         self.items.update((item["seq"], item) for item in page["items"])
         self._older = page["next_cursor"]
 
-    def _arrive_at(self, told: dict[str, Any]) -> None:
-        """The counts belong to the version: they are replaced together, when all changes up to it are applied."""
-        self.version, self.unread, self.unseen = told["version"], told["unread"], told["unseen"]
+    def _set_version(self, counted: dict[str, Any]) -> None:
+        """Set version and counts together, after all changes up to that version are applied."""
+        self.version, self.unread, self.unseen = counted["version"], counted["unread"], counted["unseen"]
 
     def _apply(self, change: Change) -> None:
         name = change["change"]
         if name == "added":
             self.items[change["item"]["seq"]] = change["item"]
         elif name in REMOVALS:
-            for item in list(self._concerned(change)):
+            for item in list(self._items_of(change)):
                 del self.items[item["seq"]]
         else:
-            for item in self._concerned(change):
-                _move(item, name, change)
+            for item in self._items_of(change):
+                _set_state(item, name, change)
         self.version = change["version"]
         self._on_change(change)
 
-    def _concerned(self, change: Change) -> Iterable[Item]:
-        """A change names its items by `seqs`, or means all up to `through`, narrowed by `kind` and `topic`."""
+    def _items_of(self, change: Change) -> Iterable[Item]:
+        """The items of a change: those in `seqs`, or all up to `through`, filtered by `kind` and `topic`."""
         if change["seqs"] is not None:
             return [self.items[seq] for seq in change["seqs"] if seq in self.items]
         filters = {name: change[name] for name in ("kind", "topic") if change.get(name) is not None}
-        named = (item for seq, item in self.items.items() if seq <= change["through"])
-        return [item for item in named if all(item[name] == value for name, value in filters.items())]
+        older = (item for seq, item in self.items.items() if seq <= change["through"])
+        return [item for item in older if all(item[name] == value for name, value in filters.items())]
 
 
-def _move(item: Item, state: str, change: Change) -> None:
-    """Bring an item to a state and to the change's version, unless it is so already.
+def _set_state(item: Item, state: str, change: Change) -> None:
+    """Bring an item to a state and to the change's version, unless it has that state already.
 
-    An item that was fetched at a later version than this change's has it in it, whatever its state is since then.
+    An item that was fetched at a later version already includes the change.
     """
     sets = SETS.get(state, ())
     if item["version"] >= change["version"] or (sets and item[sets[-1]] is not None):

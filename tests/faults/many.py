@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from bench.http import Pool, get
 from bench.socketio_client import Client
-from client.inbox import RECONNECT_WITHIN_SECONDS, SYNC_AGAIN_SECONDS
+from client.inbox import RECONNECT_WITHIN_SECONDS, SYNC_RETRY_SECONDS
 from tests.faults.load import TOKEN_SECONDS
 from tests.support.stack import token_for
 
@@ -55,7 +55,7 @@ class Somebody:
             if answer is not None:
                 self.version = max(self.version, answer["version"])
             else:
-                await asyncio.sleep(SYNC_AGAIN_SECONDS * random.uniform(0.5, 1))
+                await asyncio.sleep(SYNC_RETRY_SECONDS * random.uniform(0.5, 1))
             self._behind |= answer is None or answer["more"]
 
     def leave(self) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from client.replica import REMOVALS, Answer, Replica, ResyncRequired
+from client.replica import REMOVALS, Replica, Response, ResyncRequired
 from models import retention
 from models.db.database import Database
 from models.delivery import batch_order, fanout
@@ -60,7 +60,7 @@ class Device(Replica):
         self._asked = 0  # how often it asked for anything
         self._paged: dict[tuple[str | None, int], int] = {}  # and of each item the version in which a page brought it
 
-    def fetch_page(self, cursor: str | None) -> Answer:
+    def fetch_page(self, cursor: str | None) -> Response:
         self._asked += 1
         with self._database.glance() as session:
             before = None if cursor is None else int(cursor)
@@ -70,7 +70,7 @@ class Device(Replica):
         self._paged |= {(epoch, item["seq"]): item["version"] for item in page.items}
         return _over_the_wire({**_counts(page.summary), "items": page.items, "next_cursor": next_cursor})
 
-    def fetch_changes(self, since: int) -> Answer:
+    def fetch_changes(self, since: int) -> Response:
         self._asked += 1
         try:
             with self._database.glance() as session:
@@ -87,7 +87,7 @@ class Device(Replica):
 
     def take(self, announcement: str) -> None:
         before, asked, told = (self.epoch, self.version), self._asked, json.loads(announcement)
-        self.hear(told)
+        self.receive(told)
         assert self.epoch != before[0] or self.version >= before[1], "it went back"
         lacks_nothing = told["epoch"] == before[0] and told["version"] <= before[1] + 1
         assert not lacks_nothing or self._asked == asked, "it asked for what it was told"
@@ -409,6 +409,6 @@ def _counts(summary: Summary) -> Rendered:
     return {**asdict(summary), "epoch": str(summary.epoch)}
 
 
-def _over_the_wire(answer: Answer) -> Answer:
+def _over_the_wire(answer: Response) -> Response:
     """As JSON, so that no device shares an object with another."""
     return dict(json.loads(json.dumps(answer)))
