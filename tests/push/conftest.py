@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.push.support import PushProcess, Screen, Server, push_process
+from tests.push.clients import Screen, Server
+from tests.push.support import PushProcess, push_process
 
 
 @pytest.fixture(params=["rabbitmq", "redis"])

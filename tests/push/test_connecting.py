@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from wsproto.events import AcceptConnection
 
 from dev.processes import free_port
-from tests.push.support import PushProcess, RawSocket, Screen, added, rejected
+from tests.push.clients import RawSocket, Screen, rejected
+from tests.push.support import PushProcess, added
 
 Turn = Callable[..., Screen]
 Start = Callable[..., PushProcess]

@@ -11,7 +11,8 @@ import requests
 from push.broker.announcer import Announcer
 from push.broker.wire import Announcement
 from tests.conftest import StartProcess
-from tests.push.support import PushProcess, RawSocket, Screen, added, answers, push_environ
+from tests.push.clients import RawSocket, Screen
+from tests.push.support import PushProcess, added, answers, push_environ
 
 OpenScreen = Callable[..., Screen]
 UNAUTHORIZED = {"ok": False, "error": {"code": "unauthorized"}}

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-from tests.push.support import PushProcess, RawSocket, Screen, added
+from tests.push.clients import RawSocket, Screen
+from tests.push.support import PushProcess, added
 
 Turn = Callable[..., Screen]
 

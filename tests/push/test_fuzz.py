@@ -10,7 +10,8 @@ import pytest
 
 from bench.attack import attack
 from dev.processes import wait_for
-from tests.push.support import PushProcess, RawSocket, added, memory_of
+from tests.push.clients import RawSocket
+from tests.push.support import PushProcess, added, memory_of
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from dev.processes import free_port, wait_for
-from tests.push.support import PushProcess, RawSocket, Screen, added, push_environ
+from tests.push.clients import RawSocket, Screen
+from tests.push.support import PushProcess, added, push_environ
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,8 @@ from models.db.database import Database
 from models.revocations import revoke
 from models.tables import revocations
 from push.broker.announcer import Announcer
-from tests.push.support import PushProcess, RawSocket, Screen, added, lose_the_subscription, wait_until_ready
+from tests.push.clients import RawSocket, Screen
+from tests.push.support import PushProcess, added, lose_the_subscription, wait_until_ready
 
 Turn = Callable[..., Screen]
 Start = Callable[..., PushProcess]

@@ -10,7 +10,8 @@ from dev.processes import wait_for
 from lib.delivered_items import DeliveredItems
 from push.broker.announcer import Announcer
 from push.broker.wire import Announcement, room_of
-from tests.push.support import PushProcess, RawSocket, Screen, added
+from tests.push.clients import RawSocket, Screen
+from tests.push.support import PushProcess, added
 
 Turn = Callable[..., Screen]
 Start = Callable[..., PushProcess]

@@ -10,7 +10,7 @@ import pytest
 
 from push.broker.wire import decode_revocation
 from tests.api.running import SECRET, Api, Caller, answered, fields, problem, running_api
-from tests.push.broker.test_announcer import listening
+from tests.push.broker.exchange import listening
 from tests.support import wait_for
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,8 @@ from dev.rabbitmq import USER, RabbitMQ
 from push.broker import wire
 from push.broker.consumer import HEARTBEAT
 from push.broker.listener import CONTENT_TYPES
-from tests.push.support import PushProcess, Screen, added, is_ready, rabbit, vhost_of
+from tests.push.clients import Screen
+from tests.push.support import PushProcess, added, is_ready, rabbit, vhost_of
 
 pytestmark = pytest.mark.slow
 

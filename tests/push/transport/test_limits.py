@@ -9,7 +9,8 @@ import requests
 from dev.processes import wait_for
 from push.transport.http import HEADERS_MAX_BYTES
 from telemetry.log_sampling import MAX_LINES
-from tests.push.support import PushProcess, RawSocket, Screen, added, memory_of, rejected
+from tests.push.clients import RawSocket, Screen, rejected
+from tests.push.support import PushProcess, added, memory_of
 
 OpenScreen = Callable[..., Screen]
 Start = Callable[..., PushProcess]

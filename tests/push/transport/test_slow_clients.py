@@ -7,7 +7,8 @@ import pytest
 import requests
 
 from dev.processes import wait_for
-from tests.push.support import PushProcess, RawSocket, Screen, added, memory_of
+from tests.push.clients import RawSocket, Screen
+from tests.push.support import PushProcess, added, memory_of
 
 OpenScreen = Callable[..., Screen]
 
