@@ -17,11 +17,11 @@ WITHDRAW = "belfry.withdraw"  # (notification id)
 WITHDRAW_NAMED = "belfry.withdraw_named"  # ([notification id, …])
 ANNOUNCE = "belfry.announce"  # (recipient id, [version, …])
 RELAY = "belfry.relay"  # ()
-UPKEEP = "belfry.upkeep"  # ()
+MAINTENANCE = "belfry.upkeep"  # ()
 
 DELIVERIES_QUEUE = "belfry.deliveries"
 FANOUTS_QUEUE = "belfry.fanouts"
-UPKEEP_QUEUE = "belfry.upkeep"
+MAINTENANCE_QUEUE = "belfry.upkeep"  # the name is kept, as operators pass it to `-Q`
 
 ROUTES = {
     DELIVER: {"queue": DELIVERIES_QUEUE},
@@ -29,14 +29,14 @@ ROUTES = {
     FAN_OUT: {"queue": FANOUTS_QUEUE},
     WITHDRAW: {"queue": FANOUTS_QUEUE},
     WITHDRAW_NAMED: {"queue": FANOUTS_QUEUE},
-    RELAY: {"queue": UPKEEP_QUEUE},
-    UPKEEP: {"queue": UPKEEP_QUEUE},
+    RELAY: {"queue": MAINTENANCE_QUEUE},
+    MAINTENANCE: {"queue": MAINTENANCE_QUEUE},
 }
 
 CONCURRENCY = 16  # tasks at once in one process; concurrent deliveries share a transaction
 
 RELAY_EVERY = timedelta(seconds=2)
-UPKEEP_EVERY = timedelta(minutes=1)
+MAINTENANCE_EVERY = timedelta(minutes=1)
 
 # A broker that does not reply within a second is treated as down: the caller goes on and the relay enqueues later.
 BROKER_TIMEOUT_SECONDS = 1
@@ -58,7 +58,7 @@ def make_celery(broker_url: str) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
-        task_queues=[TaskQueue.named(name) for name in (DELIVERIES_QUEUE, FANOUTS_QUEUE, UPKEEP_QUEUE)],
+        task_queues=[TaskQueue.named(name) for name in (DELIVERIES_QUEUE, FANOUTS_QUEUE, MAINTENANCE_QUEUE)],
         task_default_queue=DELIVERIES_QUEUE,
         task_routes=ROUTES,
         # Accepted notifications are in the database and the relay enqueues them again: messages need not be durable.
@@ -84,7 +84,10 @@ def make_celery(broker_url: str) -> Celery:
         broker_channel_error_retry=True,  # a queue may be deleted while the worker starts: declare it again
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2},
         broker_transport_options=_transport_options(broker),
-        beat_schedule={"relay": _beat_entry(RELAY, RELAY_EVERY), "upkeep": _beat_entry(UPKEEP, UPKEEP_EVERY)},
+        beat_schedule={
+            "relay": _beat_entry(RELAY, RELAY_EVERY),
+            "maintenance": _beat_entry(MAINTENANCE, MAINTENANCE_EVERY),
+        },
         beat_scheduler="celery.beat:Scheduler",  # the default scheduler would write a file
     )
     return app

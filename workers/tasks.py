@@ -19,7 +19,7 @@ from models.retries.errors import Unfit, blaming
 from workers import attempts, delivering, maintenance
 from workers.announcing import announce_changes, announce_items
 from workers.celery import app, database
-from workers.queues import ANNOUNCE, DELIVER, FAN_OUT, RELAY, UPKEEP, WITHDRAW, WITHDRAW_NAMED
+from workers.queues import ANNOUNCE, DELIVER, FAN_OUT, MAINTENANCE, RELAY, WITHDRAW, WITHDRAW_NAMED
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ def _cut(ids: Sequence[UUID], batches: Mapping[UUID, UUID]) -> Iterator[list[UUI
         yield together
 
 
-@app.task(name=UPKEEP)
+@app.task(name=MAINTENANCE)
 def forget() -> None:
     """Forget what is older than its retention, a batch at a time; then count who saw and read what many have."""
     maintenance.run_steps()

@@ -21,7 +21,7 @@ from settings import load_settings
 from tests.pipeline.conftest import PAIRS, services
 from tests.support.people import TIMEOUT, Device, Person
 from tests.support.stack import SECRET, start_stack
-from workers.queues import UPKEEP, make_celery
+from workers.queues import MAINTENANCE, make_celery
 
 A_DAY = timedelta(days=1)
 KEPT = {"RETENTION_DAYS": "10", "CHANGES_RETENTION_DAYS": "5"}
@@ -53,7 +53,7 @@ class House:
 
     def upkeep(self) -> None:
         with make_celery(self.broker_url) as celery:
-            celery.send_task(UPKEEP)
+            celery.send_task(MAINTENANCE)
 
 
 @pytest.fixture(scope="module", params=PAIRS)
