@@ -23,10 +23,6 @@ LONG_FILES = {
     "tests/models/test_model.py",
     "tests/models/test_plans.py",
     "tests/models/world.py",
-    "tests/push/broker/test_announcer.py",
-    "tests/push/broker/test_listener.py",
-    "tests/push/support.py",
-    "tests/push/transport/test_websocket.py",
     "tests/test_settings.py",
     "tests/workers/test_enqueued.py",
 }

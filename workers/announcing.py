@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 
-from lib.delivered_items import DeliveredItems
+from lib.rendering.delivered_items import DeliveredItems
 from models.inbox.rendering import Change
 from push.broker.announcer import AnnounceFailed
 from push.broker.wire import Announcement

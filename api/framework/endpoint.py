@@ -37,7 +37,7 @@ from api.monitoring.stalls import StallMonitor
 from api.pipeline.accept import Acceptor
 from api.pipeline.enqueue import Enqueuer
 from api.schemas.fields import IdempotencyKey
-from lib.rendered_json import Json, render, with_arrays
+from lib.rendering.rendered_json import Json, render, with_arrays
 from models.db.database import Database
 from push.broker.announcer import Announcer
 

@@ -13,7 +13,7 @@ from api.schemas.fields import Seq
 from api.schemas.inbox_responses import Changes, InboxPage, Item, Marked, Summary
 from api.schemas.requests import ChangesQuery, InboxQuery, ItemPatch, Mark
 from auth.scopes import INBOX
-from lib.rendered_json import Json
+from lib.rendering.rendered_json import Json
 from models.inbox import marking, reading
 
 NO_SUCH_ITEM = "There is no such item in the caller's inbox."

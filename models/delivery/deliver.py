@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, case, func, select, update
 
-from lib.delivered_items import DeliveredItems
+from lib.rendering.delivered_items import DeliveredItems
 from models.db.database import Session
 from models.delivery import postgres
 from models.delivery.items import write_items

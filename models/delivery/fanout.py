@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, case, delete, func, select, update
 
-from lib.delivered_items import DeliveredItems
+from lib.rendering.delivered_items import DeliveredItems
 from models.db.database import Session
 from models.db.insert import insert_into
 from models.db.literals import exactly

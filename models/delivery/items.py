@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from lib.delivered_items import DeliveredItems
+from lib.rendering.delivered_items import DeliveredItems
 from models.db.database import Session
 from models.inbox.rendering import render_new_item
 from models.inbox.versions import Step, move_on

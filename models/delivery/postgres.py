@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, TextClause, text
 
-from lib.delivered_items import DeliveredItems
+from lib.rendering.delivered_items import DeliveredItems
 from models.db.database import Session, fetch
 from models.inbox.rendering import render_new_item
 

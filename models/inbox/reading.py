@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, tuple_
 
-from lib.rendered_json import Json, render
+from lib.rendering.rendered_json import Json, render
 from models.db.database import Session, fetch
 from models.db.insert import insert_unless_there
 from models.inbox import statements

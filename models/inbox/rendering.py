@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from lib.rendered_json import Json, members_format, members_of, object_format, object_of, render
+from lib.rendering.rendered_json import Json, members_format, members_of, object_format, object_of, render
 
 Rendered = dict[str, Any]
 

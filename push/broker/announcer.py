@@ -18,7 +18,7 @@ import socketio
 
 from lib.broker_connection import broker_connection, open_connection
 from lib.circuit_breaker import CircuitBreaker
-from lib.delivered_items import DeliveredItems
+from lib.rendering.delivered_items import DeliveredItems
 from push.broker import wire
 
 BROKER_TIMEOUT = 1  # seconds for each step: connect, write, confirm

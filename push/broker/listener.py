@@ -13,7 +13,7 @@ from engineio import packet as eio_packet
 from gevent.event import Event
 from socketio import packet
 
-from lib.rendered_json import array, render
+from lib.rendering.rendered_json import array, render
 from push.broker import wire
 from push.broker.announcer import AnnounceFailed, Announcer
 from push.broker.consumer import Message, consume

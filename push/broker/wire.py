@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lib.delivered_items import DeliveredItems
-from lib.rendered_json import array, members_format, members_of, object_format, object_of, render_ascii
+from lib.rendering.delivered_items import DeliveredItems
+from lib.rendering.rendered_json import array, members_format, members_of, object_format, object_of, render_ascii
 
 EXCHANGE = "belfry"
 NAMESPACE = "/"

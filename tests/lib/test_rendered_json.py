@@ -2,7 +2,7 @@
 
 import json
 
-from lib.rendered_json import (
+from lib.rendering.rendered_json import (
     array,
     members_format,
     members_of,

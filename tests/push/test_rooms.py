@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from dev.processes import wait_for
-from lib.delivered_items import DeliveredItems
+from lib.rendering.delivered_items import DeliveredItems
 from push.broker.announcer import Announcer
 from push.broker.wire import Announcement, room_of
 from tests.push.clients import RawSocket, Screen

@@ -2,7 +2,7 @@
 
 import json
 
-from lib.delivered_items import DeliveredItems
+from lib.rendering.delivered_items import DeliveredItems
 from models.inbox.rendering import Change
 
 

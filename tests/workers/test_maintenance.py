@@ -16,8 +16,8 @@ def count(session, one, now):
         raise ValueError("a secret")
 
 maintenance.database.read = maintenance.database.write = lambda: contextlib.nullcontext()
-maintenance.tally.due = lambda *_: ["broken", "well"]
-maintenance.tally.count, maintenance.tally.keep = count, lambda *_: None
+maintenance.receipts.due = lambda *_: ["broken", "well"]
+maintenance.receipts.count, maintenance.receipts.keep = count, lambda *_: None
 maintenance.maintenance.record = lambda session, step, now, succeeded: print("record", step, succeeded)
 maintenance._run("count_readers", maintenance._count_readers)
 """

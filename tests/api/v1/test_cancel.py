@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from lib.delivered_items import DeliveredItems
+from lib.rendering.delivered_items import DeliveredItems
 from models.db.database import Database, Session
 from models.delivery import deliver as delivery
 from models.delivery import fanout

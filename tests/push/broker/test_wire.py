@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from lib.delivered_items import DeliveredItems
+from lib.rendering.delivered_items import DeliveredItems
 from push.broker import wire
 from push.broker.wire import Announcement, Revocation
 

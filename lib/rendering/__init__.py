@@ -1,0 +1,1 @@
+"""Text rendered as JSON once, and the delivered items that hold it."""
