@@ -35,8 +35,8 @@ from api.framework.revocations import RevokedTokens
 from api.framework.validation import validate
 from api.framework.without_effect import refuse_body, refuse_key, refuse_query
 from api.monitoring.stalls import StallMonitor
-from api.pipeline.accept import Acceptor
 from api.pipeline.enqueue import Enqueuer
+from api.pipeline.publish import Publisher
 from api.schemas.fields import IdempotencyKey
 from models.db.database import Database
 from models.inbox.rendering import Json
@@ -71,8 +71,8 @@ class Services:
     clock: Callable[[], datetime] = utc_now
 
     @cached_property
-    def acceptor(self) -> Acceptor:
-        return Acceptor(self.database, self.enqueuer, self.clock)
+    def publisher(self) -> Publisher:
+        return Publisher(self.database, self.enqueuer, self.clock)
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class Call:
         return self.services.enqueuer
 
     @property
-    def acceptor(self) -> Acceptor:
-        return self.services.acceptor
+    def publisher(self) -> Publisher:
+        return self.services.publisher
 
 
 @dataclass(frozen=True)

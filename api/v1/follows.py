@@ -7,7 +7,7 @@ from api.schemas.publishing_responses import FollowAccepted
 from api.schemas.requests import Follow
 from auth.scopes import INBOX
 from models.limits import FOLLOWED_PREFIX
-from models.notifications.accept import NewNotification, accept
+from models.notifications.accept import NewNotification
 from models.subscriptions import subscribe
 from models.subscriptions import unsubscribe as unsubscribe_recipients
 
@@ -36,10 +36,9 @@ def follow(call: Call, body: Follow) -> Answer:
         recipients=(body.target,),
         idempotency_key=call.idempotency_key,
     )
-    with call.database.write() as session:
-        [id_] = accept(session, [told], call.now)
-        subscribe(session, topic_of(body.target), [follower], call.now)
-    call.enqueuer.deliver([id_])
+    [id_] = call.publisher.publish_all(
+        [told], call.now, also=lambda session: subscribe(session, topic_of(body.target), [follower], call.now)
+    )
     return Answer(FollowAccepted(id=str(id_), target=body.target))
 
 

@@ -27,4 +27,4 @@ def send_message(call: Call, body: Message) -> Answer:
         recipients=(body.to,),
         idempotency_key=call.idempotency_key,
     )
-    return Answer(Accepted(id=str(call.acceptor.accept(message))))
+    return Answer(Accepted(id=str(call.publisher.publish(message))))

@@ -33,7 +33,7 @@ WRITERS_LOOK_EVERY_SECONDS = 0.02
 def notify(call: Call, body: Notification) -> Answer:
     """Publish a notification to recipients, to the subscribers of a topic, or to everyone."""
     new = _new(call, body, key=call.idempotency_key)
-    accepted = NotificationAccepted(id=str(call.acceptor.accept(new)), status=_status(call, new))
+    accepted = NotificationAccepted(id=str(call.publisher.publish(new)), status=_status(call, new))
     return Answer(accepted, headers={"Location": f"/v1/notifications/{accepted.id}"})
 
 
@@ -60,11 +60,7 @@ def notify_many(call: Call, body: Batch) -> Answer:
     whole = hashlib.sha256(json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
     keys = _keys_of_batch(call.idempotency_key, len(body.notifications))
     new = [_new(call, one, key, batch=whole) for one, key in zip(body.notifications, keys, strict=True)]
-    with call.database.write() as session:
-        ids = accept.accept(session, new, call.now)
-    due = [id_ for id_, one in zip(ids, new, strict=True) if accept.is_due(one, call.now)]
-    if due:
-        call.enqueuer.deliver(due)
+    ids = call.publisher.publish_all(new, call.now)
     accepted = [NotificationAccepted(id=str(id_), status=_status(call, one)) for id_, one in zip(ids, new, strict=True)]
     return Answer(NotificationsAccepted(notifications=accepted))
 
