@@ -25,7 +25,7 @@ def register(app: Flask, public_push_url: str) -> None:
     def static(name: str) -> Response:
         if Path(name).suffix not in SERVED:
             raise NotFound
-        folder = BUILT if (BUILT / Path(name).name).is_file() else PAGES
+        folder = BUILT if (BUILT / name).is_file() else PAGES
         response = _guarded(send_from_directory(folder, name), policy)
         response.headers["Access-Control-Allow-Origin"] = "*"  # so that the component can say what else is refused
         return response

@@ -46,7 +46,7 @@ HOSTILE_IDS = [
     "\U0001f989" * 255,
     "é" * 255,
 ]
-PAGES = ["/", "/docs", "/docs.css", "/openapi.json", "/config.json", "/static/nothing.js"]
+PAGES = ["/", "/docs", "/docs.css", "/docs.js", "/openapi.json", "/config.json", "/static/nothing.js"]
 OTHERS = ["/healthz", "/metrics", "/nowhere", "/v1/inbox", "/v1/nowhere"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from api.app import ENDPOINTS
 from tests.api.running import Api, Caller, answered, problem
 
-PAGES = ["/", "/config.json", "/docs", "/docs.css", "/openapi.json", "/metrics"]
+PAGES = ["/", "/config.json", "/docs", "/docs.css", "/docs.js", "/openapi.json", "/metrics"]
 EXAMPLES = {"seq": "1", "topic": "boots", "target": "bob", "notification_id": "019ac5a7-8c00-7000-8000-0000000000a1"}
 METHODS: dict[str, set[str]] = {}
 for one in ENDPOINTS:
