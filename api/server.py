@@ -12,16 +12,17 @@ from gunicorn.glogging import Logger
 
 from api.app import create_app
 from api.framework.concurrency import WaitingRoom
-from api.framework.problems import places
 from api.framework.rate_limits import RateLimits
 from api.monitoring.stalls import StallMonitor
 from api.pipeline.enqueue import Enqueuer
 from auth.tokens import verifier_for
 from lib import failpoints
+from lib.exit_codes import EXIT_UNUSABLE
 from lib.listening import CannotListen, listen
 from models.db.database import Database, DatabaseUnusable
 from push.broker.announcer import Announcer
 from settings import API, WAITING_MOST, Settings, SettingsError, load_settings
+from telemetry.errors import describe
 from telemetry.logs import configure_logging
 
 BACKLOG = 2048
@@ -32,7 +33,6 @@ FILES_BESIDE = 100  # the database's, the broker's, the log's
 LOCK_SECONDS = (
     3.0  # so long a change of an inbox waits for another's; in a queue twice; then others have the connection
 )
-UNUSABLE = 2  # the exit code of a process that its environment keeps from starting
 
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class ServerLog(Logger):  # type: ignore[misc]
 
     def exception(self, _message: str, *_request: object, **_more: object) -> None:
         error = sys.exc_info()[1]
-        log.error("connection_failed error=%s at=%s", type(error).__name__, places(error))
+        log.error("connection_failed %s", describe(error) if error else "error=None")
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -131,7 +131,7 @@ def main() -> int:
         listener = listen(settings.bind_host, settings.api_port, BACKLOG, "API_PORT")
     except (SettingsError, DatabaseUnusable, CannotListen) as problem:
         print(problem, file=sys.stderr)
-        return UNUSABLE
+        return EXIT_UNUSABLE
     configure_logging(settings.log_level)
     log.info("listening host=%s port=%d", settings.bind_host, settings.api_port)
     Server(settings, listener).run()

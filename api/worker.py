@@ -11,7 +11,8 @@ import gevent
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
-from api.framework.problems import INTERNAL_ERROR, MALFORMED_REQUEST, MIMETYPE, Problem, places, text_of
+from api.framework.problems import INTERNAL_ERROR, MALFORMED_REQUEST, MIMETYPE, Problem, text_of
+from telemetry.errors import describe
 
 PIECE_BYTES = 65_536
 REQUEST_SECONDS = 30  # who sends or reads so slowly is cut off; nginx waits no longer either
@@ -62,7 +63,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         """Answer what is no HTTP, and what went wrong outside the application: gunicorn would quote the request."""
         is_theirs = isinstance(exc, ParseException)
         if not is_theirs:
-            log.error("connection_failed error=%s at=%s", type(exc).__name__, places(exc))
+            log.error("connection_failed %s", describe(exc))
         answer = _answer(Problem(MALFORMED_REQUEST if is_theirs else INTERNAL_ERROR))
         with suppress(OSError):
             client.sendall(answer)

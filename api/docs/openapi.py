@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 
 from api.framework import problems
+from api.framework.auth import CHALLENGE
 from api.framework.endpoint import Endpoint
 from api.framework.problems import ProblemKind
 from api.schemas import responses
@@ -27,7 +28,6 @@ ABOUT_TOKENS = (
     """A JWT: `sub` (1–255 characters), `exp`, and `scope`: `inbox` to act as a user, `notify` as a producer."""
 )
 RETRY_AFTER = {"description": "Seconds after which to try again.", "schema": {"type": "integer"}, "example": 2}
-CHALLENGE = {"schema": {"type": "string"}, "example": 'Bearer realm="belfry"'}
 OF_WHOEVER_HAS_A_TOKEN = (
     problems.UNAUTHORIZED,
     problems.FORBIDDEN,
@@ -203,7 +203,7 @@ def _refusal(kinds: Sequence[ProblemKind]) -> Json:
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         refusal["headers"] = {"Retry-After": RETRY_AFTER}
     if status == HTTPStatus.UNAUTHORIZED:
-        refusal["headers"] = {"WWW-Authenticate": CHALLENGE}
+        refusal["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "example": CHALLENGE}}
     examples = {kind.code: {"value": problems.body_of(problems.Problem(kind))} for kind in kinds}
     schema = {"allOf": [_reference(responses.Problem), codes]}
     return {**refusal, "content": {problems.MIMETYPE: {"schema": schema, "examples": examples}}}

@@ -9,7 +9,7 @@ from auth.tokens import Claims, InvalidToken, TokenVerifier
 
 KNOWN_MAX = 4_096  # tokens; of a few hundred bytes each, eight thousand at most
 KNOWN_SECONDS = 60.0  # a key that its owner withdraws is trusted for so long
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="belfry"'}
+CHALLENGE = 'Bearer realm="belfry"'  # the value of WWW-Authenticate
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +50,14 @@ def authenticate(verifier: Verifier, revoked: Revoked, authorization: str | None
     """The claims of the bearer token. Raises `Problem`, the same for every token that is not good."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer":
-        raise Problem(UNAUTHORIZED, headers=CHALLENGE)
+        raise Problem(UNAUTHORIZED, headers={"WWW-Authenticate": CHALLENGE})
     try:
         claims = verifier.verify(token.strip())
         if revoked.covers(claims):
             raise InvalidToken("revoked")
     except InvalidToken as refusal:
         log.info("token_refused reason=%s", refusal)
-        raise Problem(UNAUTHORIZED, headers=CHALLENGE) from None
+        raise Problem(UNAUTHORIZED, headers={"WWW-Authenticate": CHALLENGE}) from None
     return claims
 
 

@@ -10,7 +10,6 @@ The OpenAPI document is made from the same `Endpoint`.
 """
 
 import inspect
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -39,7 +38,7 @@ from api.pipeline.enqueue import Enqueuer
 from api.pipeline.publish import Publisher
 from api.schemas.fields import IdempotencyKey
 from models.db.database import Database
-from models.inbox.rendering import Json
+from models.inbox.rendering import Json, as_json
 from push.broker.announcer import Announcer
 
 QUERY_FIELDS_MAX = 50
@@ -47,7 +46,6 @@ QUERY_FIELDS_MAX = 50
 CACHING = {"Cache-Control": "private, no-cache"}  # an inbox is nobody's business, and never stale
 
 _KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def utc_now() -> datetime:
@@ -200,8 +198,8 @@ class Complete(Response):
 
 
 def _text_of(answer: Answer) -> str:
-    body = answer.body.model_dump() if isinstance(answer.body, BaseModel) else answer.body
-    text = body if isinstance(body, Json) else _encode(body)
+    body = answer.body.model_dump() if isinstance(answer.body, BaseModel) else answer.body or {}
+    text: str = body if isinstance(body, Json) else as_json(body)
     for name, rendered in answer.lists.items():
         text = f'{text[:-1]},"{name}":[{",".join(rendered)}]}}'
     return text + "\n"

@@ -6,7 +6,6 @@ foresaw becomes a 500 that says nothing to the caller and everything to the log.
 
 import json
 import logging
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,6 +20,7 @@ from lib.group_commit import QueueFull
 from models.db.database import DatabaseUnavailable
 from models.inbox.reading import ResyncRequired
 from models.notifications.accept import IdempotencyKeyReused
+from telemetry.errors import describe
 
 MIMETYPE = "application/problem+json"
 ERRORS_MAX = 20  # a body of ten thousand unknown fields is not answered by ten thousand lines
@@ -168,12 +168,5 @@ def _http_error(error: HTTPException) -> Response:
 def _unforeseen(error: Exception) -> Response:
     """The exception's text stays out of the log: a database's error quotes the row, which is someone's message."""
     route = request.url_rule.rule if request.url_rule else None
-    kind, at = type(error).__name__, places(error)
-    log.error("request_failed method=%s route=%s error=%s at=%s", request.method, route, kind, at)
+    log.error("request_failed method=%s route=%s %s", request.method, route, describe(error, max_frames=None))
     return answer(Problem(INTERNAL_ERROR))
-
-
-def places(error: BaseException | None) -> str:
-    """Where an exception came from, innermost last; without what it says."""
-    frames = traceback.extract_tb(error.__traceback__) if error else []
-    return " ".join(f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in frames)

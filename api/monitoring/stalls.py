@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from api.framework.problems import places
 from models.db.database import Database, DatabaseUnavailable
 from models.notifications.stalled import Stalled, stalled
+from telemetry.errors import describe
 
 LOOK_EVERY_SECONDS = 5.0
 REPEAT_AFTER = timedelta(minutes=1)
@@ -48,7 +48,7 @@ class StallMonitor:
             try:
                 self.look(datetime.now(UTC))
             except Exception as error:  # the next look is another chance; without one nobody would be told
-                log.error("stall_check_failed error=%s at=%s", type(error).__name__, places(error))
+                log.error("stall_check_failed %s", describe(error))
 
     def _ask(self, now: datetime) -> Stalled | None:
         try:

@@ -17,7 +17,8 @@ from kombu import Connection, Exchange, Producer, Queue
 from kombu.pidbox import Mailbox
 from redis.exceptions import ResponseError
 
-HEADERS = ("lang", "task", "id", "expires")
+from workers.broker.strict_consumer import HEADERS
+
 NO_ROUTE = 312  # AMQP's code of a message that it returns because no queue takes it
 CLASSIC = {"x-queue-type": "classic"}  # said, as the default of a virtual host may be another
 DECLARED_AS = ("exchange", "durable", "exclusive", "auto_delete", "expires", "message_ttl")
