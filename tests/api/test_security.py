@@ -1,4 +1,4 @@
-"""What a hostile client may try against the API, a test for each line.
+"""Attacks on the API, one test each.
 
 Held elsewhere: another's item or none (test_inbox.py), cursors and pages (test_paging.py), bodies, batches and
 recipients beyond their limits (test_bad_input.py, test_batch.py), rates (test_rate_limits.py), revocation
@@ -55,7 +55,7 @@ def b64(value: bytes) -> str:
 
 
 def sealed(header: dict[str, Any], claims: dict[str, Any], key: bytes) -> str:
-    """An HMAC token with whatever header; PyJWT would not make it."""
+    """An HMAC token with any header; PyJWT would refuse to make it."""
     signed = ".".join(b64(json.dumps(part).encode()) for part in (header, claims))
     return f"{signed}.{b64(hmac.new(key, signed.encode(), hashlib.sha256).digest())}"
 
@@ -68,7 +68,7 @@ def call(caller: Caller, one: Endpoint) -> Any:
 
 
 def raw(api: Api, request: bytes) -> bytes:
-    """What is answered to these bytes, until the server hangs up."""
+    """The response to these bytes, until the server closes the connection."""
     with socket.create_connection(("127.0.0.1", urlsplit(api.url).port or 0), timeout=20) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -217,8 +217,8 @@ def test_a_page_of_a_foreign_origin_is_refused_whatever_it_says_of_its_host(
         ):
             problem(answer, 403, "origin_not_allowed")
             assert "Access-Control-Allow-Origin" not in answer.headers
-        asked = {**headers, "Access-Control-Request-Method": "POST"}
-        assert "Access-Control-Allow-Origin" not in api.http.options("/v1/messages", headers=asked).headers
+        preflight = {**headers, "Access-Control-Request-Method": "POST"}
+        assert "Access-Control-Allow-Origin" not in api.http.options("/v1/messages", headers=preflight).headers
     assert api.stored() == before
 
 
@@ -343,7 +343,7 @@ def test_whatever_is_wrong_with_a_token_of_a_shared_secret_the_answer_is_one(api
 
 
 def expect_one_answer(api: Api, faulty: dict[str, str]) -> None:
-    """To the very byte and header that whoever has no token at all is given."""
+    """All of these are answered with the same bytes and headers as a request without a token."""
     nothing = api.http.get("/v1/inbox/summary")
     expected = (nothing.text, {name: value for name, value in nothing.headers.items() if name != "date"})
     for case, token in faulty.items():
@@ -360,7 +360,7 @@ def test_a_token_is_never_repeated_neither_by_an_answer_nor_in_the_log_nor_by_th
     token = provided(identity_provider[0])
     head, payload, signature = token.split(".")
     good = {"Authorization": f"Bearer {token}"}
-    said = [
+    responses = [
         strict.http.get(f"/v1/inbox?token={token}", headers=good).content,
         strict.http.get(f"/v1/inbox/summary?token={token}").content,
         strict.http.get(f"/v1/{token}", headers=good).content,
@@ -370,7 +370,7 @@ def test_a_token_is_never_repeated_neither_by_an_answer_nor_in_the_log_nor_by_th
         strict.http.get("/docs", headers=good).content,
     ]
     head_of = f"GET /v1/inbox?token={token} HTTP/1.1\r\nHost: x\r\n"
-    said += [
+    responses += [
         raw(strict, f"{head_of}Authorization Bearer {token}\r\n\r\n".encode()),
         raw(strict, f"{head_of}{token}: x\r\nBad Name: {token}\r\n\r\n".encode()),
         raw(strict, f"{head_of}Transfer-Encoding: {token}\r\n\r\n".encode()),
@@ -379,9 +379,9 @@ def test_a_token_is_never_repeated_neither_by_an_answer_nor_in_the_log_nor_by_th
     ]
     processes = [command_line(pid).encode() for pid in strict.process.process_tree()]
     for secret in (head, payload, signature):
-        assert all(secret.encode() not in one for one in (*said, *processes))
+        assert all(secret.encode() not in one for one in (*responses, *processes))
         assert secret not in strict.process.output()
-    assert any(b"malformed_request" in one for one in said)
+    assert any(b"malformed_request" in one for one in responses)
 
 
 def test_what_is_no_http_is_refused_like_any_bad_request(api: Api) -> None:
@@ -398,17 +398,17 @@ def test_no_secret_stands_in_the_process_list(api: Api) -> None:
 
 
 def test_the_log_says_nothing_of_what_people_tell_each_other(api: Api, alice: Caller, shop: Caller) -> None:
-    said = "zebra-secret-text"
-    api.deliver(alice.post("/v1/messages", {"to": f"{said}-recipient", "text": said}))
-    shop.post("/v1/notifications", {"recipients": ["bob"], "kind": said, "title": said, "data": {said: said}})
-    shop.post("/v1/notifications", {"recipients": ["bob"], "kind": said, "title": said, "url": said, said: 1})
-    alice.get("/v1/inbox", kind=said)
-    alice.delete(f"/v1/follows/{said}")
-    assert said not in api.process.output()
+    secret = "zebra-secret-text"
+    api.deliver(alice.post("/v1/messages", {"to": f"{secret}-recipient", "text": secret}))
+    shop.post("/v1/notifications", {"recipients": ["bob"], "kind": secret, "title": secret, "data": {secret: secret}})
+    shop.post("/v1/notifications", {"recipients": ["bob"], "kind": secret, "title": secret, "url": secret, secret: 1})
+    alice.get("/v1/inbox", kind=secret)
+    alice.delete(f"/v1/follows/{secret}")
+    assert secret not in api.process.output()
 
 
 def test_a_request_smuggled_behind_another_is_not_read(api: Api, alice: Caller) -> None:
-    """Where two lengths are said, somebody in front may believe the other one."""
+    """With two lengths, a proxy may use the other one."""
     inner = b"DELETE /v1/inbox/1 HTTP/1.1\r\nHost: x\r\n\r\n"
     head = f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {alice.headers['Authorization']}\r\n"
     lengths = f"Content-Length: {len(inner)}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"

@@ -50,14 +50,14 @@ def test_every_call_is_described_and_no_other(spec: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("one", ENDPOINTS, ids=named)
 def test_a_call_says_what_it_is_who_may_and_what_it_answers(spec: dict[str, Any], one: Endpoint) -> None:
-    said = operation(spec, one.method.lower(), one.path)
-    assert said["summary"]
-    assert said["tags"][0] in {tag["name"] for tag in spec["tags"] if tag["description"]}
-    assert said["security"] == ([{"token": [one.scope]}] if one.scope else [])
-    assert {int(status) for status in said["responses"] if int(status) < 400} == set(one.answers)
-    assert ("Idempotency-Key" in {each["name"] for each in said.get("parameters", ())}) == one.keyed
+    described = operation(spec, one.method.lower(), one.path)
+    assert described["summary"]
+    assert described["tags"][0] in {tag["name"] for tag in spec["tags"] if tag["description"]}
+    assert described["security"] == ([{"token": [one.scope]}] if one.scope else [])
+    assert {int(status) for status in described["responses"] if int(status) < 400} == set(one.responses)
+    assert ("Idempotency-Key" in {each["name"] for each in described.get("parameters", ())}) == one.keyed
     for kind in one.problems:
-        assert kind.code in json.dumps(resolved(spec, said["responses"][str(kind.status)]))
+        assert kind.code in json.dumps(resolved(spec, described["responses"][str(kind.status)]))
 
 
 def resolved(spec: dict[str, Any], reference: dict[str, str]) -> Any:
@@ -87,7 +87,7 @@ def test_problems_have_their_own_media_type(spec: dict[str, Any]) -> None:
 def shown_models() -> dict[str, type[BaseModel]]:
     models: dict[str, type[BaseModel]] = {}
     for one in ENDPOINTS:
-        for model in (*one.answers.values(), one.types.get("body")):
+        for model in (*one.responses.values(), one.types.get("body")):
             if model is not None:
                 models[model.__name__] = model
     return models
@@ -101,8 +101,8 @@ def test_an_example_is_what_the_model_itself_accepts(spec: dict[str, Any], model
 
 def test_a_parameters_example_is_what_its_schema_accepts(spec: dict[str, Any]) -> None:
     for path, methods in spec["paths"].items():
-        for said in methods.values():
-            for each in said.get("parameters", ()):
+        for described in methods.values():
+            for each in described.get("parameters", ()):
                 if "example" in each and "pattern" in each["schema"]:
                     assert re.search(each["schema"]["pattern"], each["example"]), (path, each["name"])
 

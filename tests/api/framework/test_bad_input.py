@@ -1,4 +1,4 @@
-"""Whatever is wrong with a body: a problem that names the field, and nothing stored."""
+"""A bad body is answered with a problem that names the field, and nothing is stored."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""What caches may do with an answer: nothing that shows it to another, or for longer than it is true."""
+"""Caches show a response to no other user, and not without revalidation."""
 
 import httpx
 import pytest
