@@ -79,9 +79,9 @@ def test_so_many_wait_for_a_locked_database_the_others_are_told_at_once_and_heal
             done.set()
         for each in crowd:
             each.result()
-    refused = next(answer for answer in answers if answer.json()["code"] == "overloaded")
-    problem(refused, 503, "overloaded")
-    assert int(refused.headers["Retry-After"]) > 0
+    refusal = next(answer for answer in answers if answer.json()["code"] == "overloaded")
+    problem(refusal, 503, "overloaded")
+    assert int(refusal.headers["Retry-After"]) > 0
     # Those who had a place were not kept for ever, though the lock was: it went only after them.
     assert kinds(answers) == {(503, "overloaded"), (503, "database_unavailable")}
     wait_for(lambda: alice.get("/v1/inbox/summary").is_success, 20, "the API to serve again")
