@@ -72,14 +72,14 @@ class Follow(Schema):
     model_config = _described({"target": "bob"})
 
     target: Id
-    """Who is followed."""
+    """The user to follow."""
 
 
 class Message(Schema):
     model_config = _described({"to": "bob", "text": "Hello bob!"})
 
     to: Id
-    """Who receives it."""
+    """The user who receives it."""
     text: Text
 
 
@@ -91,27 +91,27 @@ class Notification(Schema):
     )
 
     recipients: Annotated[list[Id], Field(min_length=1, max_length=limits.RECIPIENTS_MAX), NoDuplicates] | None = None
-    """Who receives it."""
+    """The users who receive it."""
     topic: Topic | None = None
     """Its subscribers at the time of delivery receive it."""
     everyone: OnlyTrue | None = None
-    """Everyone receives it who ever received something, subscribed, or opened an inbox."""
+    """All recipients that ever received a notification, subscribed to a topic, or opened an inbox receive it."""
     kind: Kind
-    """What happened, in a word of your application; inboxes can be filtered by it."""
+    """A word of your application for the event; inboxes can be filtered by it."""
     title: Title
     body: Text | None = None
     url: Url | None = None
     """Where the item leads: an http(s) address, a path of your own site, or an app's address of an allowed scheme."""
     data: Data | None = None
-    """Whatever your application wants to find in the item; at most 65,536 bytes as JSON."""
+    """Data for your application, at most 65,536 bytes as JSON."""
     actor: Id | None = None
-    """Who caused it."""
+    """The user who caused it."""
     severity: Severity = "none"
     expires_at: Timestamp | None = None
-    """It is delivered to nobody from then on, and leaves every inbox within 5 seconds while database, broker and
-    workers do well, otherwise as soon as they do; where many thousands have it, within 5 seconds the first of them."""
+    """From this time on it is delivered to nobody, and it leaves every inbox within 5 seconds while database, broker
+    and workers are available, otherwise as soon as they are. If many thousands have it, the first within 5 seconds."""
     deliver_at: Timestamp | None = None
-    """It is delivered then; until then it is `scheduled`."""
+    """It is delivered at this time; until then it is `scheduled`."""
 
     @model_validator(mode="after")
     def _has_one_target(self) -> Self:
@@ -135,7 +135,7 @@ class Batch(Schema):
 
 
 class Subscribers(Schema):
-    """Who is to receive what is sent to a topic from now on, and who no longer: at most 1,000 together, none twice."""
+    """Users to subscribe to a topic and users to unsubscribe: at most 1,000 together, none twice."""
 
     model_config = _described({"add": ["bob"], "remove": ["carol"]})
 
@@ -159,11 +159,11 @@ class Revoke(Schema):
     model_config = _described({"user": "mallory"})
 
     user: Id
-    """Whose tokens: their `sub`."""
+    """The `sub` of the tokens to revoke."""
 
 
 class ItemPatch(Schema):
-    """The state an item is to have. Read implies seen, archived implies read; what was seen stays seen."""
+    """The new state of an item. Read implies seen, and archived implies read. A seen item stays seen."""
 
     model_config = _described({"read": True})
 
@@ -181,7 +181,7 @@ class ItemPatch(Schema):
 
 
 class Mark(Schema):
-    """Which items: `seqs` names them, or `through` means all up to the version that the device had seen."""
+    """The items to change: those in `seqs`, or all up to `through`, the version that the device had seen."""
 
     model_config = _described({"through": 42}, WAYS_TO_MARK, {"seqs": NARROWS_THROUGH})
 
@@ -203,21 +203,21 @@ class Mark(Schema):
 
 class InboxQuery(Schema):
     state: State | None = None
-    """Left out: all that are not archived."""
+    """Without it: all that are not archived."""
     kind: Kind | None = None
     topic: Topic | None = None
     severity: Severity | None = None
     actor: Id | None = None
     limit: Limit = limits.PAGE_DEFAULT
     cursor: Cursor | None = None
-    """The `next_cursor` of the page before."""
+    """The `next_cursor` of the previous page."""
 
 
 class HistoryQuery(Schema):
     kind: Kind | None = None
     topic: Topic | None = None
     recipient: Id | None = None
-    """Those that name this recipient; or, sent to a topic or to everyone, are in that inbox."""
+    """Only those that name this recipient, or that are in its inbox if sent to a topic or to everyone."""
     status: Status | None = None
     since: Timestamp | None = None
     """Accepted at this time or later."""
@@ -225,15 +225,15 @@ class HistoryQuery(Schema):
     """Accepted before this time."""
     limit: Limit = limits.PAGE_DEFAULT
     cursor: Cursor | None = None
-    """The `next_cursor` of the page before."""
+    """The `next_cursor` of the previous page."""
 
 
 class ChangesQuery(Schema):
     since: Annotated[Version, FromQuery]
-    """The version that the client is at."""
+    """The version that the client has."""
     limit: Annotated[int, Field(ge=1, le=limits.CHANGES_MAX), FromQuery] = limits.CHANGES_MAX
     epoch: Annotated[str, Field(max_length=100)] | None = None
-    """The history that the client knows; when it is another now, its versions mean nothing: 410."""
+    """The history that the client has. If it is not the current one, the response is 410."""
 
 
 def _demand_one_of(schema: Schema, *names: str) -> None:

@@ -1,6 +1,7 @@
 """The API as a process with a real database, and its callers."""
 
 import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -92,6 +93,12 @@ class Api:
         with self.database.write() as session:
             for id_ in delivery.deliver(session, ids, now).wide:
                 fanout.fan_out(session, id_, 1000, now)
+
+    def raw(self, request: bytes) -> bytes:
+        """The response to these bytes, until the server closes the connection."""
+        with socket.create_connection(("127.0.0.1", self.http.base_url.port or 0), timeout=20) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
 
     def stored(self) -> dict[str, int]:
         """The number of rows of each table."""
