@@ -21,6 +21,7 @@ from types import TracebackType
 import gevent
 
 from auth.tokens import verifier_for
+from lib.exit_codes import EXIT_UNUSABLE
 from lib.listening import CannotListen, listen
 from models.db.database import Database, DatabaseUnusable
 from models.revocations import all_revocations
@@ -35,7 +36,6 @@ log = logging.getLogger("push")
 
 GARBAGE_THRESHOLD = 10_000  # objects; at Python's 700 looking for garbage was a sixth of what a connect costs
 OWN_FILES = 100  # that this process has open beside its connections
-UNUSABLE = 2  # the exit code of a process that cannot start as it is set up
 
 
 def main() -> int:
@@ -48,7 +48,7 @@ def main() -> int:
         server = _server(settings)
     except (SettingsError, DatabaseUnusable, CannotListen) as error:
         print(error, file=sys.stderr)
-        return UNUSABLE
+        return EXIT_UNUSABLE
     gevent.get_hub().print_exception = _log_stray
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, server.stop)
