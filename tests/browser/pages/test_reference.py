@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from api.app import ENDPOINTS
 from dev.stack import Stack
+from tests.browser.component.test_accessibility import serious
 from tests.browser.conftest import OpenBrowser, someone
-from tests.browser.test_component import serious
 from tests.support.stack import token_for
 
 
