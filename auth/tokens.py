@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import jwt
 
 from auth.jwks import KeysUnavailable, PublishedKeys, UnknownKey
-from lib.token_lifetime import TOKEN_LIFETIME_MAX
+from lib.token_keys import TOKEN_LIFETIME_MAX
 
 __all__ = ["Claims", "InvalidToken", "KeysUnavailable", "TokenVerifier", "issue", "make_verifier", "verifier_for"]
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from lib.token_lifetime import TOKEN_LIFETIME_MAX
+from lib.token_keys import TOKEN_LIFETIME_MAX
 from models.db.database import Session
 from models.db.insert import insert_into
 from models.tables import revocations

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from auth.tokens import InvalidToken, issue, make_verifier
-from lib.token_lifetime import TOKEN_LIFETIME_MAX
+from lib.token_keys import TOKEN_LIFETIME_MAX
 from models.revocations import KEPT
 
 SECRET = "a secret of at least thirty-two bytes"
