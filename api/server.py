@@ -17,8 +17,7 @@ from api.monitoring.stalls import StallMonitor
 from api.pipeline.enqueue import Enqueuer
 from auth.tokens import verifier_for
 from lib import failpoints
-from lib.exit_codes import EXIT_UNUSABLE
-from lib.listening import CannotListen, listen
+from lib.listening import EXIT_UNUSABLE, CannotListen, listen
 from models.db.database import Database, DatabaseUnusable
 from push.broker.announcer import Announcer
 from settings import API, WAITING_MOST, Settings, SettingsError, load_settings

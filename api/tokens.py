@@ -8,7 +8,6 @@ from pathlib import Path
 
 from auth.scopes import INBOX, NOTIFY
 from auth.tokens import InvalidToken, issue, make_verifier
-from lib.exit_codes import EXIT_UNUSABLE
 from lib.token_keys import JWT_SECRET_MIN_BYTES
 
 EMBEDDED = Path("var/embedded.env")
@@ -25,7 +24,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> i
         print(make_token(args.sub, args.scope or [INBOX], args.ttl, environ))
     except NoToken as refusal:
         print(refusal, file=sys.stderr)
-        return EXIT_UNUSABLE
+        return 2
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Check the keys that verify tokens, and bound the life of tokens. Keys are shared secrets, or published by a provider."""
+"""Check the keys that verify tokens: shared secrets, or keys of an identity provider. Limit the life of tokens."""
 
 from datetime import timedelta
 from urllib.parse import urlsplit

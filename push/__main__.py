@@ -21,8 +21,7 @@ from types import TracebackType
 import gevent
 
 from auth.tokens import verifier_for
-from lib.exit_codes import EXIT_UNUSABLE
-from lib.listening import CannotListen, listen
+from lib.listening import EXIT_UNUSABLE, CannotListen, listen
 from models.db.database import Database, DatabaseUnusable
 from models.revocations import all_revocations
 from push.revocations import Load
