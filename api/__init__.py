@@ -1,1 +1,1 @@
-"""The HTTP side: actions and producers write, the inbox reads."""
+"""The HTTP API: publishing notifications and reading inboxes."""

@@ -1,8 +1,8 @@
-"""`python -m api` serves the API, as the environment says (settings.py)."""
+"""`python -m api` serves the API. Its settings come from the environment (settings.py)."""
 
 from gevent import monkey
 
-monkey.patch_all()  # before anything imports ssl, or a database driver that waits on sockets
+monkey.patch_all()  # before any import of ssl or of a database driver
 
 import sys  # noqa: E402
 

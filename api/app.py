@@ -1,4 +1,4 @@
-"""The Flask application, made from values: every route, every error, and who may call from another origin."""
+"""The Flask application: its routes, its error handlers and the headers of every response."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -11,8 +11,8 @@ from werkzeug.routing import BaseConverter, MapAdapter
 from api import pages
 from api.docs import page
 from api.framework import compression, problems
-from api.framework.auth import Remembering
-from api.framework.concurrency import WaitingRoom
+from api.framework.auth import CachedVerifier
+from api.framework.concurrency import ConcurrencyLimit
 from api.framework.endpoint import Endpoint, Services, serve
 from api.framework.json_body import READ_MAX_BYTES
 from api.framework.origins import Origins
@@ -34,7 +34,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     notifications.notify_many,
     notifications.read_published,
     notifications.read_one_published,
-    notifications.withdraw,
+    notifications.cancel_notification,
     inbox.read_inbox,
     inbox.read_summary,
     inbox.read_changes,
@@ -53,30 +53,29 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     health.ready,
 )
 
-
-GUARDS = (
+SECURITY_HEADERS = (  # unless a response has its own
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),
 )
-CONVERTERS = {"seq": "number", "notification_id": "uuid"}  # what is none of these names nothing: 404
+CONVERTERS = {"seq": "number", "notification_id": "uuid"}  # other values are not found: 404
 
 
 class Application(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Nothing here is a coroutine; Flask would look at each function anew for each request."""
+        """No view is a coroutine. Flask would inspect the function at every request."""
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Routes are found by the path alone; Flask would take the host apart, twice."""
+        """Routes match the path alone. Flask would also parse the host, twice."""
         if request is None:
             return None
         return self.url_map.bind("", path_info=request.path, default_method=request.method)
 
 
 class Anything(BaseConverter):
-    """An id or a topic in a path: any characters, slashes too. Which of them are allowed its schema says."""
+    """An id or a topic in a path: any characters, including slashes. The schema of the field restricts them."""
 
     part_isolating = False
     regex = r"(?s:.+)"
@@ -84,7 +83,7 @@ class Anything(BaseConverter):
 
 
 class Number(BaseConverter):
-    """A seq in a path; what is no number, or one that no inbox reaches, names nothing: 404."""
+    """A seq in a path. Anything else, or a number beyond every inbox, is not found: 404."""
 
     regex = r"[1-9][0-9]{0,17}"
 
@@ -98,7 +97,7 @@ def create_app(
     enqueuer: Enqueuer,
     announcer: Announcer,
     rates: RateLimits,
-    waiting: WaitingRoom,
+    concurrency: ConcurrencyLimit,
     stalls: StallMonitor,
     *,
     public_api_url: str | None,
@@ -106,35 +105,35 @@ def create_app(
     cors_origins: Sequence[str],
     url_schemes: Sequence[str],
 ) -> Flask:
-    """The API over these parts. Nothing is connected before the first request."""
+    """Make the application. It connects to nothing before the first request."""
     app = Application("belfry", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = READ_MAX_BYTES
-    app.url_map.merge_slashes = False  # a path that is not ours is not found, never led elsewhere
+    app.url_map.merge_slashes = False  # an unknown path is not found, never redirected
     app.url_map.converters.update(anything=Anything, number=Number)
     origins = Origins(cors_origins)
     services = Services(
         database,
-        Remembering(verifier),
+        CachedVerifier(verifier),
         RevokedTokens(database),
         enqueuer,
         announcer,
         origins,
         rates,
-        waiting,
+        concurrency,
         stalls,
         tuple(url_schemes),
     )
     for endpoint in ENDPOINTS:
         app.add_url_rule(_rule(endpoint), _name(endpoint), _view(endpoint, services), methods=[endpoint.method])
-    app.before_request(_demand_readable_path)
+    app.before_request(_demand_utf8_path)
     problems.register(app)
     metrics.register(app, services)
     page.register(app, ENDPOINTS, url_schemes=url_schemes, public_api_url=public_api_url)
     pages.register(app, public_push_url)
     compression.register(app)
-    app.after_request(_without_type_of_nothing)
+    app.after_request(_drop_type_of_empty_body)
     origins.allow(app)
-    app.wsgi_app = _guarded(app.wsgi_app)  # type: ignore[method-assign, assignment]  # as Flask says to
+    app.wsgi_app = _with_security_headers(app.wsgi_app)  # type: ignore[method-assign, assignment]  # Flask's own way
     return app
 
 
@@ -143,7 +142,7 @@ def _name(endpoint: Endpoint) -> str:
 
 
 def _rule(endpoint: Endpoint) -> str:
-    """`/v1/inbox/{seq}` in Flask's words."""
+    """The path in Flask's syntax: `/v1/inbox/{seq}` is `/v1/inbox/<number:seq>`."""
 
     def converter(field: re.Match[str]) -> str:
         return f"<{CONVERTERS.get(field[1], 'anything')}:{field[1]}>"
@@ -153,40 +152,41 @@ def _rule(endpoint: Endpoint) -> str:
 
 def _view(endpoint: Endpoint, services: Services) -> Callable[..., Response]:
     def view(**path: Any) -> Response:
-        return serve(endpoint, services, _itself(request), path)
+        return serve(endpoint, services, _unproxied(request), path)
 
     return view
 
 
-def _itself(request: Request) -> Request:
-    """What Flask's stand-in for it stands for: looked up once, not at each look at the request."""
-    found: Request = request._get_current_object()  # type: ignore[attr-defined]
-    return found
+def _unproxied(request: Request) -> Request:
+    """The request behind Flask's proxy, which would look it up at every access."""
+    current: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return current
 
 
-def _demand_readable_path() -> None:
-    """Bytes that are no UTF-8 would come through as replacement characters, and name someone else."""
+def _demand_utf8_path() -> None:
+    """Raises `Problem` for other bytes: Werkzeug would replace them, and the path would name something else."""
     try:
         request.environ["PATH_INFO"].encode("latin-1").decode()
     except UnicodeDecodeError:
         raise problems.Problem(problems.MALFORMED_REQUEST, "The path is not UTF-8.") from None
 
 
-def _without_type_of_nothing(response: Response) -> Response:
-    """What Flask answers to OPTIONS: `Allow`, and no body that could be of a type."""
+def _drop_type_of_empty_body(response: Response) -> Response:
+    """Flask's response to OPTIONS has a Content-Type and no body."""
     if request.method == "OPTIONS" and not response.get_data():
         response.headers.pop("Content-Type", None)
     return response
 
 
-def _guarded(app: WSGIApplication) -> WSGIApplication:
-    """Whatever is answered runs nothing, is framed by nobody, and is what it says it is; pages say more themselves."""
+def _with_security_headers(app: WSGIApplication) -> WSGIApplication:
+    """Add `SECURITY_HEADERS` to every response. Pages have a Content-Security-Policy of their own."""
 
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            said = {name for name, _ in headers}
-            return start_response(status, [*headers, *(guard for guard in GUARDS if guard[0] not in said)], *error)
+            present = {name for name, _ in headers}
+            added = [header for header in SECURITY_HEADERS if header[0] not in present]
+            return start_response(status, [*headers, *added], *error)
 
         return app(environ, start)
 
-    return answer
+    return respond

@@ -1,42 +1,44 @@
-"""The browser's side: the demo page, and the scripts that any page may load. The API itself needs none of it."""
+"""The demo page, and the scripts that any page may load. The API itself needs neither."""
 
 from pathlib import Path
 
 from flask import Flask, Response, send_file, send_from_directory
 from werkzeug.exceptions import NotFound
 
-from api.framework.endpoint import Answer, respond
+from api.framework import endpoint
 from api.schemas.responses import Config
 from lib.public_urls import origin_of
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 PAGES = WEB / "demo"
 BUILT = WEB / "dist"
+COMPRESS_MAX_BYTES = 1_000_000  # Swagger UI takes 24 ms, in which no other request is served
 SERVED = {".js", ".css", ".svg", ".png", ".ico"}
 
 
 def register(app: Flask, public_push_url: str) -> None:
-    """Serve the page at `/`, its files and the built scripts below `/static/`; `/config.json` says where push is."""
+    """Serve the page at `/`, files below `/static/`, and at `/config.json` the address of the push server."""
     policy = content_policy(public_push_url)
 
     def page() -> Response:
-        return _guarded(_file(PAGES / "index.html"), policy)
+        return _with_policy(_file(PAGES / "index.html"), policy)
 
     def static(name: str) -> Response:
         if Path(name).suffix not in SERVED:
             raise NotFound
-        folder = BUILT if (BUILT / Path(name).name).is_file() else PAGES
-        response = _guarded(send_from_directory(folder, name), policy)
-        response.headers["Access-Control-Allow-Origin"] = "*"  # so that the component can say what else is refused
+        folder = BUILT if (BUILT / name).is_file() else PAGES
+        response = _with_policy(send_from_directory(folder, name), policy)
+        # The component on another site can then tell a CORS refusal from an unreachable server.
+        response.headers["Access-Control-Allow-Origin"] = "*"
         return response
 
     app.add_url_rule("/", "page", page)
     app.add_url_rule("/static/<path:name>", "static", static)
-    app.add_url_rule("/config.json", "config", lambda: respond(Answer(Config(api="v1", push_url=public_push_url)), 200))
+    app.add_url_rule("/config.json", "config", lambda: _config(public_push_url))
 
 
 def content_policy(public_push_url: str) -> str:
-    """The page runs its own scripts only, and talks to this server and the push server only."""
+    """The page's Content-Security-Policy: scripts from here only, connections to here and the push server only."""
     push = origin_of(public_push_url)
     socket = f"ws{push.removeprefix('http')}"  # https becomes wss
     return (
@@ -46,17 +48,21 @@ def content_policy(public_push_url: str) -> str:
     )
 
 
+def _config(public_push_url: str) -> Response:
+    return endpoint.respond(endpoint.Response(Config(api="v1", push_url=public_push_url)), 200)
+
+
 def _file(path: Path) -> Response:
     if not path.is_file():
         raise NotFound
     return send_file(path)
 
 
-def _guarded(response: Response, policy: str) -> Response:
-    response.direct_passthrough = False  # so that it can be compressed
+def _with_policy(response: Response, policy: str) -> Response:
+    response.direct_passthrough = (response.content_length or 0) > COMPRESS_MAX_BYTES
     response.headers["Content-Security-Policy"] = policy
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cache-Control"] = "no-cache"
-    response.vary.add("Origin")  # a copy for the page's own use is not readable for another page
+    response.vary.add("Origin")  # a cached copy for one origin is not readable for another
     return response

@@ -1,4 +1,4 @@
-"""The API in gunicorn: one process, its requests in greenlets."""
+"""The API in gunicorn: one process that serves its requests in greenlets."""
 
 import logging
 import resource
@@ -11,47 +11,44 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from api.app import create_app
-from api.framework.concurrency import WaitingRoom
-from api.framework.problems import places
+from api.framework.concurrency import ConcurrencyLimit
 from api.framework.rate_limits import RateLimits
 from api.monitoring.stalls import StallMonitor
 from api.pipeline.enqueue import Enqueuer
 from auth.tokens import verifier_for
 from lib import failpoints
-from lib.listening import CannotListen, listen
+from lib.listening import EXIT_UNUSABLE, CannotListen, listen
 from models.db.database import Database, DatabaseUnusable
 from push.broker.announcer import Announcer
 from settings import API, WAITING_MOST, Settings, SettingsError, load_settings
+from telemetry.errors import describe
 from telemetry.logs import configure_logging
 
 BACKLOG = 2048
-# Bytes, gunicorn's largest and nginx's default: every filter of a query at its limit, percent-encoded, with a cursor.
+# Bytes: gunicorn's maximum and nginx's default. It holds every filter of a query at its limit, percent-encoded.
 REQUEST_LINE_MAX = 8190
-CONNECTIONS = 2 * WAITING_MOST  # refusals and health checks always find one
-FILES_BESIDE = 100  # the database's, the broker's, the log's
-LOCK_SECONDS = (
-    3.0  # so long a change of an inbox waits for another's; in a queue twice; then others have the connection
-)
-UNUSABLE = 2  # the exit code of a process that its environment keeps from starting
+CONNECTIONS = 2 * WAITING_MOST  # so that refusals and health checks always get one
+OTHER_FILES = 100  # connections to the database and the broker, and the log
+LOCK_SECONDS = 3.0  # the longest wait for the lock of an inbox, then the connection serves other requests
 
 
 log = logging.getLogger(__name__)
 
 
 class ServerLog(Logger):  # type: ignore[misc]
-    """gunicorn's own messages, in our one format; without addresses and queries."""
+    """gunicorn's messages in Belfry's format, without addresses and queries."""
 
     def setup(self, cfg: Any) -> None:
         self.cfg = cfg
-        self.error_log.setLevel(logging.ERROR)  # below, it writes the address of whoever sends no HTTP
+        self.error_log.setLevel(logging.ERROR)  # its warnings hold the addresses of clients
 
     def exception(self, _message: str, *_request: object, **_more: object) -> None:
         error = sys.exc_info()[1]
-        log.error("connection_failed error=%s at=%s", type(error).__name__, places(error))
+        log.error("connection_failed %s", describe(error) if error else "error=None")
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn, configured from settings alone: no file, no command line, no environment of its own."""
+    """gunicorn, configured by Belfry's settings alone: it reads no file, command line or environment variable."""
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         self.settings = settings
@@ -63,7 +60,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """Called in each worker, after the fork: what it makes is never shared between processes."""
+        """Called in each worker after the fork, so that processes share no connection."""
         return make_app(self.settings)
 
 
@@ -85,7 +82,7 @@ def make_app(settings: Settings) -> Flask:
         enqueuer,
         Announcer(settings.broker_url),
         rates,
-        WaitingRoom(settings.waiting_max),
+        ConcurrencyLimit(settings.waiting_max),
         stalls,
         public_api_url=settings.public_api_url,
         public_push_url=settings.public_push_url,
@@ -98,14 +95,14 @@ def gunicorn_options(listener: socket.socket) -> dict[str, Any]:
     return {
         "bind": [f"fd://{listener.detach()}"],
         "worker_class": "api.worker.Worker",
-        "workers": 1,  # more of them are more processes of `Procfile`, each with its own numbers at /metrics
+        "workers": 1,  # run more processes of `Procfile` instead: each then has its own /metrics
         "worker_connections": _connections(),
         "backlog": BACKLOG,
         "limit_request_line": REQUEST_LINE_MAX,
         "keepalive": 5,
-        "timeout": 30,  # a process that blocks its loop for so long is replaced
+        "timeout": 30,  # a process whose event loop is blocked this long is replaced
         "graceful_timeout": 15,  # requests in flight get this long to end after SIGTERM
-        "accesslog": None,  # addresses and queries are nobody's business; /metrics counts
+        "accesslog": None,  # it would hold addresses and queries; /metrics counts requests
         "logger_class": ServerLog,
         "proc_name": "belfry-api",
         "control_socket_disable": True,
@@ -113,25 +110,25 @@ def gunicorn_options(listener: socket.socket) -> dict[str, Any]:
 
 
 def _connections() -> int:
-    """As many clients at once as there may be open files; common defaults stop at 1,024, and may be raised."""
+    """The number of connections that the limit of open files allows, after raising it: 1,024 is a common default."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS + FILES_BESIDE
+    wanted = CONNECTIONS + OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return CONNECTIONS if soft == resource.RLIM_INFINITY else min(CONNECTIONS, soft - FILES_BESIDE)
+    return CONNECTIONS if soft == resource.RLIM_INFINITY else min(CONNECTIONS, soft - OTHER_FILES)
 
 
 def main() -> int:
-    """Serve until SIGTERM. The exit code is 2 when the environment is unusable, and stderr says why."""
+    """Serve until SIGTERM. Returns the exit code: 2 if the settings do not allow a start; stderr says why."""
     try:
-        configure_logging("WARNING")  # for what reading the settings has to say
+        configure_logging("WARNING")  # for warnings about the settings
         settings = load_settings(uses=API)
         Database(settings.database_url, pooler=settings.database_pooler).refuse_unusable()
         listener = listen(settings.bind_host, settings.api_port, BACKLOG, "API_PORT")
     except (SettingsError, DatabaseUnusable, CannotListen) as problem:
         print(problem, file=sys.stderr)
-        return UNUSABLE
+        return EXIT_UNUSABLE
     configure_logging(settings.log_level)
     log.info("listening host=%s port=%d", settings.bind_host, settings.api_port)
     Server(settings, listener).run()

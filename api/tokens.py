@@ -18,10 +18,10 @@ class NoToken(Exception):
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
-    """Print a token; the exit code is 2 when none can be made, and stderr says why."""
-    asked = _parser().parse_args(arguments)
+    """Print a token. Returns the exit code: 2 if there is none; stderr says why."""
+    args = _parser().parse_args(arguments)
     try:
-        print(make_token(asked.sub, asked.scope or [INBOX], asked.ttl, environ))
+        print(make_token(args.sub, args.scope or [INBOX], args.ttl, environ))
     except NoToken as refusal:
         print(refusal, file=sys.stderr)
         return 2
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> i
 
 
 def make_token(sub: str, scopes: Sequence[str], ttl_seconds: int, environ: Mapping[str, str]) -> str:
-    """A token that this environment's API and push server accept. Raises `NoToken`."""
+    """Make a token that the API and the push server of this environment accept. Raises `NoToken`."""
     if environ.get("JWT_JWKS_URL"):
         raise NoToken("JWT_JWKS_URL is set: tokens come from that identity provider, they cannot be made here.")
     if ttl_seconds <= 0:
@@ -44,7 +44,7 @@ def make_token(sub: str, scopes: Sequence[str], ttl_seconds: int, environ: Mappi
     try:
         make_verifier(secret=secret, audience=audience, issuer=issuer).verify(token)
     except InvalidToken as refusal:
-        raise NoToken(f"{sub!r} makes no good token: {refusal}.") from None
+        raise NoToken(f"A token for {sub!r} would not be valid: {refusal}.") from None
     return token
 
 

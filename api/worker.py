@@ -1,5 +1,4 @@
-"""gunicorn's worker: a bound on the time that a connection may take, answers in one piece, and refusals that repeat
-nothing of a request."""
+"""gunicorn's worker with a time limit for each request, fewer writes, and error responses that quote no request."""
 
 import logging
 import socket
@@ -11,32 +10,33 @@ import gevent
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
-from api.framework.problems import INTERNAL_ERROR, MALFORMED_REQUEST, MIMETYPE, Problem, places, text_of
+from api.framework.problems import INTERNAL_ERROR, MALFORMED_REQUEST, MIMETYPE, Problem, text_of
+from telemetry.errors import describe
 
-PIECE_BYTES = 65_536
-REQUEST_SECONDS = 30  # who sends or reads so slowly is cut off; nginx waits no longer either
+BUFFER_BYTES = 65_536
+REQUEST_SECONDS = 30  # a slower client is disconnected; nginx waits as long
 
 log = logging.getLogger(__name__)
 
 
-class OnePiece:
-    """A client's socket during an answer. gunicorn sends the head by itself: a packet and a system call for nothing."""
+class BufferedSocket:
+    """Sends the head of a response together with its body. gunicorn sends them in two packets and system calls."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._pieces: list[bytes] = []
+        self._buffer: list[bytes] = []
         self._bytes = 0
 
-    def sendall(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self._bytes += len(piece)
-        if self._bytes > PIECE_BYTES:
+    def sendall(self, data: bytes) -> None:
+        self._buffer.append(data)
+        self._bytes += len(data)
+        if self._bytes > BUFFER_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        pieces, self._pieces, self._bytes = self._pieces, [], 0
-        if pieces:
-            self._socket.sendall(b"".join(pieces))
+        buffered, self._buffer, self._bytes = self._buffer, [], 0
+        if buffered:
+            self._socket.sendall(b"".join(buffered))
 
     def sendfile(self, *file: Any, **part: Any) -> int:
         self.flush()
@@ -48,27 +48,27 @@ class OnePiece:
 
 class Worker(GeventWorker):  # type: ignore[misc]
     def handle_request(self, listener: str, req: Any, sock: socket.socket, addr: Any) -> None:
-        answer = OnePiece(sock)
+        client = BufferedSocket(sock)
         with gevent.Timeout(REQUEST_SECONDS, False):
             try:
-                super().handle_request(listener, req, answer, addr)
+                super().handle_request(listener, req, client, addr)
             finally:
-                answer.flush()
+                client.flush()
             return
         log.info("request_given_up after_seconds=%d", REQUEST_SECONDS)
-        raise StopIteration  # gunicorn's word for: close the connection
+        raise StopIteration  # makes gunicorn close the connection
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ARG002
-        """Answer what is no HTTP, and what went wrong outside the application: gunicorn would quote the request."""
-        is_theirs = isinstance(exc, ParseException)
-        if not is_theirs:
-            log.error("connection_failed error=%s at=%s", type(exc).__name__, places(exc))
-        answer = _answer(Problem(MALFORMED_REQUEST if is_theirs else INTERNAL_ERROR))
+        """Respond to malformed HTTP and to errors outside of the application. gunicorn would quote the request."""
+        is_malformed = isinstance(exc, ParseException)
+        if not is_malformed:
+            log.error("connection_failed %s", describe(exc))
+        response = _response(Problem(MALFORMED_REQUEST if is_malformed else INTERNAL_ERROR))
         with suppress(OSError):
-            client.sendall(answer)
+            client.sendall(response)
 
 
-def _answer(problem: Problem) -> bytes:
+def _response(problem: Problem) -> bytes:
     body = text_of(problem).encode()
     status = HTTPStatus(problem.kind.status)
     head = (

@@ -15,12 +15,12 @@ from typing import Any, Protocol
 import jwt
 
 from auth.jwks import KeysUnavailable, PublishedKeys, UnknownKey
+from lib.token_keys import TOKEN_LIFETIME_MAX
 
 __all__ = ["Claims", "InvalidToken", "KeysUnavailable", "TokenVerifier", "issue", "make_verifier", "verifier_for"]
 
 SUB_MAX = 255
 TOKEN_MAX = 8192  # a larger one is refused unread; proxies refuse such headers too
-LIFETIME_MAX = timedelta(days=400)  # so long is a revocation remembered
 LEEWAY_SECONDS = 30  # by which an issuer's clock may be ahead of ours (`iat`, `nbf`); `exp` has no leeway
 
 
@@ -187,8 +187,8 @@ def _claims_from(claims: dict[str, Any], leeway: timedelta) -> Claims:
     expires_at, now = _instant(claims["exp"]), datetime.now(UTC)
     if expires_at <= now:
         raise _InvalidClaim("expired")
-    if expires_at > now + LIFETIME_MAX + leeway:
-        raise _InvalidClaim(f"exp is more than {LIFETIME_MAX.days} days ahead")
+    if expires_at > now + TOKEN_LIFETIME_MAX + leeway:
+        raise _InvalidClaim(f"exp is more than {TOKEN_LIFETIME_MAX.days} days ahead")
     if not _is_id(claims["sub"]):
         raise _InvalidClaim("sub is not a valid id")
     issued_at = _instant(claims["iat"]) if "iat" in claims else None

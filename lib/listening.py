@@ -4,6 +4,8 @@ import errno
 import os
 import socket
 
+EXIT_UNUSABLE = 2  # the exit code of a server whose settings do not allow a start
+
 
 class CannotListen(Exception):
     """The address is not available; the message says which variable to set."""

@@ -1,8 +1,10 @@
-"""Check the keys that verify tokens: shared secrets, or the published keys of an identity provider."""
+"""Check the keys that verify tokens: shared secrets, or keys of an identity provider. Limit the life of tokens."""
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 JWT_SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key must be at least as long as its hash
+TOKEN_LIFETIME_MAX = timedelta(days=400)  # revocations are kept for longer
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 

@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from lib.token_keys import TOKEN_LIFETIME_MAX
 from models.db.database import Session
 from models.db.insert import insert_into
 from models.tables import revocations
 
-KEPT = timedelta(days=401)  # no token lives longer than 400 days by its issuer's clock, which may be ahead of ours
+KEPT = TOKEN_LIFETIME_MAX + timedelta(days=1)  # an issuer's clock may be ahead of ours
 
 
 def revoke(session: Session, user_id: str, now: datetime) -> None:

@@ -22,7 +22,7 @@ import gevent
 
 from auth.revocations import ReadRevocations
 from auth.tokens import verifier_for
-from lib.listening import CannotListen, listen
+from lib.listening import EXIT_UNUSABLE, CannotListen, listen
 from models.db.database import Database, DatabaseUnusable
 from models.revocations import all_revocations
 from push.server import BACKLOG, HTTP_MAX, Limits, PushServer
@@ -35,7 +35,6 @@ log = logging.getLogger("push")
 
 GC_THRESHOLD = 10_000  # objects; with Python's default of 700, collections were a sixth of the CPU time of a connect
 RESERVED_FILES = 100  # file descriptors that are not connections
-EXIT_UNUSABLE = 2  # the settings do not allow a start
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import socketio
 from socketio.exceptions import ConnectionRefusedError
 
+from auth.scopes import INBOX
 from auth.tokens import Claims, InvalidToken, KeysUnavailable, TokenVerifier
 from push.broker.wire import NAMESPACE, room_of
 from push.metrics import Counts
@@ -19,7 +20,6 @@ from telemetry.errors import describe
 
 log = logging.getLogger(__name__)
 
-SCOPE = "inbox"
 WARN_SECONDS = 60  # before a token expires; for a token of less than five minutes, a fifth of its remaining time
 WARN_FRACTION = 5
 EVENT_NAME_MAX = 100  # characters of an unknown event's name in the error about it
@@ -129,7 +129,7 @@ class InboxNamespace(socketio.Namespace):  # type: ignore[misc]  # socketio has 
             raise Refused("unauthorized", str(error)) from None
         except KeysUnavailable as error:
             raise Refused("unavailable", str(error)) from None
-        if SCOPE not in claims.scopes:
+        if INBOX not in claims.scopes:
             raise Refused("unauthorized", "the token lacks the scope inbox")
         if self._is_revoked(claims):
             raise Refused("unauthorized", "revoked")

@@ -13,9 +13,6 @@ LINES_MAX = 250
 LISTED_LINES_MAX = 450
 # Tests of one behaviour each, and what several of these share; no file of the product.
 LONG_FILES = {
-    "tests/api/framework/test_bad_input.py",
-    "tests/api/test_security.py",
-    "tests/api/v1/test_inbox.py",
     "tests/models/delivery/test_batch_order.py",
     "tests/models/delivery/test_deliver.py",
     "tests/models/delivery/test_withdraw.py",

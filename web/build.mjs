@@ -1,7 +1,7 @@
 /** Builds dist/: the client library and the component with their types, and the demo page's script and style sheet. */
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build, transform } from "esbuild";
 
 const ENTRIES = {
@@ -22,6 +22,9 @@ const sheets = {
   },
 };
 
+/** The API's reference page, /docs, is made of these: files of a package, as they are, with their licences. */
+const REFERENCE = ["swagger-ui-bundle.js", "swagger-ui-bundle.js.LICENSE.txt", "swagger-ui.css", "LICENSE", "NOTICE"];
+
 rmSync("dist", { recursive: true, force: true });
 await build({
   entryPoints: Object.fromEntries(Object.entries(ENTRIES).filter(([, path]) => existsSync(path))),
@@ -36,6 +39,7 @@ await build({
   legalComments: "none",
   logLevel: "warning",
 });
+for (const name of REFERENCE) cpSync(`node_modules/swagger-ui-dist/${name}`, `dist/swagger-ui/${name}`);
 
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.types.json"], { stdio: "inherit" });
 for (const name of readdirSync("dist/types", { recursive: true })) {

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the endpoints themselves and from the very schemas that validate."""
+"""The OpenAPI 3.1 document, made from the endpoints and from the schemas that validate their requests."""
 
 import inspect
 import sys
@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 
 from api.framework import problems
+from api.framework.auth import CHALLENGE
 from api.framework.endpoint import Endpoint
 from api.framework.problems import ProblemKind
 from api.schemas import responses
@@ -27,8 +28,7 @@ ABOUT_TOKENS = (
     """A JWT: `sub` (1–255 characters), `exp`, and `scope`: `inbox` to act as a user, `notify` as a producer."""
 )
 RETRY_AFTER = {"description": "Seconds after which to try again.", "schema": {"type": "integer"}, "example": 2}
-CHALLENGE = {"schema": {"type": "string"}, "example": 'Bearer realm="belfry"'}
-OF_WHOEVER_HAS_A_TOKEN = (
+WITH_TOKEN = (
     problems.UNAUTHORIZED,
     problems.FORBIDDEN,
     problems.ORIGIN_NOT_ALLOWED,
@@ -41,20 +41,20 @@ KEY = "Makes a retry safe: the same key with the same body is the same notificat
 
 
 class Schemas(GenerateJsonSchema):
-    """Without the titles that only repeat a field's name."""
+    """Omits the titles, which repeat the names of fields."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  (no field needs one)
         return False
 
 
 def document(endpoints: Sequence[Endpoint], url_schemes: Sequence[str] = ()) -> Json:
-    """All that these endpoints take and answer; a `url` may have these schemes beside http and https."""
-    described: Json = _with_schemes(_document(endpoints), url_schemes)
-    return described
+    """The document of these endpoints. `url_schemes` are allowed in a `url` beside http and https."""
+    json: Json = _with_schemes(_document(endpoints), url_schemes)
+    return json
 
 
 def _with_schemes(value: Any, url_schemes: Sequence[str]) -> Any:
-    """The same with every pattern of a `url` widened by these schemes."""
+    """A copy in which every pattern of a `url` allows these schemes."""
     if isinstance(value, dict):
         return {name: _with_schemes(element, url_schemes) for name, element in value.items()}
     if isinstance(value, list):
@@ -69,7 +69,7 @@ def _document(endpoints: Sequence[Endpoint]) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Belfry", "version": "1", "description": ABOUT, "license": {"name": "MIT"}},
-        "servers": [{"url": "."}],  # beside this document, under whatever path that is
+        "servers": [{"url": "."}],  # relative to this document
         "tags": _tags(endpoints),
         "paths": paths,
         "components": {
@@ -103,7 +103,7 @@ def _docstring(one: Endpoint) -> tuple[str, str]:
 
 
 def _tag(one: Endpoint) -> str:
-    """The room's module, as its file is named."""
+    """The name of the module that defines the endpoint."""
     return one.run.__module__.rpartition(".")[2]
 
 
@@ -117,7 +117,7 @@ def _parameters(one: Endpoint) -> list[Json]:
     headers = []
     if one.keyed:
         headers.append(_parameter("header", "Idempotency-Key", {**_schema(IdempotencyKey), "description": KEY}))
-    if HTTPStatus.NOT_MODIFIED in one.answers:
+    if HTTPStatus.NOT_MODIFIED in one.responses:
         known = {"type": "string", "description": "The ETag of what the client has.", "examples": ['"0c7aeca.5f2b.42"']}
         headers.append(_parameter("header", "If-None-Match", known))
     return path + _query(one) + headers
@@ -137,12 +137,12 @@ def _query(one: Endpoint) -> list[Json]:
 def _parameter(where: str, name: str, schema: Json, *, required: bool = False) -> Json:
     schema = dict(schema)
     parameter: Json = {"name": name, "in": where, "required": required}
-    for word, value in (
+    for keyword, value in (
         ("description", schema.pop("description", "")),
         ("example", _first(schema.pop("examples", []))),
     ):
         if value not in ("", None):
-            parameter[word] = value
+            parameter[keyword] = value
     return {**parameter, "schema": schema}
 
 
@@ -151,11 +151,11 @@ def _first(values: list[Any]) -> Any:
 
 
 def _never_null(field: Json) -> Json:
-    """A parameter is left out where a body would say null."""
+    """The schema without `null`: a parameter is omitted instead."""
     kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
     if len(kinds) != 1:
         return field
-    rest = {word: value for word, value in field.items() if word not in ("anyOf", "default")}
+    rest = {keyword: value for keyword, value in field.items() if keyword not in ("anyOf", "default")}
     return {**kinds[0], **rest}
 
 
@@ -165,28 +165,28 @@ def _successes(one: Endpoint) -> dict[str, Json]:
         for header in one.headers
     }
     successes = {}
-    for status, shape in one.answers.items():
-        about = inspect.getdoc(shape) if shape and shape.__doc__ else HTTPStatus(status).phrase
-        answer: Json = {"description": about}
+    for status, shape in one.responses.items():
+        description = inspect.getdoc(shape) if shape and shape.__doc__ else HTTPStatus(status).phrase
+        success: Json = {"description": description}
         if headers:
-            answer["headers"] = headers
-        successes[str(status)] = answer | ({"content": _content(shape)} if shape else {})
+            success["headers"] = headers
+        successes[str(status)] = success | ({"content": _content(shape)} if shape else {})
     return successes
 
 
 def refusals_of(one: Endpoint) -> list[list[ProblemKind]]:
-    """Every problem that this endpoint may answer, those of one status together.
+    """Every problem of this endpoint, grouped by status.
 
-    They are its own, and what its arguments, its token and what it works with bring.
+    Some are declared by the endpoint; the others follow from its arguments, its token and the services that it uses.
     """
     possible = [(problems.INTERNAL_ERROR, True)]
-    possible += [(kind, one.scope is not None) for kind in OF_WHOEVER_HAS_A_TOKEN]
-    takes = bool(one.types) or one.scope is not None  # what it does not take it refuses
-    possible += [(problems.MALFORMED_REQUEST, takes), (problems.INVALID_REQUEST, takes)]
+    possible += [(kind, one.scope is not None) for kind in WITH_TOKEN]
+    validates = bool(one.types) or one.scope is not None  # it refuses what it does not take
+    possible += [(problems.MALFORMED_REQUEST, validates), (problems.INVALID_REQUEST, validates)]
     possible += [(problems.NOT_FOUND, bool({"seq", "notification_id"} & set(one.types)))]
     body = (problems.MALFORMED_JSON, problems.BODY_TOO_LARGE, problems.UNSUPPORTED_MEDIA_TYPE)
-    may_have_one = "body" in one.types or (one.scope is not None and one.method != "GET")
-    possible += [(kind, may_have_one) for kind in body]
+    may_have_body = "body" in one.types or (one.scope is not None and one.method != "GET")
+    possible += [(kind, may_have_body) for kind in body]
     all_of_them = [*one.problems, *(kind for kind, is_possible in possible if is_possible)]
     statuses = dict.fromkeys(kind.status for kind in all_of_them)
     return [[kind for kind in all_of_them if kind.status == status] for status in statuses]
@@ -203,7 +203,7 @@ def _refusal(kinds: Sequence[ProblemKind]) -> Json:
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         refusal["headers"] = {"Retry-After": RETRY_AFTER}
     if status == HTTPStatus.UNAUTHORIZED:
-        refusal["headers"] = {"WWW-Authenticate": CHALLENGE}
+        refusal["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "example": CHALLENGE}}
     examples = {kind.code: {"value": problems.body_of(problems.Problem(kind))} for kind in kinds}
     schema = {"allOf": [_reference(responses.Problem), codes]}
     return {**refusal, "content": {problems.MIMETYPE: {"schema": schema, "examples": examples}}}
@@ -222,10 +222,10 @@ def _schema(type_: Any) -> Json:
 
 
 def _components(endpoints: Sequence[Endpoint]) -> dict[str, JsonSchemaValue]:
-    """Every body and answer with what they are made of, each once."""
+    """The schemas of all bodies, and the schemas that these refer to."""
     used: dict[type[BaseModel], JsonSchemaMode] = {responses.Problem: "serialization"}
     for one in endpoints:
-        used |= {shape: "serialization" for shape in one.answers.values() if shape}
+        used |= {shape: "serialization" for shape in one.responses.values() if shape}
         used |= {one.types["body"]: "validation"} if "body" in one.types else {}
     _, definitions = models_json_schema(
         list(used.items()), ref_template="#/components/schemas/{model}", schema_generator=Schemas

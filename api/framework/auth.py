@@ -1,4 +1,4 @@
-"""Who is calling, and whether they may."""
+"""Authentication by bearer token, and authorization by scope."""
 
 import logging
 import time
@@ -7,60 +7,61 @@ from typing import Protocol
 from api.framework.problems import FORBIDDEN, UNAUTHORIZED, Problem
 from auth.tokens import Claims, InvalidToken, TokenVerifier
 
-KNOWN_MAX = 4_096  # tokens; of a few hundred bytes each, eight thousand at most
-KNOWN_SECONDS = 60.0  # a key that its owner withdraws is trusted for so long
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="belfry"'}
+CACHE_MAX = 4_096  # tokens; most have a few hundred bytes, none more than 8,192
+CACHE_SECONDS = 60.0  # a token stays valid this long after its issuer withdraws the key
+CHALLENGE = 'Bearer realm="belfry"'  # the value of WWW-Authenticate
 
 log = logging.getLogger(__name__)
 
 
 class Verifier(Protocol):
     def verify(self, token: str) -> Claims:
-        """The claims of a good token. Raises `InvalidToken`, or `KeysUnavailable`."""
+        """Return the claims of a valid token. Raises `InvalidToken` or `KeysUnavailable`."""
 
 
-class Remembering:
-    """Verifies a token once, then knows it for a minute, never beyond its expiry: clients send it again and again."""
+class CachedVerifier:
+    """Verifies a token once a minute at most, because clients send the same one again and again."""
 
     def __init__(self, verifier: TokenVerifier) -> None:
         self._verifier = verifier
-        self._known: dict[str, tuple[Claims, float]] = {}
+        self._cache: dict[str, tuple[Claims, float]] = {}
 
     def verify(self, token: str) -> Claims:
         now = time.time()
-        claims, good_until = self._known.get(token, (None, 0.0))
+        claims, good_until = self._cache.get(token, (None, 0.0))
         if claims is None or now >= good_until:
-            self._known.pop(token, None)
+            self._cache.pop(token, None)
             claims = self._verifier.verify(token)
-            self._remember(token, claims, min(now + KNOWN_SECONDS, claims.expires_at.timestamp()))
+            self._add(token, claims, min(now + CACHE_SECONDS, claims.expires_at.timestamp()))
         return claims
 
-    def _remember(self, token: str, claims: Claims, good_until: float) -> None:
-        if len(self._known) >= KNOWN_MAX:
-            self._known.clear()
-        self._known[token] = claims, good_until
+    def _add(self, token: str, claims: Claims, good_until: float) -> None:
+        if len(self._cache) >= CACHE_MAX:
+            self._cache.clear()
+        self._cache[token] = claims, good_until
 
 
 class Revoked(Protocol):
     def covers(self, claims: Claims) -> bool:
-        """Whether this token was taken back."""
+        """Whether this token is revoked."""
 
 
 def authenticate(verifier: Verifier, revoked: Revoked, authorization: str | None) -> Claims:
-    """The claims of the bearer token. Raises `Problem`, the same for every token that is not good."""
+    """Return the claims of the bearer token. Raises the same `Problem` for every token that is not valid."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer":
-        raise Problem(UNAUTHORIZED, headers=CHALLENGE)
+        raise Problem(UNAUTHORIZED, headers={"WWW-Authenticate": CHALLENGE})
     try:
         claims = verifier.verify(token.strip())
         if revoked.covers(claims):
             raise InvalidToken("revoked")
     except InvalidToken as refusal:
         log.info("token_refused reason=%s", refusal)
-        raise Problem(UNAUTHORIZED, headers=CHALLENGE) from None
+        raise Problem(UNAUTHORIZED, headers={"WWW-Authenticate": CHALLENGE}) from None
     return claims
 
 
 def demand_scope(caller: Claims, scope: str) -> None:
+    """Raises `Problem` if the token lacks this scope."""
     if scope not in caller.scopes:
         raise Problem(FORBIDDEN, f"The token lacks the scope {scope}.")

@@ -1,21 +1,21 @@
-"""How many requests may wait for the database at once; whoever comes beyond is told to come back."""
+"""A limit on the requests that use the database at the same time. Requests beyond it are refused at once."""
 
 from types import TracebackType
 
 from api.framework.problems import OVERLOADED, Problem
 
 
-class WaitingRoom:
-    """A `with` block takes a place in it. For greenlets alone, which do not take turns inside of it.
+class ConcurrencyLimit:
+    """A `with` block counts as one request. For greenlets only: they do not switch inside of its methods.
 
-    Whoever only sends or reads slowly takes none.
+    A request does not count while its body is read or its response is sent, however slow the client is.
     """
 
-    def __init__(self, places: int) -> None:
-        self._free = places
+    def __init__(self, limit: int) -> None:
+        self._free = limit
 
     def __enter__(self) -> None:
-        """Raises `Problem` at once when every place is taken."""
+        """Raises `Problem` if the limit is reached."""
         if self._free <= 0:
             raise Problem(OVERLOADED)
         self._free -= 1

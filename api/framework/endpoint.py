@@ -1,12 +1,15 @@
-"""An endpoint is a function with typed arguments; everything before it and after it is the same for all, and is here.
+"""A small framework on top of Flask: an endpoint is a function with typed parameters, and this module does the rest.
 
-    @endpoint("POST", "/v1/messages", scope=INBOX, answers={202: Accepted}, keyed=True)
-    def send_message(call: Call, body: Message) -> Answer: ...
+    @endpoint("POST", "/v1/messages", scope=INBOX, responses={202: Accepted}, keyed=True)
+    def send_message(context: RequestContext, body: Message) -> Response: ...
 
-In this order: the page's origin, the token, its scope, the caller's rate, the path, the query, the Idempotency-Key, the
-body's size and form, its rules. The function gets what its parameters name: `body` and `query` by their schemas, and
-what stands in braces in the path.
-The OpenAPI document is made from the same `Endpoint`.
+`serve` checks in this order: the page's origin, the token, its scope, the caller's rate limit, the path, the query, the
+Idempotency-Key, the size and form of the body, and its schema. Then it calls the function with the arguments that its
+parameters name: `body` and `query` as their schemas read them, and the fields in braces in the path.
+
+Why our own: no endpoint can forget a check or do the checks in another order, the OpenAPI document is made from the
+same `Endpoint` that serves the request, and responses are written from JSON that the database holds already, which the
+frameworks on Flask (flask-smorest, APIFlask) would parse and serialize again.
 """
 
 import inspect
@@ -19,12 +22,13 @@ from functools import cached_property
 from typing import Any, get_type_hints
 from urllib.parse import parse_qsl
 
-from flask import Request, Response
+from flask import Request
+from flask import Response as FlaskResponse
 from pydantic import BaseModel, TypeAdapter
 from werkzeug.datastructures import Headers
 
 from api.framework.auth import Verifier, authenticate, demand_scope
-from api.framework.concurrency import WaitingRoom
+from api.framework.concurrency import ConcurrencyLimit
 from api.framework.headers import Header, below_prefix
 from api.framework.json_body import read_json
 from api.framework.origins import Origins
@@ -34,8 +38,8 @@ from api.framework.revocations import RevokedTokens
 from api.framework.validation import validate
 from api.framework.without_effect import refuse_body, refuse_key, refuse_query
 from api.monitoring.stalls import StallMonitor
-from api.pipeline.accept import Acceptor
 from api.pipeline.enqueue import Enqueuer
+from api.pipeline.publish import Publisher
 from api.schemas.fields import IdempotencyKey
 from lib.rendering.rendered_json import Json, render, with_arrays
 from models.db.database import Database
@@ -43,7 +47,7 @@ from push.broker.announcer import Announcer
 
 QUERY_FIELDS_MAX = 50
 
-CACHING = {"Cache-Control": "private, no-cache"}  # an inbox is nobody's business, and never stale
+CACHING = {"Cache-Control": "private, no-cache"}
 
 _KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 
@@ -54,7 +58,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Services:
-    """What endpoints work with; made once for a process."""
+    """The parts that endpoints use, made once for a process."""
 
     database: Database
     verifier: Verifier
@@ -63,19 +67,19 @@ class Services:
     announcer: Announcer
     origins: Origins
     rates: RateLimits
-    waiting: WaitingRoom
+    concurrency: ConcurrencyLimit
     stalls: StallMonitor
-    url_schemes: tuple[str, ...] = ()  # that the deployment allows beside http and https
+    url_schemes: tuple[str, ...] = ()  # allowed in a `url` beside http and https
     clock: Callable[[], datetime] = utc_now
 
     @cached_property
-    def acceptor(self) -> Acceptor:
-        return Acceptor(self.database, self.enqueuer, self.clock)
+    def publisher(self) -> Publisher:
+        return Publisher(self.database, self.enqueuer, self.clock)
 
 
 @dataclass(frozen=True)
-class Call:
-    """One request, authenticated: `caller` is the token's `sub` (empty where no token is asked for)."""
+class RequestContext:
+    """An authenticated request. `caller` is the token's `sub`, or empty where the endpoint needs no token."""
 
     services: Services
     caller: str
@@ -92,15 +96,15 @@ class Call:
         return self.services.enqueuer
 
     @property
-    def acceptor(self) -> Acceptor:
-        return self.services.acceptor
+    def publisher(self) -> Publisher:
+        return self.services.publisher
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the endpoint says; `status` is the first of those that the endpoint declares unless it names another.
+class Response:
+    """An endpoint's result. `status` defaults to the first status that the endpoint declares.
 
-    `lists` are further fields of the body, whose elements are rendered already.
+    `lists` are further fields of the body; their elements are JSON text.
     """
 
     body: BaseModel | Mapping[str, Any] | Json | None = None
@@ -113,22 +117,22 @@ class Answer:
 class Endpoint:
     method: str
     path: str
-    run: Callable[..., Answer | Response]
+    run: Callable[..., Response]
     scope: str | None
-    answers: Mapping[int, type[BaseModel] | None]
+    responses: Mapping[int, type[BaseModel] | None]
     problems: tuple[ProblemKind, ...]
     keyed: bool
     headers: tuple[Header, ...]
 
     @cached_property
     def types(self) -> dict[str, Any]:
-        """The type of each argument of the function, by its name."""
+        """The type of each argument, by its name."""
         hints = get_type_hints(self.run, include_extras=True)
-        return {name: hints[name] for name in inspect.signature(self.run).parameters if name != "call"}
+        return {name: hints[name] for name in inspect.signature(self.run).parameters if name != "context"}
 
     @cached_property
     def schemas(self) -> dict[str, TypeAdapter[Any]]:
-        """How to read each argument."""
+        """The schema of each argument, by its name."""
         return {name: TypeAdapter(type_) for name, type_ in self.types.items()}
 
     @cached_property
@@ -141,66 +145,70 @@ def endpoint(
     path: str,
     *,
     scope: str | None,
-    answers: Mapping[int, type[BaseModel] | None],
+    responses: Mapping[int, type[BaseModel] | None],
     problems: tuple[ProblemKind, ...] = (),
     keyed: bool = False,
     headers: tuple[Header, ...] = (),
-) -> Callable[[Callable[..., Answer | Response]], Endpoint]:
-    """Make a function an `Endpoint`. `keyed`: it takes an Idempotency-Key. `problems`, `headers`: its own."""
+) -> Callable[[Callable[..., Response]], Endpoint]:
+    """Make a function an `Endpoint`.
 
-    def decorate(run: Callable[..., Answer | Response]) -> Endpoint:
-        return Endpoint(method, path, run, scope, answers, problems, keyed, headers)
+    `responses`: the schema of the body, by status. `keyed`: it takes an Idempotency-Key. `problems`, `headers`: those
+    of this endpoint alone.
+    """
+
+    def decorate(run: Callable[..., Response]) -> Endpoint:
+        return Endpoint(method, path, run, scope, responses, problems, keyed, headers)
 
     return decorate
 
 
-def serve(endpoint: Endpoint, services: Services, request: Request, path: Mapping[str, Any]) -> Response:
-    """Answer one request. Raises `Problem`; whatever the endpoint did in its transaction is rolled back by then."""
-    caller = "" if endpoint.scope is None else _admit(endpoint.scope, services, request)
+def serve(endpoint: Endpoint, services: Services, request: Request, path: Mapping[str, Any]) -> FlaskResponse:
+    """Serve one request. Raises `Problem`; the endpoint's transaction is rolled back then."""
+    caller = "" if endpoint.scope is None else _authorize(endpoint.scope, services, request)
     arguments = _arguments(endpoint, request, path)
     key = _idempotency_key(endpoint, request)
     if "body" in endpoint.schemas:
         arguments["body"] = validate(endpoint.schemas["body"], read_json(request), url_schemes=services.url_schemes)
     elif endpoint.scope is not None:
         refuse_body(request)
-    with nullcontext() if endpoint.scope is None else services.waiting:
-        answer = endpoint.run(Call(services, caller, services.clock(), key, request.headers), **arguments)
-    if isinstance(answer, Response):
-        return answer
-    linked = replace(answer, headers=below_prefix(answer.headers, request)) if answer.headers else answer
-    return respond(linked, next(iter(endpoint.answers)))
+    with nullcontext() if endpoint.scope is None else services.concurrency:
+        response = endpoint.run(RequestContext(services, caller, services.clock(), key, request.headers), **arguments)
+    if response.headers:
+        response = replace(response, headers=below_prefix(response.headers, request))
+    return respond(response, next(iter(endpoint.responses)))
 
 
-def _admit(scope: str, services: Services, request: Request) -> str:
-    """Who calls. Raises `Problem` for whoever may not from there, by that token, or so often."""
+def _authorize(scope: str, services: Services, request: Request) -> str:
+    """Return the caller. Raises `Problem` if the origin, the token, its scope or the rate limit refuses the request."""
     services.origins.demand_known(request)
-    with services.waiting:
+    with services.concurrency:
         claims = authenticate(services.verifier, services.revoked, request.headers.get("Authorization"))
     demand_scope(claims, scope)
     services.rates.demand(scope, claims.sub)
     return claims.sub
 
 
-def respond(answer: Answer, status: int) -> Response:
-    status = answer.status or status
-    if answer.body is None:
-        response = Response(status=status, headers=dict(answer.headers))
-        response.headers.pop("Content-Type", None)
-        return response
-    return Complete(_text_of(answer), status, {**CACHING, **answer.headers}, content_type="application/json")
+def respond(response: Response, status: int) -> FlaskResponse:
+    """Write a response. `status` is the default."""
+    status = response.status or status
+    if response.body is None:
+        empty = FlaskResponse(status=status, headers=dict(response.headers))
+        empty.headers.pop("Content-Type", None)
+        return empty
+    return JsonResponse(_text_of(response), status, {**CACHING, **response.headers}, content_type="application/json")
 
 
-class Complete(Response):
-    """An answer with a body, whose headers say all: werkzeug would look through them for what might be missing."""
+class JsonResponse(FlaskResponse):
+    """A response with complete headers. Werkzeug would search them for missing ones at every response."""
 
     def get_wsgi_headers(self, _environ: object) -> Headers:
         return self.headers
 
 
-def _text_of(answer: Answer) -> str:
-    body = answer.body.model_dump() if isinstance(answer.body, BaseModel) else answer.body
+def _text_of(response: Response) -> str:
+    body = response.body.model_dump() if isinstance(response.body, BaseModel) else response.body or {}
     rendered = body if isinstance(body, str) else render(body)
-    return with_arrays(rendered, answer.lists) + "\n"
+    return with_arrays(rendered, response.lists) + "\n"
 
 
 def _arguments(endpoint: Endpoint, request: Request, path: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,7 +221,10 @@ def _arguments(endpoint: Endpoint, request: Request, path: Mapping[str, Any]) ->
 
 
 def _query(request: Request) -> dict[str, str]:
-    """The query's fields, each at most once. Raises `Problem` where werkzeug would put a replacement character."""
+    """The fields of the query, each at most once.
+
+    Raises `Problem` if it is not percent-encoded UTF-8; Werkzeug would insert replacement characters.
+    """
     try:
         text = request.query_string.decode("ascii")
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=QUERY_FIELDS_MAX)
@@ -222,7 +233,7 @@ def _query(request: Request) -> dict[str, str]:
     query: dict[str, str] = {}
     for name, value in pairs:
         if name in query:
-            raise invalid(name, "duplicate", "stands twice in the query")
+            raise invalid(name, "duplicate", "appears twice in the query")
         query[name] = value
     return query
 

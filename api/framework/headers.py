@@ -1,4 +1,4 @@
-"""The headers that answers carry beside their body: what a client may rely on, and what the documentation says."""
+"""Headers of responses, as the OpenAPI document describes them, and links that hold behind a proxy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from flask import Request
 from api.schemas.requests import Schema
 
 LINKS = {"Location", "Link"}
-# A proxy sends one of these, unless it is told not to. Everybody can send them: they choose between two spellings of
-# the same URL, and nothing else.
+# A proxy sends at least one of these by default. Any client can send them too: they only choose between two forms of
+# the same URL.
 FORWARDED = (
     "FORWARDED",
     "VIA",
@@ -29,7 +29,9 @@ class Header:
     example: str
 
 
-ETAG = Header("ETag", "Names this version; send it as If-None-Match to hear only of another.", '"0c7aeca.5f2b.42"')
+ETAG = Header(
+    "ETag", "Names this version; send it as If-None-Match to get a body only for another version.", '"0c7aeca.5f2b.42"'
+)
 LINK = Header(
     "Link",
     "The next page, when there is one; behind a proxy, a URL relative to the request's.",
@@ -43,10 +45,10 @@ LOCATION = Header(
 
 
 def below_prefix(headers: Mapping[str, str], request: Request) -> Mapping[str, str]:
-    """The same headers, with links that hold under whatever prefix a proxy took off the request's path.
+    """The same headers, with links that hold even if a proxy has removed a prefix from the request's path.
 
-    Behind a proxy, a link is relative to the request: `/v1/inbox` becomes `../v1/inbox`. Without one it stays a path,
-    which clients also understand that append it to the server's address.
+    Behind a proxy a link becomes relative to the request: `/v1/inbox` becomes `../v1/inbox`. Otherwise it stays a path,
+    for clients that append it to the server's address.
     """
     if LINKS.isdisjoint(headers) or not _is_proxied(request):
         return headers
@@ -55,19 +57,19 @@ def below_prefix(headers: Mapping[str, str], request: Request) -> Mapping[str, s
 
 
 def _relative(value: str, up: str) -> str:
-    """`value` is a path (`Location`), or begins with one in angle brackets (`Link`)."""
+    """`value` is a path (`Location`) or begins with a path in angle brackets (`Link`)."""
     bracket = "<" if value.startswith("<") else ""
     return f"{bracket}{up}{value.removeprefix(f'{bracket}/')}"
 
 
 def _is_proxied(request: Request) -> bool:
-    """nginx speaks HTTP/1.0 to a server unless it is told otherwise."""
+    """Whether a proxy sent the request. nginx uses HTTP/1.0 by default."""
     environ = request.environ
     return environ["SERVER_PROTOCOL"] == "HTTP/1.0" or any(f"HTTP_{name}" in environ for name in FORWARDED)
 
 
 def link_to_next(path: str, query: Schema, next_cursor: str | None) -> dict[str, str]:
-    """`Link` to the page that follows this query's, if any: the same filters, from the cursor on."""
+    """The `Link` header to the next page of this query, if there is one."""
     if next_cursor is None:
         return {}
     fields = query.model_dump(mode="json", exclude_none=True) | {"cursor": next_cursor}

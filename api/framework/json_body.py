@@ -1,4 +1,4 @@
-"""A request's bytes into JSON values that every database of ours can hold, or a `Problem`."""
+"""Reads JSON from the body of a request. Raises `Problem` for what the databases cannot store."""
 
 import json
 import math
@@ -19,20 +19,20 @@ from api.framework.problems import (
 )
 from models.limits import REQUEST_MAX_BYTES
 
-READ_MAX_BYTES = REQUEST_MAX_BYTES + 1  # one more tells: werkzeug cuts a chunked body off at its limit, silently
-DEPTH_MAX = 64  # no notification needs more, and the parser's stack ends somewhere
+READ_MAX_BYTES = REQUEST_MAX_BYTES + 1  # Werkzeug truncates a chunked body at its limit without an error
+DEPTH_MAX = 64  # the parser is recursive
 _JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_json(request: Request) -> Any:
-    """The request's JSON value. Raises `Problem`: wrong type, too large, malformed, or text no database can hold."""
+    """The JSON value of the request. Raises `Problem`: wrong type, too large, malformed, or not storable text."""
     _demand_json(request)
     return _value(_read(request))
 
 
 def read_json_if_any(request: Request) -> Any:
-    """The same, and an empty object for no body: a client may announce chunks and send none."""
+    """As `read_json`, but an empty object if there is no body: a client may announce chunks and send none."""
     raw = _read(request)
     if not raw:
         return {}
@@ -49,28 +49,28 @@ def _value(raw: bytes) -> Any:
 
 
 def parse(raw: bytes) -> Any:
-    """JSON in the narrow sense of RFC 8259: UTF-8, finite numbers, no name twice in one object, not too deep."""
+    """Parse JSON of RFC 8259: UTF-8, finite numbers, unique names in an object, at most `DEPTH_MAX` levels."""
     if raw.count(b"[") + raw.count(b"{") > DEPTH_MAX:
         _refuse_depth(raw)
     try:
         return _STRICT.decode(raw.decode("utf-8"))
     except UnicodeDecodeError:
         raise Problem(MALFORMED_JSON, "The body is not UTF-8.") from None
-    except (ValueError, RecursionError) as error:  # ValueError also: a number of more digits than Python converts
+    except (ValueError, RecursionError) as error:  # ValueError: also a number with too many digits
         where = f" (line {error.lineno} column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise Problem(MALFORMED_JSON, f"The body is not JSON{where}.") from None
 
 
 def _demand_json(request: Request) -> None:
-    """A missing Content-Type is forgiven; a wrong one is not, so a form on a foreign page cannot post here."""
+    """Accept a missing Content-Type but no wrong one, so that a form on another site cannot post here."""
     declared = request.content_type
     if declared == "application/json" and "HTTP_CONTENT_ENCODING" not in request.environ:
-        return  # as nearly everybody says it
+        return  # the common case
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if declared and (not _JSON_TYPE.fullmatch(request.mimetype) or charset not in ("utf-8", "utf8")):
         raise Problem(UNSUPPORTED_MEDIA_TYPE)
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, "A compressed body is not read.")
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, "A compressed body is not accepted.")
 
 
 def _read(request: Request) -> bytes:
@@ -79,7 +79,7 @@ def _read(request: Request) -> bytes:
         raw = request.get_data(cache=False)
     except RequestEntityTooLarge:
         raise too_large from None
-    except Exception:  # the server's own errors: a broken chunk, a body that ends too early
+    except Exception:  # gunicorn's errors: a malformed chunk, a body that ends too early
         raise Problem(MALFORMED_REQUEST, "The body cannot be read to its end.") from None
     if len(raw) > REQUEST_MAX_BYTES:
         raise too_large
@@ -96,7 +96,7 @@ def _refuse_depth(raw: bytes) -> None:
 
 
 def _refuse_unstorable(raw: bytes, value: Any) -> None:
-    """Lone surrogates and NUL are legal JSON that no UTF-8 and no PostgreSQL holds; only escapes can write them."""
+    """Refuse lone surrogates and NUL. JSON can hold them, as escapes; UTF-8 and PostgreSQL cannot."""
     if b"\\u" not in raw:
         return
     for path, text in _texts(value):
@@ -125,7 +125,7 @@ def _join(path: str, name: str) -> str:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("a name appears twice in an object")
     return value
 
 

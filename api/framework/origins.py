@@ -1,4 +1,4 @@
-"""Which pages may call: those of the listed origins, and those that this very server shows."""
+"""Which origins may call the API: those of CORS_ORIGINS, and the server's own pages."""
 
 import re
 from collections.abc import Sequence
@@ -11,15 +11,16 @@ from lib.origins import names_host
 
 
 class Origins:
-    """The listed origins, as browsers write them; some app shells write them with capitals."""
+    """The origins of CORS_ORIGINS. They compare without regard to case: some app shells send capitals."""
 
     def __init__(self, listed: Sequence[str]) -> None:
         self._listed = frozenset(listed)
 
     def demand_known(self, request: Request) -> None:
-        """Raises `Problem` where the request says that a foreign page sent it.
+        """Raises `Problem` if a page of another origin sent the request.
 
-        Only `Host` can make a page the server's own: a script cannot set it, as it can `X-Forwarded-Host`.
+        A page is the server's own if its origin has the host of the `Host` header, which a script cannot set.
+        `X-Forwarded-Host` does not count: a script can set it.
         """
         origin = request.headers.get("Origin")
         if origin is None or origin.lower() in self._listed:
@@ -28,13 +29,13 @@ class Origins:
             raise Problem(ORIGIN_NOT_ALLOWED)
 
     def allow(self, app: Flask) -> None:
-        """Tell browsers from now on that pages of the listed origins may read the answers."""
-        # As plain texts, flask-cors would take some of them for patterns.
-        exactly = [re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in self._listed]
+        """Add CORS headers to the responses of this app."""
+        # flask-cors takes a string with certain characters for a pattern.
+        patterns = [re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in self._listed]
         options = get_cors_options(
             app,
             {
-                "origins": exactly,
+                "origins": patterns,
                 "methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
                 "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
                 "expose_headers": ["ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After"],
@@ -42,8 +43,8 @@ class Origins:
             },
         )
 
-        def say(response: Response) -> Response:
-            is_said = "Access-Control-Allow-Origin" in response.headers
-            return set_cors_headers(response, options) if "HTTP_ORIGIN" in request.environ and not is_said else response
+        def add_headers(response: Response) -> Response:
+            is_set = "Access-Control-Allow-Origin" in response.headers
+            return set_cors_headers(response, options) if "HTTP_ORIGIN" in request.environ and not is_set else response
 
-        app.after_request(say)
+        app.after_request(add_headers)

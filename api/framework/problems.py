@@ -1,12 +1,11 @@
-"""Every error the API answers: RFC 9457 problem+json with a stable `code`.
+"""The errors of the API: RFC 9457 problem+json with a stable `code`.
 
-A handler raises `Problem(KIND)`; exceptions of other rooms are translated here, in one table, and what nobody
-foresaw becomes a 500 that says nothing to the caller and everything to the log.
+An endpoint raises `Problem(KIND)`. A table translates the exceptions of other packages. Any other exception becomes a
+500 without details; the log has its type and place.
 """
 
 import json
 import logging
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,10 +20,11 @@ from lib.group_commit import QueueFull
 from models.db.database import DatabaseUnavailable
 from models.inbox.reading import ResyncRequired
 from models.notifications.accept import IdempotencyKeyReused
+from telemetry.errors import describe
 
 MIMETYPE = "application/problem+json"
-ERRORS_MAX = 20  # a body of ten thousand unknown fields is not answered by ten thousand lines
-NAME_MAX = 100  # nor is a field's name of a hundred kilobytes repeated
+ERRORS_MAX = 20  # a body may have thousands of unknown fields
+NAME_MAX = 100  # characters of a field's name; the client chose it
 RETRY_AFTER_SECONDS = 2
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ProblemKind:
-    """One kind of error: what a client may rely on, and what the documentation lists."""
+    """One kind of error. `status` and `code` are stable; the documentation lists them."""
 
     status: int
     code: str
@@ -41,7 +41,7 @@ class ProblemKind:
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field; `field` is its dotted path, such as `recipients.3`."""
+    """An error of one field. `field` is its dotted path, such as `recipients.3`."""
 
     field: str
     code: str
@@ -49,7 +49,7 @@ class FieldError:
 
 
 class Problem(Exception):
-    """The request is answered with this error and nothing is stored."""
+    """Makes the response this error. Nothing is stored."""
 
     def __init__(
         self,
@@ -92,8 +92,8 @@ DELIVERY_UNDER_WAY = ProblemKind(
 )
 NOT_READY = ProblemKind(503, "not_ready", "This process cannot serve now; see errors.")
 
-# What the other rooms raise, and what the caller is told. Their own words stay in the log.
-FOREIGN: Mapping[type[Exception], ProblemKind] = {
+# The exceptions of other packages. Their messages are not sent to the caller.
+TRANSLATED: Mapping[type[Exception], ProblemKind] = {
     QueueFull: OVERLOADED,
     DatabaseUnavailable: DATABASE_UNAVAILABLE,
     IdempotencyKeyReused: IDEMPOTENCY_KEY_REUSED,
@@ -104,14 +104,14 @@ _OF_STATUS = {kind.status: kind for kind in (NOT_FOUND, METHOD_NOT_ALLOWED, BODY
 
 
 def invalid(field: str, code: str, message: str) -> Problem:
-    """422 that names one field."""
+    """A 422 that names one field."""
     return Problem(INVALID_REQUEST, errors=[FieldError(field, code, message)])
 
 
 def body_of(problem: Problem) -> dict[str, Any]:
     kind = problem.kind
     errors = [
-        responses.FieldError(field=_storable(error.field[:NAME_MAX]), code=error.code, message=error.message)
+        responses.FieldError(field=_encodable(error.field[:NAME_MAX]), code=error.code, message=error.message)
         for error in problem.errors[:ERRORS_MAX]
     ]
     body = responses.Problem(
@@ -129,32 +129,32 @@ def text_of(problem: Problem) -> str:
     return json.dumps(body_of(problem), ensure_ascii=False) + "\n"
 
 
-def _storable(name: str) -> str:
-    """A field's name may hold what UTF-8 cannot: it is the client's own text."""
+def _encodable(name: str) -> str:
+    """A name that the client chose, without lone surrogates, which UTF-8 cannot encode."""
     return name.encode("utf-8", "replace").decode()
 
 
-def answer(problem: Problem) -> Response:
+def response(problem: Problem) -> Response:
     kind = problem.kind
-    response = Response(text_of(problem), kind.status, problem.headers, mimetype=MIMETYPE)
-    response.headers["Cache-Control"] = "no-store"  # browsers keep a 410 for ever unless they are told not to
+    answer = Response(text_of(problem), kind.status, problem.headers, mimetype=MIMETYPE)
+    answer.headers["Cache-Control"] = "no-store"  # browsers cache a 410 without limit by default
     if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return response
+        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
 
 
 def register(app: Flask) -> None:
-    """From now on every error of this app is a problem, also those that Flask itself raises."""
-    app.register_error_handler(Problem, answer)
+    """Make every error of this app a problem, including those that Flask raises."""
+    app.register_error_handler(Problem, response)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _unforeseen)
-    for exception in FOREIGN:
-        app.register_error_handler(exception, _foreign)
+    app.register_error_handler(Exception, _unexpected)
+    for exception in TRANSLATED:
+        app.register_error_handler(exception, _translated)
 
 
-def _foreign(error: Exception) -> Response:
-    kind = next(kind for exception, kind in FOREIGN.items() if isinstance(error, exception))
-    return answer(Problem(kind))
+def _translated(error: Exception) -> Response:
+    kind = next(kind for exception, kind in TRANSLATED.items() if isinstance(error, exception))
+    return response(Problem(kind))
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -162,18 +162,11 @@ def _http_error(error: HTTPException) -> Response:
     headers = {}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
-    return answer(Problem(kind, headers=headers))
+    return response(Problem(kind, headers=headers))
 
 
-def _unforeseen(error: Exception) -> Response:
-    """The exception's text stays out of the log: a database's error quotes the row, which is someone's message."""
+def _unexpected(error: Exception) -> Response:
+    """Log the exception without its text: a database's error quotes the row."""
     route = request.url_rule.rule if request.url_rule else None
-    kind, at = type(error).__name__, places(error)
-    log.error("request_failed method=%s route=%s error=%s at=%s", request.method, route, kind, at)
-    return answer(Problem(INTERNAL_ERROR))
-
-
-def places(error: BaseException | None) -> str:
-    """Where an exception came from, innermost last; without what it says."""
-    frames = traceback.extract_tb(error.__traceback__) if error else []
-    return " ".join(f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in frames)
+    log.error("request_failed method=%s route=%s %s", request.method, route, describe(error, max_frames=None))
+    return response(Problem(INTERNAL_ERROR))

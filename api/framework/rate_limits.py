@@ -106,7 +106,7 @@ def _redis_storage(redis_url: str) -> RedisStorage:
 
 
 def connection_pool(url: BrokerUrl) -> ConnectionPool:
-    """Connections of which each waits no longer than a request may."""
+    """Connections with the timeouts of a request."""
     timeouts = {"socket_timeout": REDIS_TIMEOUT_SECONDS, "socket_connect_timeout": REDIS_TIMEOUT_SECONDS}
     once = {**timeouts, "retry": Retry(NoBackoff(), 0)}
     options: dict[str, Any] = {"max_connections": REDIS_CONNECTIONS, "db": url.database, **once}

@@ -1,4 +1,4 @@
-"""Values into typed ones by their schema, or a 422 that names every field that breaks a rule."""
+"""Validation by pydantic schemas, with errors as a 422 that names every field."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from api.schemas.fields import URL_SCHEMES
 
 T = TypeVar("T")
 
-# pydantic names dozens of errors by its own types; a client needs a few, and stable ones.
+# pydantic's error types, mapped to a few stable codes.
 CODES = {
     "missing": "missing",
     "extra_forbidden": "unknown_field",
@@ -34,9 +34,9 @@ MESSAGES = {
 
 
 def validate(schema: TypeAdapter[T], value: Any, field: str | None = None, *, url_schemes: Sequence[str] = ()) -> T:
-    """`value` as the schema's type. Raises `Problem`; `field` names a value that has no fields of its own.
+    """Convert `value` to the schema's type. Raises `Problem`.
 
-    `url_schemes` are those that a `url` may have beside http and https.
+    `field` names a value that has no fields. `url_schemes` are allowed in a `url` beside http and https.
     """
     try:
         return schema.validate_python(value, context={URL_SCHEMES: url_schemes} if url_schemes else None)
@@ -47,13 +47,13 @@ def validate(schema: TypeAdapter[T], value: Any, field: str | None = None, *, ur
 
 def _field_error(detail: ErrorDetails, field: str | None) -> FieldError:
     kind, message = detail["type"], detail["msg"]
-    if "message" not in detail.get("ctx", {}):  # not a rule of ours, see `broken_rule`
+    if "message" not in detail.get("ctx", {}):  # pydantic's own error, not one of `broken_rule`
         kind, message = CODES.get(kind, "wrong_type"), MESSAGES.get(kind, message)
     return FieldError(field or _path(detail), kind, message)
 
 
 def _path(detail: ErrorDetails) -> str:
-    """`recipients.3`. A rule about several fields says whom it blames; one about a list, which element."""
+    """The path of the field: `recipients.3`. Rules of several fields name one; rules of a list, an element."""
     context = detail.get("ctx", {})
     steps = [*detail["loc"], *(context[name] for name in ("field", "index") if name in context)]
     return ".".join(str(step) for step in steps)

@@ -1,4 +1,4 @@
-"""What Prometheus may scrape: how requests were answered, and how much is accepted but in no inbox yet."""
+"""Metrics for Prometheus: HTTP requests, undelivered and parked notifications, and maintenance."""
 
 import re
 import time
@@ -20,7 +20,7 @@ BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 class Undelivered(Collector):
-    """Asks the database at each scrape, so it is right whoever delivers; says nothing when it cannot know."""
+    """Reads the database at each scrape. Without the database the metrics are absent."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -28,21 +28,27 @@ class Undelivered(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         try:
             with self._services.database.read() as session:
-                stuck = accept.undelivered(session, self._services.clock())
+                undelivered = accept.undelivered(session, self._services.clock())
                 parked = parking.count(session)
         except DatabaseUnavailable:
             return
         yield GaugeMetricFamily(
-            "belfry_undelivered_notifications", "Accepted, due, not parked, and not in every inbox yet", stuck.count
+            "belfry_undelivered_notifications",
+            "Accepted and due, not parked, and not yet in every inbox",
+            undelivered.count,
         )
         yield GaugeMetricFamily(
-            "belfry_undelivered_oldest_seconds", "How long the oldest of them has waited", stuck.oldest_seconds
+            "belfry_undelivered_oldest_seconds",
+            "Age of the oldest undelivered notification",
+            undelivered.oldest_seconds,
         )
-        yield GaugeMetricFamily("belfry_parked_notifications", "Given up until a person says otherwise", parked)
+        yield GaugeMetricFamily(
+            "belfry_parked_notifications", "Given up (dead-lettered) until an operator decides", parked
+        )
 
 
 class Maintenance(Collector):
-    """When the workers' upkeep last did what it is for, step by step; from the database, as `Undelivered`."""
+    """When each step of the workers' maintenance last succeeded. Reads the database as `Undelivered` does."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -67,38 +73,40 @@ class Maintenance(Collector):
 
 
 def register(app: Flask, services: Services) -> None:
-    """Count every request of this app from now on, and serve the numbers at /metrics."""
+    """Count every request of this app and serve the metrics at /metrics."""
     registry = CollectorRegistry()
     labels = ("method", "route", "status")
-    requests = Counter("belfry_http_requests", "Requests answered", labels, registry=registry)
-    seconds = Histogram("belfry_http_seconds", "Time to the answer", ("route",), buckets=BUCKETS, registry=registry)
+    requests = Counter("belfry_http_requests", "HTTP requests", labels, registry=registry)
+    durations = Histogram(
+        "belfry_http_request_duration_seconds", "Time to the response", ("route",), buckets=BUCKETS, registry=registry
+    )
     registry.register(Undelivered(services))
     registry.register(Maintenance(services))
 
     def start() -> None:
         g.started = time.perf_counter()
 
-    @cache  # there are as many as there are routes, methods and statuses
-    def numbers(rule: str | None, method: str, status: int) -> tuple[Counter, Histogram]:
+    @cache
+    def labelled(rule: str | None, method: str, status: int) -> tuple[Counter, Histogram]:
         route = _route(rule)
-        return requests.labels(method, route, str(status)), seconds.labels(route)
+        return requests.labels(method, route, str(status)), durations.labels(route)
 
-    def count(response: Response) -> Response:
+    def observe(response: Response) -> Response:
         rule = request.url_rule
-        method = request.method if rule else "any"  # a stranger's methods make no new numbers
-        answered, took = numbers(rule.rule if rule else None, method, response.status_code)
-        answered.inc()
+        method = request.method if rule else "any"  # arbitrary methods must not create new time series
+        count, duration = labelled(rule.rule if rule else None, method, response.status_code)
+        count.inc()
         if started := g.get("started"):
-            took.observe(time.perf_counter() - started)
+            duration.observe(time.perf_counter() - started)
         return response
 
     app.before_request(start)
-    app.after_request(count)
+    app.after_request(observe)
     app.add_url_rule(
         "/metrics", "metrics", lambda: Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
     )
 
 
 def _route(rule: str | None) -> str:
-    """The route's pattern, never the path: ids are nobody's business here, and without end."""
+    """The pattern of the route, such as `/v1/inbox/{seq}`. Paths hold ids, and there is no limit to them."""
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule) if rule else "none"

@@ -1,7 +1,7 @@
-"""The one door from the API to Celery. Best effort: what is not enqueued here the relay enqueues later.
+"""Publishes Celery tasks; the only module of the API that does. Best effort: the relay enqueues later what fails here.
 
-One thread publishes, because a broker that stops answering may hold a publisher for longer than any timeout says;
-whoever waits for it waits a second at most, and while it is held, or just after a failure, nobody waits at all.
+One thread publishes, because a broker that stops responding can block a publisher beyond every timeout. A request waits
+for it for a second at most. While the thread is blocked, or just after a failure, requests do not wait at all.
 """
 
 import logging
@@ -23,10 +23,10 @@ from workers.queues import ANNOUNCE, DELIVER, WITHDRAW, NoRoute, demand_routes, 
 
 __all__ = ["Enqueuer", "NoRoute"]
 
-WAIT_SECONDS = 1.0  # how long a request waits for the broker: its answer is due within two seconds
-RESET_SECONDS = 1.0  # after a failure the broker is not tried for this long
+WAIT_SECONDS = 1.0  # the longest wait of a request for the broker; a response is due within two seconds
+RESET_SECONDS = 1.0  # the pause after a failure
 PUBLISH = {
-    "retry": True,  # without a policy a refused publish takes six seconds to fail; with this one, ten milliseconds
+    "retry": True,  # with this policy a refused publish fails after ten milliseconds, without one after six seconds
     "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2},
     "timeout": 1,
     "confirm_timeout": 1,
@@ -43,12 +43,12 @@ class Job:
 
 
 class Enqueuer:
-    """Puts tasks on the broker. Connects lazily, after a fork; safe among threads and greenlets; never raises."""
+    """Publishes tasks without raising. Connects at the first task. Safe among threads and greenlets."""
 
     def __init__(self, broker_url: str) -> None:
         self._celery = make_celery(broker_url)
         if not parse_broker_url(broker_url).is_amqp:
-            # Redis knows no confirms: without a timeout of its socket it waits for ever
+            # Redis has no publisher confirms; without a socket timeout a publish can block for ever.
             self._celery.conf.broker_transport_options["socket_timeout"] = WAIT_SECONDS
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._start = threading.Lock()
@@ -56,24 +56,24 @@ class Enqueuer:
         self._circuit = CircuitBreaker(RESET_SECONDS)
 
     def deliver(self, ids: Sequence[UUID]) -> bool:
-        """Have these notifications delivered. False: the broker did not take it within a second."""
+        """Enqueue the delivery of these notifications. False: the broker did not accept the task within a second."""
         failpoints.reached(failpoints.ACCEPTED)
         enqueued = self._enqueue(DELIVER, [[str(id_) for id_ in ids]])
         failpoints.reached(failpoints.ENQUEUED)
         return enqueued
 
     def withdraw(self, notification_id: UUID) -> bool:
-        """Have this notification taken out of every inbox. False: as above; the relay sees to it."""
+        """Enqueue the withdrawal of this notification from every inbox. False: as above; the relay does it later."""
         return self._enqueue(WITHDRAW, [str(notification_id)])
 
     def announce(self, recipient_id: str, versions: Sequence[int]) -> bool:
-        """Have these changes of an inbox announced to its owner's devices. False: as above; the devices sync later."""
+        """Enqueue the announcement of these changes of an inbox. False: as above; the owner's devices sync later."""
         return self._enqueue(ANNOUNCE, [recipient_id, list(versions)])
 
     def check(self) -> None:
-        """See that the broker takes tasks, as a health check: it has their queues, or makes them.
+        """Check that the broker accepts tasks, and declare their queues if they are missing.
 
-        Raises `NoRoute`, or what the broker's client raises, within seconds.
+        Raises `NoRoute` or an error of the broker's client, within seconds.
         """
         with self._celery.connection_for_write(connect_timeout=1) as connection:
             open_connection(connection)
@@ -83,7 +83,7 @@ class Enqueuer:
         if not self._circuit.allow():
             return False
         job = Job(task, args)
-        self._running_publisher()
+        self._ensure_publisher()
         self._jobs.put(job)
         return self._wait(job)
 
@@ -91,10 +91,10 @@ class Enqueuer:
         try:
             job.outcome.result(WAIT_SECONDS)
         except FutureTimeout:
-            job.outcome.cancel()  # the relay sees to it: published as well it would only be done twice
+            job.outcome.cancel()  # the relay enqueues it; publishing it too would only run it twice
             self._failed("no answer")
         except NoRoute:
-            log.error("no_route task=%s The broker answers, and has no queue that takes it", job.task)
+            log.error("no_route task=%s The broker responds but has no queue for this task", job.task)
             self._failed("no route")
         except Exception as error:
             self._failed(type(error).__name__)
@@ -107,7 +107,7 @@ class Enqueuer:
         self._circuit.record_failure()
         log.warning("enqueue_failed reason=%s", reason)
 
-    def _running_publisher(self) -> None:
+    def _ensure_publisher(self) -> None:
         with self._start:
             if self._publisher is None or not self._publisher.is_alive():
                 self._publisher = threading.Thread(target=self._publish_all, name="enqueue", daemon=True)
@@ -124,12 +124,12 @@ class Enqueuer:
         try:
             self._celery.send_task(job.task, args=job.args, **PUBLISH)
         except Exception as error:
-            _quietly(job.outcome.set_exception, error)
+            _set(job.outcome.set_exception, error)
         else:
-            _quietly(job.outcome.set_result, None)
+            _set(job.outcome.set_result, None)
 
 
-def _quietly(settle: Callable[[Any], None], value: Any) -> None:
-    """Whoever waited may have given up at this very moment."""
+def _set(set_outcome: Callable[[Any], None], value: Any) -> None:
+    """Set the outcome, unless the request has stopped waiting and cancelled it."""
     with suppress(InvalidStateError):
-        settle(value)
+        set_outcome(value)

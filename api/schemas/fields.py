@@ -1,6 +1,6 @@
-"""The types that requests are made of: what an id, a topic, a title, an address or a time may be.
+"""The types of the fields of requests: ids, topics, titles, addresses, times and so on.
 
-One rule each, with its limit from `models.limits`; schemas combine them, and the OpenAPI document is made from them.
+Limits come from `models.limits`. Schemas combine these types, and the OpenAPI document describes them.
 """
 
 import json
@@ -29,12 +29,12 @@ from pydantic_core.core_schema import no_info_after_validator_function
 from lib.url_schemes import address_pattern
 from models import limits
 
-# Characters that no text of ours holds, in the regular expressions that Python and JSON Schema share.
+# Characters that no text may hold, as regular expressions for both Python and JSON Schema.
 _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 _CONTROL_IN_LINES = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # \t and \n are none
 _CONTROL_IN_TEXT = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)"
 _TEXT = r"^(?:[^\x00-\x08\x0b-\x1f\x7f-\x9f]|\r\n)*$"
-URL_SCHEMES = "url_schemes"  # names them in the context of a validation
+URL_SCHEMES = "url_schemes"  # the key in the context of a validation
 ADDRESS = address_pattern(())
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]{1,19}")
@@ -43,15 +43,15 @@ T = TypeVar("T")
 
 
 def broken_rule(code: LiteralString, message: str, **where: object) -> PydanticCustomError:
-    """A rule of ours that a value breaks; `where` may name the `field` to blame or the `index` of an element."""
+    """An error of our own rules. `where` may name the `field` or the `index` of an element."""
     return PydanticCustomError(code, "{message}", {"message": message, **where})
 
 
 @dataclass(frozen=True, eq=False)  # a type is hashed with its rules
 class Rule:
-    """A check, and what the OpenAPI document says of it: pydantic cannot see into a function."""
+    """A check, with the JSON Schema keywords that describe it: pydantic cannot derive them from a function."""
 
-    said: Mapping[str, Any]
+    keywords: Mapping[str, Any]
     check: Callable[[Any], Any] | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -59,11 +59,11 @@ class Rule:
         return schema if self.check is None else no_info_after_validator_function(self.check, schema)
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {**handler(core), **self.said}
+        return {**handler(core), **self.keywords}
 
 
 def _without(forbidden: str, pattern: str | None = None) -> Rule:
-    """Text in which no character is of a class; `pattern` says so when there is more to it."""
+    """Text without the characters of a class. `pattern` describes it if the class alone does not."""
     searched = re.compile(forbidden)
 
     def check(text: str) -> str:
@@ -75,14 +75,14 @@ def _without(forbidden: str, pattern: str | None = None) -> Rule:
 
 
 def _topic(text: str) -> str:
-    """The topic of a user's followers is longer than other topics by its prefix."""
+    """The topic of a user's followers may be longer than other topics, by its prefix."""
     if len(text.removeprefix(limits.FOLLOWED_PREFIX)) > limits.TOPIC_MAX:
         raise broken_rule("too_long", f"String should have at most {limits.TOPIC_MAX} characters")
     return text
 
 
 def _address(text: str, validation: ValidationInfo) -> str:
-    """An address that is safe to put behind a link: http(s), a path of the host's own site, or of an allowed app."""
+    """An address that is safe as a link: http(s), a path of the host application's site, or an allowed scheme."""
     schemes = (validation.context or {}).get(URL_SCHEMES, ())
     if text.partition(":")[0].lower() in schemes and re.fullmatch(address_pattern(schemes), text):
         return text
@@ -96,21 +96,21 @@ def _is_web_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that are no IPv6 address, a port that is no number
+    except ValueError:  # brackets without an IPv6 address, a port that is not a number
         return False
 
 
-def _moment(value: Any) -> datetime:
+def _utc_datetime(value: Any) -> datetime:
     if isinstance(value, str) and _RFC3339.fullmatch(value):
         try:
             return datetime.fromisoformat(value.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):  # the 30th of February; year 9999 west of Greenwich
+        except (ValueError, OverflowError):  # such as 30 February, or the year 10000 in UTC
             pass
     raise broken_rule("invalid_timestamp", "must be an RFC 3339 time with an offset, such as 2030-01-31T09:00:00Z")
 
 
 def _decimal(value: Any) -> Any:
-    """A query's text into an int; anything but plain digits is left for the type to refuse."""
+    """Convert digits in a query to an int. Anything else is left for the type to refuse."""
     return int(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else value
 
 
@@ -139,12 +139,12 @@ def _name(limit: int) -> StringConstraints:
 
 
 def _example(value: object) -> Rule:
-    return _said(examples=[value])
+    return _keywords(examples=[value])
 
 
-def _said(**words: object) -> Rule:
-    """Words for the document alone."""
-    return Rule(words)
+def _keywords(**keywords: object) -> Rule:
+    """JSON Schema keywords without a check."""
+    return Rule(keywords)
 
 
 Id = Annotated[str, _name(limits.ID_MAX), _without(_CONTROL), _example("bob")]
@@ -167,7 +167,7 @@ Url = Annotated[
 Data = Annotated[dict[str, Any], Rule({"examples": [{"order": 41}]}, _small_enough)]
 Timestamp = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(_utc_datetime),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-31T09:00:00Z"]}),
 ]
 NotificationId = Annotated[UUID, _example("019ac5a7-8c00-7000-8000-0000000000a1")]

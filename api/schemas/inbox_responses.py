@@ -1,4 +1,4 @@
-"""What a recipient is answered: the items of an inbox, its changes and counts, and subscriptions."""
+"""The schemas of responses to recipients: items of an inbox, its changes and counts, and subscriptions."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ class Item(Content):
     model_config = shown(AN_ITEM)
 
     seq: int
-    """Its id in this inbox: the version at which it arrived."""
+    """The id of the item in this inbox: the version at which it arrived."""
     version: int
     """The version of its last change."""
     seen_at: Time | None
@@ -29,20 +29,20 @@ class Item(Content):
 
 
 class Summary(Shape):
-    """The counts at one version of one history."""
+    """The counts of an inbox at a version."""
 
     model_config = shown(COUNTS)
 
     unread: int
     unseen: int
     version: int
-    """How many changes this inbox has seen; each takes the next number."""
+    """The number of changes of this inbox so far; each takes the next number."""
     epoch: Uuid
-    """The history that the version belongs to: another after a restore from a backup."""
+    """The history that the version belongs to. It is new after a restore from a backup."""
 
 
 class InboxPage(Summary):
-    """Items newest first; `next_cursor` leads on to older ones."""
+    """Items, newest first. `next_cursor` is the cursor of the next page, with older ones."""
 
     model_config = shown({"items": [AN_ITEM], "next_cursor": A_CURSOR, **COUNTS})
 
@@ -51,7 +51,7 @@ class InboxPage(Summary):
 
 
 class Arrival(Shape):
-    """An item that came in at this version."""
+    """An item that arrived at this version."""
 
     version: int
     change: Literal["added"]
@@ -59,7 +59,7 @@ class Arrival(Shape):
 
 
 class StateChange(Shape):
-    """What happened to items at this version: to those in `seqs`, or to all up to `through`, of that kind and topic."""
+    """A change of state at this version, of the items in `seqs`, or of all up to `through` of this kind and topic."""
 
     version: int
     change: Literal["seen", "read", "unread", "archived", "unarchived", "deleted", "recalled", "expired"]
@@ -71,9 +71,9 @@ class StateChange(Shape):
 
 
 class Changes(Summary):
-    """All that takes a client from the version it named to `version`; `more` when that is not yet the present.
+    """The changes from the version that the client named to `version`. `more`: there are further ones.
 
-    A change is what the socket says of it; the counts are those of the present.
+    A change has the form in which the socket sends it. The counts are the current ones.
     """
 
     model_config = shown(
@@ -95,7 +95,7 @@ class Marked(Shape):
     model_config = shown({"changed": 3, "version": 43, "unread": 0, "unseen": 0})
 
     changed: int
-    """How many items were not so before."""
+    """The number of items whose state changed."""
     version: int
     unread: int
     unseen: int

@@ -1,4 +1,4 @@
-"""What is answered to who publishes: what was accepted, and how far it came."""
+"""The schemas of responses to producers: accepted notifications, and their status."""
 
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ PUBLISHED: dict[str, Any] = {
 
 
 class Accepted(Shape):
-    """The notification is stored; it will be delivered whatever fails next."""
+    """The notification is stored and will be delivered, whatever fails next."""
 
     model_config = shown({"id": NOTIFICATION_ID})
 
@@ -34,7 +34,7 @@ class FollowAccepted(Shape):
 
 
 class NotificationAccepted(Shape):
-    """`scheduled` when its `deliver_at` lies ahead."""
+    """`status` is `scheduled` if `deliver_at` is in the future."""
 
     model_config = shown({"id": NOTIFICATION_ID, "status": "accepted"})
 
@@ -43,7 +43,7 @@ class NotificationAccepted(Shape):
 
 
 class NotificationsAccepted(Shape):
-    """One for each of the batch, in its order."""
+    """A result for each notification of the batch, in its order."""
 
     model_config = shown({"notifications": [{"id": NOTIFICATION_ID, "status": "accepted"}]})
 
@@ -51,27 +51,28 @@ class NotificationsAccepted(Shape):
 
 
 class Published(Content):
-    """A notification as its producer sees it."""
+    """A notification as seen by its producer."""
 
     model_config = shown(PUBLISHED)
 
     status: Status
-    """What Belfry gave up after some attempts stays `accepted`, or `delivering`, until its operators see to it."""
+    """A notification that was given up after several attempts stays `accepted` or `delivering` for the operator."""
     everyone: bool
     deliver_at: Time | None
     delivered_at: Time | None
     cancelled_at: Time | None
     recipients: int | None
-    """How many it concerns; of a topic, or of everyone, it is known when all are reached."""
+    """The number of recipients. For a topic or for everyone it is known once all are reached."""
     delivered: int
-    """How many inboxes it has reached."""
+    """The number of inboxes that it has reached."""
 
 
 class PublishedInFull(Published):
-    """A notification as its producer sees it, with how many of those who had it at `counted_at` saw it and read it.
+    """A notification as seen by its producer, with the number of recipients who have seen and read it.
 
-    That is now, unless more than 10,000 have it: then it is a minute ago, and later no longer ago than a tenth of its
-    age. Of what was recalled or has expired, it is when it began to leave the inboxes.
+    Up to 10,000 recipients are counted now. For larger audiences the counts are cached; `counted_at` says when: a
+    minute ago at first, later at most a tenth of the notification's age. The counts of a recalled or expired
+    notification are those from when it began to leave the inboxes.
     """
 
     model_config = shown(PUBLISHED | {"seen": 2, "read": 1, "counted_at": "2030-01-31T09:05:00.000000Z"})
@@ -82,7 +83,7 @@ class PublishedInFull(Published):
 
 
 class PublishedPage(Shape):
-    """Notifications newest first; `next_cursor` leads on to older ones."""
+    """Notifications, newest first. `next_cursor` is the cursor of the next page, with older ones."""
 
     model_config = shown({"notifications": [PUBLISHED], "next_cursor": None})
 
@@ -91,7 +92,7 @@ class PublishedPage(Shape):
 
 
 class SubscribersChanged(Shape):
-    """How many were not subscribed before, and how many were."""
+    """The number of users who were not subscribed before, and of those who were."""
 
     model_config = shown({"added": 1, "removed": 0})
 

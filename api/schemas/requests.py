@@ -1,6 +1,6 @@
-"""What a request may say: bodies and queries. Unknown fields are refused, and no type is bent into another.
+"""The schemas of request bodies and queries. Unknown fields are refused, and types are not converted.
 
-The OpenAPI document is made from these: a docstring, also one below a field, is what its reader is told.
+The OpenAPI document is made from them; their docstrings, including those below fields, are its descriptions.
 """
 
 from collections.abc import Mapping
@@ -38,20 +38,20 @@ Cursor = Annotated[str, Field(examples=[A_CURSOR])]
 
 TARGETS = ("recipients", "topic", "everyone")
 WAYS_TO_MARK = ("seqs", "through")
-NARROWS_THROUGH = ("kind", "topic")  # `seqs` says exactly which items
+NARROWS_THROUGH = ("kind", "topic")  # `seqs` needs no filter
 
 
 class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
-def _said(
+def _described(
     example: Mapping[str, Any],
     exactly_one: tuple[str, ...] = (),
     without: Mapping[str, tuple[str, ...]] = {},
 ) -> ConfigDict:
-    """What the document says of a body beside its fields; `without` names those that have no effect beside a field."""
-    given = [
+    """Describe a body in the document. `without` names the fields that have no effect beside a certain field."""
+    alternatives = [
         {
             "required": [name],
             "properties": {name: {"not": {"type": "null"}}}
@@ -59,58 +59,59 @@ def _said(
         }
         for name in exactly_one
     ]
-    words: JsonDict = {"examples": [dict(example)], **({"oneOf": given} if given else {})}  # type: ignore[dict-item]
-    return ConfigDict(json_schema_extra=words)
+    one_of = {"oneOf": alternatives} if alternatives else {}
+    keywords: JsonDict = {"examples": [dict(example)], **one_of}  # type: ignore[dict-item]
+    return ConfigDict(json_schema_extra=keywords)
 
 
-class Nothing(Schema):
-    """What takes no field."""
+class NoFields(Schema):
+    """A body or a query without fields."""
 
 
 class Follow(Schema):
-    model_config = _said({"target": "bob"})
+    model_config = _described({"target": "bob"})
 
     target: Id
-    """Who is followed."""
+    """The user to follow."""
 
 
 class Message(Schema):
-    model_config = _said({"to": "bob", "text": "Hello bob!"})
+    model_config = _described({"to": "bob", "text": "Hello bob!"})
 
     to: Id
-    """Who receives it."""
+    """The user who receives it."""
     text: Text
 
 
 class Notification(Schema):
     """A notification for exactly one of: these `recipients`, the subscribers of a `topic`, `everyone`."""
 
-    model_config = _said(
+    model_config = _described(
         {"recipients": ["bob", "carol"], "kind": "order.shipped", "title": "Order 41 is on its way"}, TARGETS
     )
 
     recipients: Annotated[list[Id], Field(min_length=1, max_length=limits.RECIPIENTS_MAX), NoDuplicates] | None = None
-    """Who receives it."""
+    """The users who receive it."""
     topic: Topic | None = None
     """Its subscribers at the time of delivery receive it."""
     everyone: OnlyTrue | None = None
-    """Everyone receives it who ever received something, subscribed, or opened an inbox."""
+    """All recipients that ever received a notification, subscribed to a topic, or opened an inbox receive it."""
     kind: Kind
-    """What happened, in a word of your application; inboxes can be filtered by it."""
+    """A word of your application for the event; inboxes can be filtered by it."""
     title: Title
     body: Text | None = None
     url: Url | None = None
     """Where the item leads: an http(s) address, a path of your own site, or an app's address of an allowed scheme."""
     data: Data | None = None
-    """Whatever your application wants to find in the item; at most 65,536 bytes as JSON."""
+    """Data for your application, at most 65,536 bytes as JSON."""
     actor: Id | None = None
-    """Who caused it."""
+    """The user who caused it."""
     severity: Severity = "none"
     expires_at: Timestamp | None = None
-    """It is delivered to nobody from then on, and leaves every inbox within 5 seconds while database, broker and
-    workers do well, otherwise as soon as they do; where many thousands have it, within 5 seconds the first of them."""
+    """From this time on it is delivered to nobody, and it leaves every inbox within 5 seconds while database, broker
+    and workers are available, otherwise as soon as they are. If many thousands have it, the first within 5 seconds."""
     deliver_at: Timestamp | None = None
-    """It is delivered then; until then it is `scheduled`."""
+    """It is delivered at this time; until then it is `scheduled`."""
 
     @model_validator(mode="after")
     def _has_one_target(self) -> Self:
@@ -121,7 +122,7 @@ class Notification(Schema):
 
 
 class Batch(Schema):
-    model_config = _said(
+    model_config = _described(
         {
             "notifications": [
                 {"recipients": ["bob"], "kind": "order.shipped", "title": "Order 41 is on its way"},
@@ -134,15 +135,15 @@ class Batch(Schema):
 
 
 class Subscribers(Schema):
-    """Who is to receive what is sent to a topic from now on, and who no longer: at most 1,000 together, none twice."""
+    """Users to subscribe to a topic and users to unsubscribe: at most 1,000 together, none twice."""
 
-    model_config = _said({"add": ["bob"], "remove": ["carol"]})
+    model_config = _described({"add": ["bob"], "remove": ["carol"]})
 
     add: Ids = Field(default=[])
     remove: Ids = Field(default=[])
 
     @model_validator(mode="after")
-    def _is_neither_empty_nor_too_much(self) -> Self:
+    def _names_some_but_not_too_many(self) -> Self:
         named = len(self.add) + len(self.remove)
         if not named:
             raise _at("add", "missing", "name someone to add or to remove")
@@ -155,23 +156,23 @@ class Subscribers(Schema):
 
 
 class Revoke(Schema):
-    model_config = _said({"user": "mallory"})
+    model_config = _described({"user": "mallory"})
 
     user: Id
-    """Whose tokens: their `sub`."""
+    """The `sub` of the tokens to revoke."""
 
 
 class ItemPatch(Schema):
-    """The state an item is to have. Read implies seen, archived implies read; what was seen stays seen."""
+    """The new state of an item. Read implies seen, and archived implies read. A seen item stays seen."""
 
-    model_config = _said({"read": True})
+    model_config = _described({"read": True})
 
     read: bool | None = None
     seen: OnlyTrue | None = None
     archived: bool | None = None
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
+    def _changes_something_consistently(self) -> Self:
         if self.read is self.seen is self.archived is None:
             raise _at("read", "missing", "say at least one of read, seen, archived")
         if self.read is False and self.archived is True:
@@ -180,9 +181,9 @@ class ItemPatch(Schema):
 
 
 class Mark(Schema):
-    """Which items: `seqs` names them, or `through` means all up to the version that the device had seen."""
+    """The items to change: those in `seqs`, or all up to `through`, the version that the device had seen."""
 
-    model_config = _said({"through": 42}, WAYS_TO_MARK, {"seqs": NARROWS_THROUGH})
+    model_config = _described({"through": 42}, WAYS_TO_MARK, {"seqs": NARROWS_THROUGH})
 
     seqs: Annotated[list[Seq], Field(min_length=1, max_length=limits.SEQS_MAX)] | None = None
     through: Version | None = None
@@ -202,21 +203,21 @@ class Mark(Schema):
 
 class InboxQuery(Schema):
     state: State | None = None
-    """Left out: all that are not archived."""
+    """Without it: all that are not archived."""
     kind: Kind | None = None
     topic: Topic | None = None
     severity: Severity | None = None
     actor: Id | None = None
     limit: Limit = limits.PAGE_DEFAULT
     cursor: Cursor | None = None
-    """The `next_cursor` of the page before."""
+    """The `next_cursor` of the previous page."""
 
 
 class HistoryQuery(Schema):
     kind: Kind | None = None
     topic: Topic | None = None
     recipient: Id | None = None
-    """Those that name this recipient; or, sent to a topic or to everyone, are in that inbox."""
+    """Only those that name this recipient, or that are in its inbox if sent to a topic or to everyone."""
     status: Status | None = None
     since: Timestamp | None = None
     """Accepted at this time or later."""
@@ -224,23 +225,23 @@ class HistoryQuery(Schema):
     """Accepted before this time."""
     limit: Limit = limits.PAGE_DEFAULT
     cursor: Cursor | None = None
-    """The `next_cursor` of the page before."""
+    """The `next_cursor` of the previous page."""
 
 
 class ChangesQuery(Schema):
     since: Annotated[Version, FromQuery]
-    """The version that the client is at."""
+    """The version that the client has."""
     limit: Annotated[int, Field(ge=1, le=limits.CHANGES_MAX), FromQuery] = limits.CHANGES_MAX
     epoch: Annotated[str, Field(max_length=100)] | None = None
-    """The history that the client knows; when it is another now, its versions mean nothing: 410."""
+    """The history that the client has. If it is not the current one, the response is 410."""
 
 
 def _demand_one_of(schema: Schema, *names: str) -> None:
-    given = [name for name in names if getattr(schema, name) is not None]
-    if len(given) != 1:
-        raise _at(given[-1] if given else names[0], "exactly_one", f"give exactly one of {', '.join(names)}")
+    present = [name for name in names if getattr(schema, name) is not None]
+    if len(present) != 1:
+        raise _at(present[-1] if present else names[0], "exactly_one", f"give exactly one of {', '.join(names)}")
 
 
 def _at(field: str, code: LiteralString, message: str) -> PydanticCustomError:
-    """A rule about several fields, blamed on one of them."""
+    """An error of a rule about several fields, reported for one of them."""
     return broken_rule(code, message, field=field)

@@ -1,7 +1,7 @@
-"""What the API answers: the shapes that clients may rely on, and that the documentation shows.
+"""The schemas of responses, as clients and the OpenAPI document see them.
 
-Here are those that all endpoints share, and those of the service itself; `inbox_responses` has a recipient's,
-`publishing_responses` a publisher's.
+This module has those that several endpoints share, and those of the service itself. `inbox_responses` has those for
+recipients, `publishing_responses` those for producers.
 """
 
 from collections.abc import Mapping
@@ -44,10 +44,10 @@ def shown(example: Mapping[str, Any]) -> ConfigDict:
 
 
 class Content(Shape):
-    """What was published, the same for all who receive it."""
+    """The content of a notification, the same for all its recipients."""
 
     id: Uuid
-    """The notification's."""
+    """The id of the notification."""
     kind: str
     actor: str | None
     title: str
@@ -61,7 +61,7 @@ class Content(Shape):
 
 
 class TokensRevoked(Shape):
-    """Those of the user that were issued up to then are refused."""
+    """Tokens of the user that were issued up to `revoked_before` are refused."""
 
     model_config = shown({"user": "mallory", "revoked_before": "2030-01-31T09:00:00.000000Z"})
 
@@ -76,7 +76,7 @@ class Healthy(Shape):
 
 
 class StalledNotifications(Shape):
-    """What was accepted, is due, and has not moved for half a minute."""
+    """Notifications that are accepted and due, and have made no progress for half a minute."""
 
     model_config = shown({"count": 3, "oldest_seconds": 41})
 
@@ -90,12 +90,12 @@ class Ready(Shape):
 
     status: Literal["ready"]
     stalled: StalledNotifications | None = None
-    """Only while there is something. This process can accept all the same; look at beat, at the workers, and whether
-    they keep up."""
+    """Present only while there are any. This process can accept notifications all the same. Check that beat and the
+    workers run and keep up."""
 
 
 class FieldError(Shape):
-    """What is wrong with one field."""
+    """An error of one field."""
 
     field: str
     """Its dotted path, such as `recipients.3`."""
@@ -104,7 +104,7 @@ class FieldError(Shape):
 
 
 class Problem(Shape):
-    """An error as RFC 9457 has it. `code` is stable: rely on it; `detail` is for people."""
+    """An error of RFC 9457. `code` is stable; `detail` is for people."""
 
     type: Literal["about:blank"]
     title: str
@@ -115,7 +115,7 @@ class Problem(Shape):
 
 
 class Config(Shape):
-    """Where the demo page finds the others; `api` is relative to this document."""
+    """The addresses of the API, relative to this document, and of the push server."""
 
     api: str
     push_url: str

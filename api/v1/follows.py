@@ -1,13 +1,13 @@
-"""Follows: the target is told, and the follower is subscribed to what the target will send to its followers."""
+"""Follows: the target is notified, and the follower is subscribed to the topic of the target's followers."""
 
-from api.framework.endpoint import Answer, Call, endpoint
+from api.framework.endpoint import RequestContext, Response, endpoint
 from api.framework.problems import IDEMPOTENCY_KEY_REUSED
 from api.schemas.fields import Id
 from api.schemas.publishing_responses import FollowAccepted
 from api.schemas.requests import Follow
 from auth.scopes import INBOX
 from models.limits import FOLLOWED_PREFIX
-from models.notifications.accept import NewNotification, accept
+from models.notifications.accept import NewNotification
 from models.subscriptions import subscribe
 from models.subscriptions import unsubscribe as unsubscribe_recipients
 
@@ -21,31 +21,32 @@ def topic_of(target: str) -> str:
     "POST",
     "/v1/follows",
     scope=INBOX,
-    answers={202: FollowAccepted},
+    responses={202: FollowAccepted},
     problems=(IDEMPOTENCY_KEY_REUSED,),
     keyed=True,
 )
-def follow(call: Call, body: Follow) -> Answer:
-    """Follow someone. Each call tells the target, unless it repeats an Idempotency-Key."""
-    follower = call.caller
-    told = NewNotification(
+def follow(context: RequestContext, body: Follow) -> Response:
+    """Follow someone. Each call notifies the target, unless it repeats an Idempotency-Key."""
+    follower = context.caller
+    notification = NewNotification(
         producer_id=follower,
         kind="follow",
         title=f"{follower} follows you",
         actor=follower,
         recipients=(body.target,),
-        idempotency_key=call.idempotency_key,
+        idempotency_key=context.idempotency_key,
     )
-    with call.database.write() as session:
-        [id_] = accept(session, [told], call.now)
-        subscribe(session, topic_of(body.target), [follower], call.now)
-    call.enqueuer.deliver([id_])
-    return Answer(FollowAccepted(id=str(id_), target=body.target))
+    [id_] = context.publisher.publish_all(
+        [notification],
+        context.now,
+        also=lambda session: subscribe(session, topic_of(body.target), [follower], context.now),
+    )
+    return Response(FollowAccepted(id=str(id_), target=body.target))
 
 
-@endpoint("DELETE", "/v1/follows/{target}", scope=INBOX, answers={204: None})
-def unfollow(call: Call, target: Id) -> Answer:
-    """Follow someone no longer; also when they were never followed."""
-    with call.database.write() as session:
-        unsubscribe_recipients(session, topic_of(target), [call.caller])
-    return Answer()
+@endpoint("DELETE", "/v1/follows/{target}", scope=INBOX, responses={204: None})
+def unfollow(context: RequestContext, target: Id) -> Response:
+    """Stop following someone. It is no error if the caller did not follow them."""
+    with context.database.write() as session:
+        unsubscribe_recipients(session, topic_of(target), [context.caller])
+    return Response()

@@ -1,4 +1,4 @@
-"""The caller's own inbox: reading it, following its changes, changing it. Nobody can name another's."""
+"""The caller's own inbox: reading it, following its changes, and changing it. Other inboxes cannot be named."""
 
 from hashlib import sha256
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from werkzeug.http import parse_etags
 
 from api.framework.cursors import INBOX_ITEMS
-from api.framework.endpoint import CACHING, Answer, Call, endpoint
+from api.framework.endpoint import CACHING, RequestContext, Response, endpoint
 from api.framework.headers import ETAG, LINK, link_to_next
 from api.framework.problems import INVALID_CURSOR, NOT_FOUND, RESYNC_REQUIRED, Problem
 from api.schemas.fields import Seq
@@ -19,117 +19,119 @@ from models.inbox import marking, reading
 NO_SUCH_ITEM = "There is no such item in the caller's inbox."
 
 
-@endpoint("GET", "/v1/inbox", scope=INBOX, answers={200: InboxPage}, problems=(INVALID_CURSOR,), headers=(LINK,))
-def read_inbox(call: Call, query: InboxQuery) -> Answer:
-    """Items newest first, all that are not archived unless `state` says otherwise; filters combine."""
-    before = INBOX_ITEMS.place(call.caller, query.cursor)
+@endpoint("GET", "/v1/inbox", scope=INBOX, responses={200: InboxPage}, problems=(INVALID_CURSOR,), headers=(LINK,))
+def read_inbox(context: RequestContext, query: InboxQuery) -> Response:
+    """Items, newest first. Without `state`: all that are not archived. Filters combine."""
+    before = INBOX_ITEMS.place(context.caller, query.cursor)
     filters = query.model_dump(exclude={"cursor"})
-    with call.database.glance() as session:
-        page = reading.page(session, call.caller, before=before, **filters)
-    _make_known(call, page.summary)
-    next_cursor = None if page.next_before is None else INBOX_ITEMS.cursor(call.caller, page.next_before)
+    with context.database.glance() as session:
+        page = reading.page(session, context.caller, before=before, **filters)
+    _open_if_new(context, page.summary)
+    next_cursor = None if page.next_before is None else INBOX_ITEMS.cursor(context.caller, page.next_before)
     body = {"next_cursor": next_cursor, **_counts(page.summary)}
     headers = link_to_next("/v1/inbox", query, next_cursor)
-    return Answer(body, headers=headers, lists={"items": page.items})
+    return Response(body, headers=headers, lists={"items": page.items})
 
 
-@endpoint("GET", "/v1/inbox/summary", scope=INBOX, answers={200: Summary, 304: None}, headers=(ETAG,))
-def read_summary(call: Call) -> Answer:
-    """The counts at the present version."""
-    with call.database.glance() as session:
-        summary = reading.present(session, call.caller)
-    _make_known(call, summary)
-    tag = f"{summary.epoch}.{_whose(call.caller)}.{summary.version}"
+@endpoint("GET", "/v1/inbox/summary", scope=INBOX, responses={200: Summary, 304: None}, headers=(ETAG,))
+def read_summary(context: RequestContext) -> Response:
+    """The counts at the current version."""
+    with context.database.glance() as session:
+        summary = reading.present(session, context.caller)
+    _open_if_new(context, summary)
+    tag = f"{summary.epoch}.{_owner_tag(context.caller)}.{summary.version}"
     headers = {"ETag": f'"{tag}"', **CACHING}
-    if parse_etags(call.headers.get("If-None-Match")).contains_weak(tag):
-        return Answer(None, 304, headers)
-    return Answer(_counts(summary), 200, headers)
+    if parse_etags(context.headers.get("If-None-Match")).contains_weak(tag):
+        return Response(None, 304, headers)
+    return Response(_counts(summary), 200, headers)
 
 
-@endpoint("GET", "/v1/inbox/changes", scope=INBOX, answers={200: Changes}, problems=(RESYNC_REQUIRED,))
-def read_changes(call: Call, query: ChangesQuery) -> Answer:
-    """All that happened after version `since`, oldest first; ask again from `version` while there is `more`."""
-    with call.database.glance() as session:
-        found = reading.changes(session, call.caller, query.since, query.limit)
+@endpoint("GET", "/v1/inbox/changes", scope=INBOX, responses={200: Changes}, problems=(RESYNC_REQUIRED,))
+def read_changes(context: RequestContext, query: ChangesQuery) -> Response:
+    """All changes after version `since`, oldest first. While `more` is true, repeat with `since` = `version`."""
+    with context.database.glance() as session:
+        found = reading.changes(session, context.caller, query.since, query.limit)
     if query.epoch not in (None, str(found.summary.epoch)):
         raise Problem(RESYNC_REQUIRED)
-    _make_known(call, found.summary)
+    _open_if_new(context, found.summary)
     body = {**_counts(found.summary), "version": found.version, "more": found.more}
-    return Answer(body, lists={"changes": found.changes})
+    return Response(body, lists={"changes": found.changes})
 
 
-@endpoint("GET", "/v1/inbox/{seq}", scope=INBOX, answers={200: Item})
-def read_item(call: Call, seq: Seq) -> Answer:
+@endpoint("GET", "/v1/inbox/{seq}", scope=INBOX, responses={200: Item})
+def read_item(context: RequestContext, seq: Seq) -> Response:
     """One item."""
-    with call.database.glance() as session:
-        return Answer(_existing(reading.item(session, call.caller, seq)))
+    with context.database.glance() as session:
+        return Response(_existing(reading.item(session, context.caller, seq)))
 
 
-@endpoint("PATCH", "/v1/inbox/{seq}", scope=INBOX, answers={200: Item})
-def change_item(call: Call, seq: Seq, body: ItemPatch) -> Answer:
-    """Bring one item to a state. What is so already changes nothing and takes no version."""
-    with call.database.write() as session:
-        versions = marking.set_state(session, call.caller, seq, now=call.now, **body.model_dump())
-        item = reading.item(session, call.caller, seq)
-    _announce(call, versions or [])
-    return Answer(_existing(item))
+@endpoint("PATCH", "/v1/inbox/{seq}", scope=INBOX, responses={200: Item})
+def change_item(context: RequestContext, seq: Seq, body: ItemPatch) -> Response:
+    """Set the state of one item. A state that it has already changes nothing and takes no version."""
+    with context.database.write() as session:
+        versions = marking.set_state(session, context.caller, seq, now=context.now, **body.model_dump())
+        item = reading.item(session, context.caller, seq)
+    _announce(context, versions or [])
+    return Response(_existing(item))
 
 
-@endpoint("DELETE", "/v1/inbox/{seq}", scope=INBOX, answers={204: None})
-def delete_item(call: Call, seq: Seq) -> Answer:
-    """Remove one item from the inbox for good."""
-    with call.database.write() as session:
-        version = marking.delete_item(session, call.caller, seq, now=call.now)
+@endpoint("DELETE", "/v1/inbox/{seq}", scope=INBOX, responses={204: None})
+def delete_item(context: RequestContext, seq: Seq) -> Response:
+    """Delete one item from the inbox."""
+    with context.database.write() as session:
+        version = marking.delete_item(session, context.caller, seq, now=context.now)
     if version is None:
         raise Problem(NOT_FOUND, NO_SUCH_ITEM)
-    _announce(call, [version])
-    return Answer()
+    _announce(context, [version])
+    return Response()
 
 
-@endpoint("POST", "/v1/inbox/read", scope=INBOX, answers={200: Marked})
-def mark_read(call: Call, body: Mark) -> Answer:
-    """Mark items read, and so seen."""
-    return _mark(call, body, "read")
+@endpoint("POST", "/v1/inbox/read", scope=INBOX, responses={200: Marked})
+def mark_read(context: RequestContext, body: Mark) -> Response:
+    """Mark items as read, which also marks them as seen."""
+    return _mark(context, body, "read")
 
 
-@endpoint("POST", "/v1/inbox/seen", scope=INBOX, answers={200: Marked})
-def mark_seen(call: Call, body: Mark) -> Answer:
-    """Mark items seen."""
-    return _mark(call, body, "seen")
+@endpoint("POST", "/v1/inbox/seen", scope=INBOX, responses={200: Marked})
+def mark_seen(context: RequestContext, body: Mark) -> Response:
+    """Mark items as seen."""
+    return _mark(context, body, "seen")
 
 
-@endpoint("POST", "/v1/inbox/archive", scope=INBOX, answers={200: Marked})
-def mark_archived(call: Call, body: Mark) -> Answer:
-    """Put items away, which reads them."""
-    return _mark(call, body, "archived")
+@endpoint("POST", "/v1/inbox/archive", scope=INBOX, responses={200: Marked})
+def mark_archived(context: RequestContext, body: Mark) -> Response:
+    """Archive items, which also marks them as read."""
+    return _mark(context, body, "archived")
 
 
-def _mark(call: Call, body: Mark, state: str) -> Answer:
-    with call.database.write() as session:
-        marked = marking.mark(session, call.caller, state, marking.Which(**body.model_dump()), now=call.now)
-    _announce(call, [] if marked.version is None else [marked.version])
+def _mark(context: RequestContext, body: Mark, state: str) -> Response:
+    with context.database.write() as session:
+        marked = marking.mark(session, context.caller, state, marking.Which(**body.model_dump()), now=context.now)
+    _announce(context, [] if marked.version is None else [marked.version])
     summary = marked.summary
-    return Answer(Marked(changed=marked.changed, version=summary.version, unread=summary.unread, unseen=summary.unseen))
+    return Response(
+        Marked(changed=marked.changed, version=summary.version, unread=summary.unread, unseen=summary.unseen)
+    )
 
 
-def _announce(call: Call, versions: list[int]) -> None:
-    """Tell the caller's other devices, after the commit."""
+def _announce(context: RequestContext, versions: list[int]) -> None:
+    """Enqueue the announcement to the caller's devices; call it after the commit."""
     if versions:
-        call.enqueuer.announce(call.caller, versions)
+        context.enqueuer.announce(context.caller, versions)
 
 
-def _make_known(call: Call, shown: reading.Summary) -> None:
-    """Whoever reads an inbox for the first time opens it: from now on `everyone` means them too.
+def _open_if_new(context: RequestContext, shown: reading.Summary) -> None:
+    """Create the inbox at the first read, so that `everyone` includes the caller from now on.
 
-    The answer stays the moment that was read: what arrives meanwhile has a version that the client lacks, and asks for.
+    The response shows the state before. The client asks for later changes, whose versions it lacks.
     """
     if isinstance(shown, reading.NeverOpened):
-        with call.database.write_at_once() as session:
-            reading.open_inbox(session, call.caller, call.now)
+        with context.database.write_at_once() as session:
+            reading.open_inbox(session, context.caller, context.now)
 
 
-def _whose(caller: str) -> str:
-    """Two people may share a browser, whose cache asks for the one with the other's tag."""
+def _owner_tag(caller: str) -> str:
+    """Makes an ETag the owner's own: users who share a browser share its cache."""
     return sha256(caller.encode()).hexdigest()[:16]
 
 

@@ -1,6 +1,6 @@
 """Messages from one user to another."""
 
-from api.framework.endpoint import Answer, Call, endpoint
+from api.framework.endpoint import RequestContext, Response, endpoint
 from api.framework.problems import IDEMPOTENCY_KEY_REUSED
 from api.schemas.publishing_responses import Accepted
 from api.schemas.requests import Message
@@ -12,19 +12,19 @@ from models.notifications.accept import NewNotification
     "POST",
     "/v1/messages",
     scope=INBOX,
-    answers={202: Accepted},
+    responses={202: Accepted},
     problems=(IDEMPOTENCY_KEY_REUSED,),
     keyed=True,
 )
-def send_message(call: Call, body: Message) -> Answer:
-    """Write to someone: it comes into their inbox, with the caller as the actor."""
+def send_message(context: RequestContext, body: Message) -> Response:
+    """Send someone a message. It arrives in their inbox, with the caller as the actor."""
     message = NewNotification(
-        producer_id=call.caller,
+        producer_id=context.caller,
         kind="message",
-        title=f"Message from {call.caller}",
+        title=f"Message from {context.caller}",
         body=body.text,
-        actor=call.caller,
+        actor=context.caller,
         recipients=(body.to,),
-        idempotency_key=call.idempotency_key,
+        idempotency_key=context.idempotency_key,
     )
-    return Answer(Accepted(id=str(call.acceptor.accept(message))))
+    return Response(Accepted(id=str(context.publisher.publish(message))))

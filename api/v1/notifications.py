@@ -1,4 +1,4 @@
-"""What producers publish, and what became of it."""
+"""Publishing notifications, reading what became of them, and cancelling them."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from api.framework.cursors import PUBLISHED
-from api.framework.endpoint import Answer, Call, endpoint
+from api.framework.endpoint import RequestContext, Response, endpoint
 from api.framework.headers import LINK, LOCATION, link_to_next
 from api.framework.problems import DELIVERY_UNDER_WAY, IDEMPOTENCY_KEY_REUSED, INVALID_CURSOR, NOT_FOUND, Problem
 from api.schemas.fields import NotificationId
@@ -17,155 +17,153 @@ from auth.scopes import NOTIFY
 from models.notifications import accept, cancel, published
 from models.notifications.accept import NewNotification
 
-WRITERS_SECONDS = 2.0  # a chunk of a fan-out is written in a tenth of a second; its lock waits end after half a second
-WRITERS_LOOK_EVERY_SECONDS = 0.02
+WRITERS_SECONDS = 2.0  # a chunk of a fan-out takes 0.1 s to write, and waits for a lock for 0.5 s at most
+WRITERS_POLL_SECONDS = 0.02
 
 
 @endpoint(
     "POST",
     "/v1/notifications",
     scope=NOTIFY,
-    answers={202: NotificationAccepted},
+    responses={202: NotificationAccepted},
     problems=(IDEMPOTENCY_KEY_REUSED,),
     keyed=True,
     headers=(LOCATION,),
 )
-def notify(call: Call, body: Notification) -> Answer:
+def notify(context: RequestContext, body: Notification) -> Response:
     """Publish a notification to recipients, to the subscribers of a topic, or to everyone."""
-    new = _new(call, body, key=call.idempotency_key)
-    accepted = NotificationAccepted(id=str(call.acceptor.accept(new)), status=_status(call, new))
-    return Answer(accepted, headers={"Location": f"/v1/notifications/{accepted.id}"})
+    new = _new(context, body, key=context.idempotency_key)
+    accepted = NotificationAccepted(id=str(context.publisher.publish(new)), status=_status(context, new))
+    return Response(accepted, headers={"Location": f"/v1/notifications/{accepted.id}"})
 
 
 @endpoint(
     "POST",
     "/v1/notifications/batch",
     scope=NOTIFY,
-    answers={202: NotificationsAccepted},
+    responses={202: NotificationsAccepted},
     problems=(IDEMPOTENCY_KEY_REUSED,),
     keyed=True,
 )
-def notify_many(call: Call, body: Batch) -> Answer:
-    """Publish up to 1,000 notifications, all or none; they keep their order.
+def notify_many(context: RequestContext, body: Batch) -> Response:
+    """Publish up to 1,000 notifications, all or none, in their order.
 
-    One that waits (for another attempt, or for an inbox that is in use) holds back those after it in the batch that
-    share a recipient with it, until it is delivered or parked, and no others. A scheduled one does so from its time on.
+    A notification that waits, for a retry or for a locked inbox, delays the later ones of the batch that share a
+    recipient with it, until it is delivered or parked. It delays no others. A scheduled one does so from its time on.
     A notification for a topic or for everyone shares a recipient with those that name a member of its audience, and
     with every other one for a topic or for everyone.
 
-    What is wrong with one of them is named by its place, such as `notifications.3.title`. An Idempotency-Key covers
-    the whole batch: the same batch again answers the same ids, and any other batch is refused. It is no key of
-    `POST /v1/notifications`: the same key may be used there for something else.
+    Errors name the place in the batch, such as `notifications.3.title`. An Idempotency-Key covers the whole batch: the
+    same batch returns the same ids, and another batch is refused. The key is separate from those of
+    `POST /v1/notifications`, where the same key may be used for something else.
     """
-    whole = hashlib.sha256(json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
-    keys = _keys_of_batch(call.idempotency_key, len(body.notifications))
-    new = [_new(call, one, key, batch=whole) for one, key in zip(body.notifications, keys, strict=True)]
-    with call.database.write() as session:
-        ids = accept.accept(session, new, call.now)
-    due = [id_ for id_, one in zip(ids, new, strict=True) if accept.is_due(one, call.now)]
-    if due:
-        call.enqueuer.deliver(due)
-    accepted = [NotificationAccepted(id=str(id_), status=_status(call, one)) for id_, one in zip(ids, new, strict=True)]
-    return Answer(NotificationsAccepted(notifications=accepted))
+    digest = hashlib.sha256(json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    keys = _keys_of_batch(context.idempotency_key, len(body.notifications))
+    new = [_new(context, one, key, batch=digest) for one, key in zip(body.notifications, keys, strict=True)]
+    ids = context.publisher.publish_all(new, context.now)
+    accepted = [
+        NotificationAccepted(id=str(id_), status=_status(context, one)) for id_, one in zip(ids, new, strict=True)
+    ]
+    return Response(NotificationsAccepted(notifications=accepted))
 
 
 @endpoint(
     "GET",
     "/v1/notifications",
     scope=NOTIFY,
-    answers={200: PublishedPage},
+    responses={200: PublishedPage},
     problems=(INVALID_CURSOR,),
     headers=(LINK,),
 )
-def read_published(call: Call, query: HistoryQuery) -> Answer:
+def read_published(context: RequestContext, query: HistoryQuery) -> Response:
     """The caller's own notifications, newest first; filters combine."""
-    before = PUBLISHED.place(call.caller, query.cursor)
+    before = PUBLISHED.place(context.caller, query.cursor)
     filters = query.model_dump(exclude={"cursor"})
-    with call.database.read() as session:
-        page = published.page(session, call.caller, now=call.now, before=before, **filters)
-    next_cursor = None if page.next_before is None else PUBLISHED.cursor(call.caller, page.next_before)
+    with context.database.read() as session:
+        page = published.page(session, context.caller, now=context.now, before=before, **filters)
+    next_cursor = None if page.next_before is None else PUBLISHED.cursor(context.caller, page.next_before)
     body = {"notifications": page.notifications, "next_cursor": next_cursor}
-    return Answer(body, headers=link_to_next("/v1/notifications", query, next_cursor))
+    return Response(body, headers=link_to_next("/v1/notifications", query, next_cursor))
 
 
-@endpoint("GET", "/v1/notifications/{notification_id}", scope=NOTIFY, answers={200: PublishedInFull})
-def read_one_published(call: Call, notification_id: NotificationId) -> Answer:
-    """One of the caller's notifications: where it stands, whom it reached, and how many of them saw and read it."""
-    with call.database.read() as session:
-        found = published.one(session, call.caller, notification_id, call.now)
+@endpoint("GET", "/v1/notifications/{notification_id}", scope=NOTIFY, responses={200: PublishedInFull})
+def read_one_published(context: RequestContext, notification_id: NotificationId) -> Response:
+    """One of the caller's notifications: its status, and how many recipients received, saw and read it."""
+    with context.database.read() as session:
+        found = published.one(session, context.caller, notification_id, context.now)
     if found is None:
         raise Problem(NOT_FOUND)
-    return Answer(found)
+    return Response(found)
 
 
 @endpoint(
     "DELETE",
     "/v1/notifications/{notification_id}",
     scope=NOTIFY,
-    answers={204: None},
+    responses={204: None},
     problems=(DELIVERY_UNDER_WAY,),
 )
-def withdraw(call: Call, notification_id: NotificationId) -> Answer:
-    """Cancel a notification: it is delivered to nobody else, and recalled from every inbox that has it.
+def cancel_notification(context: RequestContext, notification_id: NotificationId) -> Response:
+    """Cancel a notification: it is delivered to nobody else and recalled from every inbox that has it.
 
-    After the `204` it arrives in no inbox any more; what was being written at that moment is waited for. (An
-    announcement of that may reach a socket later. Clients apply changes by version, so the order does no harm.) It
-    leaves the inboxes that have it within 5 seconds while database, broker and workers do well, and otherwise as soon
-    as they do; where many thousands have it, within 5 seconds the first of them.
+    After the `204` it arrives in no further inbox; the request waits for transactions that are writing it. (Their
+    announcements may reach a socket later. Clients apply changes by version, so the order does no harm.) It leaves the
+    inboxes that have it within 5 seconds while database, broker and workers are available, otherwise as soon as they
+    are. If many thousands have it, it leaves the first of them within 5 seconds.
 
-    After `503` with `delivery_under_way` it is cancelled too, but a part of its delivery had not ended; repeat the
-    request to wait for it. Doing it again changes nothing.
+    After `503` with `delivery_under_way` it is cancelled too, but a part of its delivery has not ended. Repeat the
+    request to wait for that. Repeating it is safe.
     """
-    with call.database.write() as session:
-        found = accept.cancel(session, call.caller, notification_id, call.now)
+    with context.database.write() as session:
+        found = accept.cancel(session, context.caller, notification_id, context.now)
     if not found:
         raise Problem(NOT_FOUND)
-    is_over = _wait_for_writers(call, notification_id)
-    call.enqueuer.withdraw(notification_id)
-    if not is_over:
+    has_ended = _wait_for_writers(context, notification_id)
+    context.enqueuer.withdraw(notification_id)
+    if not has_ended:
         raise Problem(DELIVERY_UNDER_WAY)
-    return Answer()
+    return Response()
 
 
-def _wait_for_writers(call: Call, notification_id: UUID) -> bool:
-    """Wait, without a connection, until nobody writes items of it; False when that takes too long."""
+def _wait_for_writers(context: RequestContext, notification_id: UUID) -> bool:
+    """Wait until no transaction writes items of it, holding no connection. False: it took too long."""
     deadline = time.monotonic() + WRITERS_SECONDS
     while True:
-        with call.database.write_at_once() as session:
+        with context.database.write_at_once() as session:
             if not cancel.is_being_written(session, notification_id):
                 return True
         if time.monotonic() > deadline:
             return False
-        time.sleep(WRITERS_LOOK_EVERY_SECONDS)
+        time.sleep(WRITERS_POLL_SECONDS)
 
 
-def _status(call: Call, new: NewNotification) -> Literal["accepted", "scheduled"]:
-    return "accepted" if accept.is_due(new, call.now) else "scheduled"
+def _status(context: RequestContext, new: NewNotification) -> Literal["accepted", "scheduled"]:
+    return "accepted" if accept.is_due(new, context.now) else "scheduled"
 
 
 def _keys_of_batch(key: str | None, size: int) -> list[str | None]:
-    """One for each place; the space in it keeps it from being the key of a single notification."""
+    """A key for each place in the batch. Its space keeps it distinct from the keys of single notifications."""
     if key is None:
         return [None] * size
     hashed = hashlib.sha256(key.encode()).hexdigest()
     return [f"batch {hashed} {place}" for place in range(size)]
 
 
-def _new(call: Call, said: Notification, key: str | None, batch: str | None = None) -> NewNotification:
+def _new(context: RequestContext, body: Notification, key: str | None, batch: str | None = None) -> NewNotification:
     return NewNotification(
-        producer_id=call.caller,
-        kind=said.kind,
-        title=said.title,
-        body=said.body,
-        url=said.url,
-        data=said.data,
-        actor=said.actor,
-        severity=said.severity,
-        recipients=None if said.recipients is None else tuple(said.recipients),
-        topic=said.topic,
-        everyone=said.everyone is True,
-        expires_at=said.expires_at,
-        deliver_at=said.deliver_at,
+        producer_id=context.caller,
+        kind=body.kind,
+        title=body.title,
+        body=body.body,
+        url=body.url,
+        data=body.data,
+        actor=body.actor,
+        severity=body.severity,
+        recipients=None if body.recipients is None else tuple(body.recipients),
+        topic=body.topic,
+        everyone=body.everyone is True,
+        expires_at=body.expires_at,
+        deliver_at=body.deliver_at,
         idempotency_key=key,
         batch=batch,
     )

@@ -1,8 +1,8 @@
-"""A user's tokens taken back: after a theft, a change of password, a farewell."""
+"""Revoking the tokens of a user, such as after a theft or a change of password."""
 
 import logging
 
-from api.framework.endpoint import Answer, Call, endpoint
+from api.framework.endpoint import RequestContext, Response, endpoint
 from api.schemas.requests import Revoke
 from api.schemas.responses import TokensRevoked
 from auth.scopes import NOTIFY
@@ -13,18 +13,18 @@ from push.broker.announcer import AnnounceFailed
 log = logging.getLogger(__name__)
 
 
-@endpoint("POST", "/v1/tokens/revoke", scope=NOTIFY, answers={200: TokensRevoked})
-def revoke_tokens(call: Call, body: Revoke) -> Answer:
-    """Refuse every token of a user that was issued before now, and close the sockets that they opened.
+@endpoint("POST", "/v1/tokens/revoke", scope=NOTIFY, responses={200: TokensRevoked})
+def revoke_tokens(context: RequestContext, body: Revoke) -> Response:
+    """Revoke every token of a user that was issued before now, and close the sockets that were opened with them.
 
-    It holds in every process within five seconds. A token that does not say when it was issued (`iat`) is refused
-    from then on; so is one of the same second, since most issuers count in whole seconds. Where the issuer's clock is
-    ahead of Belfry's, revoke again after that difference: it covers the tokens that were issued within it.
+    It takes effect in every process within five seconds. A token without `iat` is revoked too, and so is one issued in
+    the same second, since most issuers count in whole seconds. If the issuer's clock is ahead of Belfry's, repeat the
+    request after that difference, to cover the tokens that were issued within it.
     """
-    with call.database.write() as session:
-        revoke(session, body.user, call.now)
+    with context.database.write() as session:
+        revoke(session, body.user, context.now)
     try:
-        call.services.announcer.revoke(body.user, call.now)
+        context.services.announcer.revoke(body.user, context.now)
     except AnnounceFailed as error:
         log.warning("revocation_not_announced reason=%s", error)
-    return Answer({"user": body.user, "revoked_before": timestamp(call.now)})
+    return Response({"user": body.user, "revoked_before": timestamp(context.now)})

@@ -1,6 +1,6 @@
-"""A topic's subscribers, as a producer sets them."""
+"""The subscribers of a topic, set by a producer."""
 
-from api.framework.endpoint import Answer, Call, endpoint
+from api.framework.endpoint import RequestContext, Response, endpoint
 from api.schemas.fields import Topic
 from api.schemas.publishing_responses import SubscribersChanged
 from api.schemas.requests import Subscribers
@@ -8,10 +8,10 @@ from auth.scopes import NOTIFY
 from models.subscriptions import subscribe, unsubscribe
 
 
-@endpoint("PUT", "/v1/topics/{topic}/subscribers", scope=NOTIFY, answers={200: SubscribersChanged})
-def change_subscribers(call: Call, topic: Topic, body: Subscribers) -> Answer:
-    """Subscribe others to a topic and unsubscribe others, all or none."""
-    with call.database.write() as session:
-        added = subscribe(session, topic, body.add, call.now)
+@endpoint("PUT", "/v1/topics/{topic}/subscribers", scope=NOTIFY, responses={200: SubscribersChanged})
+def change_subscribers(context: RequestContext, topic: Topic, body: Subscribers) -> Response:
+    """Subscribe users to a topic and unsubscribe users from it, all or none."""
+    with context.database.write() as session:
+        added = subscribe(session, topic, body.add, context.now)
         removed = unsubscribe(session, topic, body.remove)
-    return Answer(SubscribersChanged(added=added, removed=removed))
+    return Response(SubscribersChanged(added=added, removed=removed))

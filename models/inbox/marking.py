@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from models.db.database import Session, fetch
 from models.inbox.reading import UNREAD, UNSEEN, Condition, Summary, open_inbox, own, present
+from models.inbox.statements import OWN
 from models.inbox.versions import hold_one, move_one
 from models.tables import Moment, inbox_changes, inbox_items
 
@@ -162,9 +163,8 @@ def take_version(
 
 # The statements, each made once: `names` are those of `Which.values`.
 
-_OWN = inbox_items.c.recipient_id == bindparam("owner")
 _ONE = inbox_items.c.seq == bindparam("one")
-_IS_THERE = select(inbox_items.c.seq).where(_OWN, _ONE)
+_IS_THERE = select(inbox_items.c.seq).where(OWN, _ONE)
 
 
 @lru_cache
@@ -173,13 +173,13 @@ def _ranges(change: str, names: tuple[str, ...]) -> list[Condition]:
     states: list[ColumnElement[str]] = [literal_column(f"'{state}'") for state in CONCERNS[change]]
     only = UNSEEN if change == "seen" else true()
     if "one" in names:
-        return [and_(_OWN, _ONE, inbox_items.c.state.in_(states), only)]
+        return [and_(OWN, _ONE, inbox_items.c.state.in_(states), only)]
     if "some" in names:  # each by its key: with the owner apart, PostgreSQL may read the whole inbox to find a few
         key = tuple_(inbox_items.c.recipient_id, inbox_items.c.seq)
         return [and_(key.in_(bindparam("some", expanding=True)), inbox_items.c.state.in_(states), only)]
     filters = {"of_kind": inbox_items.c.kind, "of_topic": inbox_items.c.topic}
     narrowed = [column == bindparam(name) for name, column in filters.items() if name in names]
-    up_to = and_(_OWN, inbox_items.c.seq <= bindparam("through"), *narrowed)
+    up_to = and_(OWN, inbox_items.c.seq <= bindparam("through"), *narrowed)
     return [and_(up_to, inbox_items.c.state == state, only) for state in states]
 
 

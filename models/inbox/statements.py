@@ -55,7 +55,7 @@ _CHANGE = tuple(
     inbox_changes.c[name] for name in ("version", "change", "seqs", "through", "kind", "topic", "at")
 )  # what `render_change` shows
 
-_OWN = inbox_items.c.recipient_id == bindparam("owner")
+OWN = inbox_items.c.recipient_id == bindparam("owner")
 _STANDING = (
     inboxes.c.unread,
     inboxes.c.unseen,
@@ -89,7 +89,7 @@ STANDING: Select[Any] = select(*_STANDING).where(inboxes.c.recipient_id == bindp
 # The epoch alone.
 HISTORY: Select[Any] = select(EPOCH)
 
-ITEM: Select[Any] = _with_content(inbox_items).where(_OWN, inbox_items.c.seq == bindparam("seq"))
+ITEM: Select[Any] = _with_content(inbox_items).where(OWN, inbox_items.c.seq == bindparam("seq"))
 
 
 @lru_cache(KEPT)
@@ -98,7 +98,7 @@ def page(state: str | None, filters: Sequence[str], deep: bool, size: int) -> Se
 
     For each state that the list shows it reads the end of one range of an index, and it merges these.
     """
-    wanted = [_OWN, *(FILTERS[name] for name in filters)]
+    wanted = [OWN, *(FILTERS[name] for name in filters)]
     if deep:
         wanted.append(inbox_items.c.seq < bindparam("before"))
     anything = state == "all" and not filters
@@ -116,7 +116,7 @@ def changes(size: int) -> Select[Any]:
 
     `at_version` is the row's version: of an item that arrived, or, where `change` is not null, of a change of state.
     """
-    arrived = _with_content(inbox_items).where(_OWN, inbox_items.c.seq > bindparam("since"))
+    arrived = _with_content(inbox_items).where(OWN, inbox_items.c.seq > bindparam("since"))
     items = arrived.order_by(inbox_items.c.seq).limit(exactly(size)).subquery()
     of_owner = inbox_changes.c.recipient_id == bindparam("owner")
     changed = select(*_CHANGE).where(of_owner, inbox_changes.c.version > bindparam("since"))

@@ -1,4 +1,4 @@
-"""One API for each database, shared by the tests of this folder; what a test needs broken it starts for itself."""
+"""One API process for each database, shared by all tests. A test that breaks something starts its own."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ def postgresql_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def api(request: pytest.FixtureRequest) -> Api:
-    """The API without a broker: nothing is delivered but by `api.deliver(…)`.
+    """The API without a broker: only `api.deliver(…)` delivers.
 
     Both run until the session ends: one fixture with two parameters would start anew at each change of the parameter.
     """

@@ -1,6 +1,7 @@
-"""The API as a process of its own over a real database, and callers who talk to it."""
+"""The API as a process with a real database, and its callers."""
 
 import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ NO_BROKER = "redis://127.0.0.1:1/0"  # nothing listens on port 1: refused at onc
 
 @dataclass(frozen=True)
 class Caller:
-    """Someone with a token. `id` is theirs alone, so that tests may share a server."""
+    """A user or a producer with a token. `id` is unique, so that tests may share a server."""
 
     id: str
     http: httpx.Client
@@ -75,7 +76,7 @@ class Api:
     http: httpx.Client  # without a token
 
     def caller(self, name: str, *scopes: str) -> Caller:
-        """Someone of this name whom no other test knows."""
+        """A caller with a unique id that begins with this name."""
         return self.named(f"{name}-{uuid4().hex[:8]}", *scopes)
 
     def named(self, sub: str, *scopes: str) -> Caller:
@@ -83,7 +84,7 @@ class Api:
         return Caller(sub, self.http, {"Authorization": f"Bearer {token}"})
 
     def deliver(self, *answers: httpx.Response) -> None:
-        """Do what the task would: deliver the notifications that these answers accepted."""
+        """Deliver the notifications that these responses accepted, as the task does."""
         self.deliver_ids([answered(answer, 202)["id"] for answer in answers])
 
     def deliver_ids(self, named: Sequence[str]) -> None:
@@ -93,8 +94,14 @@ class Api:
             for id_ in delivery.deliver(session, ids, now).wide:
                 fanout.fan_out(session, id_, 1000, now)
 
+    def raw(self, request: bytes) -> bytes:
+        """The response to these bytes, until the server closes the connection."""
+        with socket.create_connection(("127.0.0.1", self.http.base_url.port or 0), timeout=20) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
     def stored(self) -> dict[str, int]:
-        """How many rows every table holds."""
+        """The number of rows of each table."""
         with self.database.read() as session:
             return {
                 table.name: session.scalar(select(func.count()).select_from(table)) or 0
@@ -112,7 +119,7 @@ def running_api(
     arguments: Sequence[str] = ("-m", "api"),
     **more: str,
 ) -> Iterator[Api]:
-    """`python -m api` on a free port, over a database that the migrations made."""
+    """Run `python -m api` on a free port, with a migrated database."""
     port = free_port()
     environment = environment_for(database_url, broker_url, port) | more
     url = load_settings(environment).database_url
@@ -154,13 +161,13 @@ def migrate(database_url: str) -> None:
 
 
 def answered(answer: httpx.Response, status: int) -> Any:
-    """The JSON of an answer that has to have this status."""
+    """The JSON of a response, which must have this status."""
     assert answer.status_code == status, f"{answer.status_code}: {answer.text[:500]}"
     return answer.json()
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """The problem that an answer has to be, whole and in the right form."""
+    """The problem of a response, which must be complete and have this status and code."""
     assert answer.headers["Content-Type"] == "application/problem+json", answer.text[:500]
     body: dict[str, Any] = answered(answer, status)
     assert body.keys() == {"type", "title", "status", "code", "detail", "errors"}
@@ -170,5 +177,5 @@ def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 
 def fields(body: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
-    """Which field breaks which rule."""
+    """The fields of the errors, with their codes."""
     return [(error["field"], error["code"]) for error in body["errors"]]

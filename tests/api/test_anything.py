@@ -1,4 +1,4 @@
-"""Whatever is sent: an answer of ours, never a failure; and what was accepted arrives as it was sent."""
+"""Arbitrary requests never cause a 500, and accepted content arrives as it was sent."""
 
 import json
 from typing import Any

@@ -39,6 +39,16 @@ def test_the_scripts_are_served_compressed_to_any_page_so_that_the_component_can
     assert httpx.get(f"{api.url}/static/{name}", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
 
 
+@pytest.mark.skipif(not BUILT.exists(), reason="the browser's side is not built; `make setup` does it")
+def test_the_largest_script_is_left_to_a_proxy_to_compress(api: Api) -> None:
+    path = "swagger-ui/swagger-ui-bundle.js"
+    answer = api.http.get(f"/static/{path}", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in answer.headers
+    assert answer.content == (BUILT / path).read_bytes()
+    again = api.http.get(f"/static/{path}", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
 def test_a_page_may_talk_to_this_server_and_the_push_server_only() -> None:
     policy = content_policy("http://127.0.0.1:8001")
     directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))

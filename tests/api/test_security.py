@@ -1,37 +1,26 @@
-"""What a hostile client may try against the API, a test for each line.
+"""Attacks on the API, one test each.
 
-Held elsewhere: another's item or none (test_inbox.py), cursors and pages (test_paging.py), bodies, batches and
-recipients beyond their limits (test_bad_input.py, test_batch.py), rates (test_rate_limits.py), revocation
-(test_revocations.py), more than can be served (test_overload.py), hostile names in paths (test_paths.py), hostile
-tasks (tests/workers), the sockets (tests/push), the logs of all processes (tests/pipeline), text that stays text in a
-page (tests/browser), `*` among the origins (tests/test_settings.py).
+Tested elsewhere: tokens (test_security_tokens.py), other inboxes (v1/test_items.py), cursors and pages
+(v1/test_paging.py), links (schemas/test_url_schemes.py), bodies, batches and recipients beyond their limits
+(framework/test_bad_input.py, framework/test_json_body.py, v1/test_batch.py), rates (framework/test_rate_limits.py),
+revocation (v1/test_revocations.py), overload (framework/test_overload.py), hostile names in paths
+(framework/test_paths.py), hostile tasks (tests/workers), the sockets (tests/push), the logs of all processes
+(tests/pipeline), text that stays text in a page (tests/browser), `*` among the origins (tests/test_settings.py).
 """
 
-import base64
-import hashlib
-import hmac
 import http.client
 import json
-import socket
-import time
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from api.app import ENDPOINTS
 from api.framework.endpoint import Endpoint
 from auth.scopes import INBOX, NOTIFY
 from dev.processes import command_line
-from tests.api.running import SECRET, Api, Caller, answered, fields, problem, running_api
+from tests.api.running import SECRET, Api, Caller, answered, fields, problem
 
-NOW = int(time.time())
-AUDIENCE, ISSUER = "belfry", "https://id.example"
-CLAIMS: dict[str, Any] = {"sub": "alice", "scope": "inbox notify", "exp": NOW + 3600, "iat": NOW - 10}
 PATH = {"seq": "1", "topic": "t", "target": "bob", "notification_id": "019ac5a7-8c00-7000-8000-0000000000a1"}
 HOSTILE_IDS = [
     "1,2",
@@ -46,18 +35,8 @@ HOSTILE_IDS = [
     "\U0001f989" * 255,
     "é" * 255,
 ]
-PAGES = ["/", "/docs", "/docs.css", "/openapi.json", "/config.json", "/static/nothing.js"]
+PAGES = ["/", "/docs", "/docs.css", "/docs.js", "/openapi.json", "/config.json", "/static/nothing.js"]
 OTHERS = ["/healthz", "/metrics", "/nowhere", "/v1/inbox", "/v1/nowhere"]
-
-
-def b64(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def sealed(header: dict[str, Any], claims: dict[str, Any], key: bytes) -> str:
-    """An HMAC token with whatever header; PyJWT would not make it."""
-    signed = ".".join(b64(json.dumps(part).encode()) for part in (header, claims))
-    return f"{signed}.{b64(hmac.new(key, signed.encode(), hashlib.sha256).digest())}"
 
 
 def call(caller: Caller, one: Endpoint) -> Any:
@@ -65,13 +44,6 @@ def call(caller: Caller, one: Endpoint) -> Any:
     for name, value in PATH.items():
         path = path.replace(f"{{{name}}}", value)
     return caller.request(one.method, path)
-
-
-def raw(api: Api, request: bytes) -> bytes:
-    """What is answered to these bytes, until the server hangs up."""
-    with socket.create_connection(("127.0.0.1", urlsplit(api.url).port or 0), timeout=20) as connection:
-        connection.sendall(request)
-        return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 # --- Nobody does or sees what is not theirs --------------------------------------------------------------------------
@@ -165,38 +137,6 @@ def test_a_cursor_of_any_length_is_refused_and_not_repeated(api: Api, path: str)
     assert "AAAA" not in json.dumps(problem(answer, 400, "invalid_cursor"))
 
 
-# --- Links -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        f"{before}{scheme}alert(1)"
-        for scheme in (
-            "javascript:",
-            "data:",
-            "vbscript:",
-            "file:",
-            "blob:",
-            "about:",
-            "JaVaScRiPt:",
-            "view-source:http:",
-        )
-        for before in ("", " ", "\t", "\n", "\x00", "\x01", "\u00a0", "\u2028", "\ufeff", "\u200b", "//")
-    ]
-    + ["java\tscript:alert(1)", "java\nscript:alert(1)", "java\r\nscript:alert(1)", "javascript\u200b:alert(1)"]
-    + ["javascript&colon;alert(1)", "%6aavascript:alert(1)", "ｊavascript:alert(1)", "jav&#x61;script:alert(1)"]
-    + ["http:javascript:alert(1)", "https:/x", "http:\\\\x", "http://", "https://\t", "https:// x", "ht\ttps://x"]
-    + ["//evil.example", "/\\evil.example", "/\t/evil.example", "\\\\evil.example", "///evil.example", ":", "x:y"],
-    ids=repr,
-)
-def test_a_link_that_could_run_or_lead_astray_is_refused_at_the_door(api: Api, shop: Caller, url: str) -> None:
-    body = {"recipients": ["bob"], "kind": "k", "title": "t", "url": url}
-    assert [field for field, _ in fields(problem(shop.post("/v1/notifications", body), 422, "invalid_request"))] == [
-        "url"
-    ]
-
-
 # --- Pages of other origins ------------------------------------------------------------------------------------------
 
 
@@ -217,8 +157,8 @@ def test_a_page_of_a_foreign_origin_is_refused_whatever_it_says_of_its_host(
         ):
             problem(answer, 403, "origin_not_allowed")
             assert "Access-Control-Allow-Origin" not in answer.headers
-        asked = {**headers, "Access-Control-Request-Method": "POST"}
-        assert "Access-Control-Allow-Origin" not in api.http.options("/v1/messages", headers=asked).headers
+        preflight = {**headers, "Access-Control-Request-Method": "POST"}
+        assert "Access-Control-Allow-Origin" not in api.http.options("/v1/messages", headers=preflight).headers
     assert api.stored() == before
 
 
@@ -244,148 +184,11 @@ def test_whatever_is_answered_runs_nothing_from_elsewhere_and_is_framed_by_nobod
     assert len(answer.headers.get_list("Content-Security-Policy")) == 1
 
 
-# --- Tokens ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def identity_provider() -> tuple[rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey]:
-    return rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())
-
-
-@pytest.fixture(scope="module")
-def strict(
-    identity_provider: tuple[rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Api]:
-    """An API that trusts an identity provider's keys, for one audience and issuer, and logs all it can."""
-    folder = tmp_path_factory.mktemp("strict")
-    keys = folder / "keys.json"
-    published = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(identity_provider[0].public_key()))
-    keys.write_text(json.dumps({"keys": [{**published, "kid": "one", "use": "sig", "alg": "RS256"}]}))
-    with running_api(
-        f"sqlite:///{folder}/belfry.sqlite",
-        folder,
-        JWT_SECRET="",
-        JWT_JWKS_URL=keys.as_uri(),
-        JWT_AUDIENCE=AUDIENCE,
-        JWT_ISSUER=ISSUER,
-        LOG_LEVEL="DEBUG",
-    ) as running:
-        yield running
-
-
-def provided(key: Any, algorithm: str = "RS256", kid: str | None = "one", **changes: Any) -> str:
-    claims = {**CLAIMS, "aud": AUDIENCE, "iss": ISSUER, **changes}
-    headers = {} if kid is None else {"kid": kid}
-    return jwt.encode({k: v for k, v in claims.items() if v is not None}, key, algorithm=algorithm, headers=headers)
-
-
-def faulty_for_a_provider(rsa_key: rsa.RSAPrivateKey, ec_key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
-    claims = {**CLAIMS, "aud": AUDIENCE, "iss": ISSUER}
-    public = rsa_key.public_key()
-    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    hs256 = {"typ": "JWT", "alg": "HS256", "kid": "one"}
-    good = provided(rsa_key)
-    head, payload, signature = good.split(".")
-    unsigned = b64(json.dumps({"alg": "none", "kid": "one"}).encode())
-    critical = jwt.encode(claims, rsa_key, algorithm="RS256", headers={"kid": "one", "crit": ["x"], "x": 1})
-    return {
-        "alg none": f"{unsigned}.{payload}.",
-        "alg none with a signature": f"{unsigned}.{payload}.{signature}",
-        "no signature": f"{head}.{payload}.",
-        "the public key as a secret": sealed(hs256, claims, pem),
-        "the public key's bytes as a secret": sealed(hs256, claims, der),
-        "an empty secret": sealed(hs256, claims, b""),
-        "another's key under its id": provided(rsa.generate_private_key(65537, 2048)),
-        "another algorithm's key": provided(ec_key, "ES256"),
-        "an id that is a path": provided(rsa_key, kid="../../dev/null"),
-        "an unknown key": provided(rsa_key, kid="two"),
-        "no key named": provided(rsa_key, kid=None),
-        "another audience": provided(rsa_key, aud="another"),
-        "no audience": provided(rsa_key, aud=None),
-        "another issuer": provided(rsa_key, iss="https://evil.example"),
-        "no issuer": provided(rsa_key, iss=None),
-        "no expiry": provided(rsa_key, exp=None),
-        "expired": provided(rsa_key, exp=NOW - 60),
-        "not yet valid": provided(rsa_key, nbf=NOW + 3600),
-        "issued in the future": provided(rsa_key, iat=NOW + 3600),
-        "an unknown critical header": critical,
-        "no subject": provided(rsa_key, sub=None),
-        "no scope": provided(rsa_key, scope=None),
-    }
-
-
-def test_whatever_is_wrong_with_a_token_of_a_provider_the_answer_is_one(
-    strict: Api, identity_provider: tuple[rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey]
-) -> None:
-    good = {"Authorization": f"Bearer {provided(identity_provider[0])}"}
-    answered(strict.http.get("/v1/inbox/summary", headers=good), 200)
-    expect_one_answer(strict, faulty_for_a_provider(*identity_provider))
-
-
-def test_whatever_is_wrong_with_a_token_of_a_shared_secret_the_answer_is_one(api: Api) -> None:
-    hs256, secret = {"typ": "JWT", "alg": "HS256"}, SECRET.encode()
-    answered(
-        api.http.get("/v1/inbox/summary", headers={"Authorization": f"Bearer {sealed(hs256, CLAIMS, secret)}"}), 200
-    )
-    faulty = {
-        "not yet valid": sealed(hs256, CLAIMS | {"nbf": NOW + 3600}, secret),
-        "no expiry": sealed(hs256, {"sub": "alice", "scope": "inbox"}, secret),
-        "expired": sealed(hs256, CLAIMS | {"exp": NOW - 60}, secret),
-        "an unknown critical header": sealed(hs256 | {"crit": ["x"], "x": 1}, CLAIMS, secret),
-        "another hash": jwt.encode(CLAIMS, SECRET * 2, algorithm="HS512"),
-        "a key of its own": jwt.encode(CLAIMS, rsa.generate_private_key(65537, 2048), algorithm="RS256"),
-        "another letter for its algorithm": sealed(hs256 | {"alg": "hs256"}, CLAIMS, secret),
-        "a secret of nothing": sealed(hs256, CLAIMS, b""),
-    }
-    expect_one_answer(api, faulty)
-
-
-def expect_one_answer(api: Api, faulty: dict[str, str]) -> None:
-    """To the very byte and header that whoever has no token at all is given."""
-    nothing = api.http.get("/v1/inbox/summary")
-    expected = (nothing.text, {name: value for name, value in nothing.headers.items() if name != "date"})
-    for case, token in faulty.items():
-        answer = api.http.get("/v1/inbox/summary", headers={"Authorization": f"Bearer {token}"})
-        problem(answer, 401, "unauthorized")
-        found = {name: value for name, value in answer.headers.items() if name != "date"}
-        assert (answer.text, found) == expected, case
-        assert token.split(".")[1] not in api.process.output(), case
-
-
-def test_a_token_is_never_repeated_neither_by_an_answer_nor_in_the_log_nor_by_the_process_list(
-    strict: Api, identity_provider: tuple[rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey]
-) -> None:
-    token = provided(identity_provider[0])
-    head, payload, signature = token.split(".")
-    good = {"Authorization": f"Bearer {token}"}
-    said = [
-        strict.http.get(f"/v1/inbox?token={token}", headers=good).content,
-        strict.http.get(f"/v1/inbox/summary?token={token}").content,
-        strict.http.get(f"/v1/{token}", headers=good).content,
-        strict.http.get("/v1/inbox", params={"cursor": token}, headers=good).content,
-        strict.http.get("/v1/inbox", headers={"Authorization": f"Bearer {token}x"}).content,
-        strict.http.post("/v1/messages", json={"to": token[:255], "text": 7}, headers=good).content,
-        strict.http.get("/docs", headers=good).content,
-    ]
-    head_of = f"GET /v1/inbox?token={token} HTTP/1.1\r\nHost: x\r\n"
-    said += [
-        raw(strict, f"{head_of}Authorization Bearer {token}\r\n\r\n".encode()),
-        raw(strict, f"{head_of}{token}: x\r\nBad Name: {token}\r\n\r\n".encode()),
-        raw(strict, f"{head_of}Transfer-Encoding: {token}\r\n\r\n".encode()),
-        raw(strict, f"GET /v1/inbox?token={token} HTTP/9.9\r\n\r\n".encode()),
-        raw(strict, f"{token} / HTTP/1.1\r\n\r\n".encode()),
-    ]
-    processes = [command_line(pid).encode() for pid in strict.process.process_tree()]
-    for secret in (head, payload, signature):
-        assert all(secret.encode() not in one for one in (*said, *processes))
-        assert secret not in strict.process.output()
-    assert any(b"malformed_request" in one for one in said)
+# --- Requests and logs -----------------------------------------------------------------------------------------------
 
 
 def test_what_is_no_http_is_refused_like_any_bad_request(api: Api) -> None:
-    answer = raw(api, b"GET / HTTP/1.1\r\nHost: x\r\nno colon here\r\n\r\n")
+    answer = api.raw(b"GET / HTTP/1.1\r\nHost: x\r\nno colon here\r\n\r\n")
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"application/problem+json" in head
@@ -398,21 +201,21 @@ def test_no_secret_stands_in_the_process_list(api: Api) -> None:
 
 
 def test_the_log_says_nothing_of_what_people_tell_each_other(api: Api, alice: Caller, shop: Caller) -> None:
-    said = "zebra-secret-text"
-    api.deliver(alice.post("/v1/messages", {"to": f"{said}-recipient", "text": said}))
-    shop.post("/v1/notifications", {"recipients": ["bob"], "kind": said, "title": said, "data": {said: said}})
-    shop.post("/v1/notifications", {"recipients": ["bob"], "kind": said, "title": said, "url": said, said: 1})
-    alice.get("/v1/inbox", kind=said)
-    alice.delete(f"/v1/follows/{said}")
-    assert said not in api.process.output()
+    secret = "zebra-secret-text"
+    api.deliver(alice.post("/v1/messages", {"to": f"{secret}-recipient", "text": secret}))
+    shop.post("/v1/notifications", {"recipients": ["bob"], "kind": secret, "title": secret, "data": {secret: secret}})
+    shop.post("/v1/notifications", {"recipients": ["bob"], "kind": secret, "title": secret, "url": secret, secret: 1})
+    alice.get("/v1/inbox", kind=secret)
+    alice.delete(f"/v1/follows/{secret}")
+    assert secret not in api.process.output()
 
 
 def test_a_request_smuggled_behind_another_is_not_read(api: Api, alice: Caller) -> None:
-    """Where two lengths are said, somebody in front may believe the other one."""
+    """With two lengths, a proxy may use the other one."""
     inner = b"DELETE /v1/inbox/1 HTTP/1.1\r\nHost: x\r\n\r\n"
     head = f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {alice.headers['Authorization']}\r\n"
     lengths = f"Content-Length: {len(inner)}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-    answer = raw(api, (head + lengths).encode() + inner)
+    answer = api.raw((head + lengths).encode() + inner)
     assert answer.count(b"HTTP/1.1 ") == 1
 
 

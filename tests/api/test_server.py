@@ -1,4 +1,4 @@
-"""The process itself: how it starts, how it refuses to, how it ends."""
+"""The process: how it starts, refuses to start, and ends."""
 
 import http.client
 import signal
@@ -58,7 +58,7 @@ def test_what_cannot_be_is_not_hidden_by_a_port_that_is_taken(environment: dict[
 
 
 def half_a_request(api: Api) -> http.client.HTTPConnection:
-    """A POST whose body is still on its way."""
+    """A POST with an incomplete body."""
     connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
     connection.putrequest("POST", "/v1/messages")
     for name, value in {**api.named("alice").headers, "Content-Length": "30"}.items():
@@ -110,7 +110,7 @@ def test_an_answer_comes_in_one_piece_and_the_next_over_the_same_connection(tmp_
 
 
 def test_blocking_waits_are_cooperative(tmp_path: Path) -> None:
-    """A caller who is slow to send keeps nobody else waiting."""
+    """A client that sends slowly delays no other."""
     with running_api(f"sqlite:///{tmp_path}/belfry.sqlite", tmp_path) as api:
         slow = [half_a_request(api) for _ in range(20)]
         assert api.http.get("/healthz", timeout=2).status_code == 200

@@ -9,7 +9,8 @@ from typing import Any
 import jwt
 import pytest
 
-from auth.tokens import LIFETIME_MAX, InvalidToken, issue, make_verifier
+from auth.tokens import InvalidToken, issue, make_verifier
+from lib.token_keys import TOKEN_LIFETIME_MAX
 from models.revocations import KEPT
 
 SECRET = "a secret of at least thirty-two bytes"
@@ -105,7 +106,7 @@ def test_the_leeway_makes_no_token_live_longer() -> None:
 
 def test_the_longest_lived_token_of_an_issuer_ahead_is_good_and_never_outlives_its_revocation() -> None:
     ahead = int(time.time()) + 25
-    longest = signed(claims(iat=ahead, exp=ahead + int(LIFETIME_MAX.total_seconds())))
+    longest = signed(claims(iat=ahead, exp=ahead + int(TOKEN_LIFETIME_MAX.total_seconds())))
     assert VERIFIER.verify(longest).expires_at <= datetime.now(UTC) + KEPT
 
 

@@ -116,6 +116,18 @@ def test_the_api_answers_through_it_and_gets_the_path_as_it_was_sent(front: Fron
     assert topics == {"topics": ["a//b ?"]}
 
 
+def test_it_compresses_in_place_of_the_api(front: Front) -> None:
+    plain = requests.get(f"{front.url}/openapi.json", headers={"Accept-Encoding": "identity"}, timeout=10)
+    packed = requests.get(f"{front.url}/openapi.json", headers={"Accept-Encoding": "gzip"}, timeout=10)
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Length" not in packed.headers  # the API would have sent it
+    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert packed.content == plain.content
+    known = {"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]}
+    assert requests.get(f"{front.url}/openapi.json", headers=known, timeout=10).status_code == 304
+
+
 def test_a_body_of_300_kib_is_refused_in_the_words_of_the_api(front: Front) -> None:
     refused, by_api = (message(url, 300 * 1024) for url in (front.url, front.system.url("api")))
     assert (refused.status_code, refused.headers["Content-Type"]) == (413, "application/problem+json")

@@ -17,7 +17,8 @@ from kombu import Connection, Exchange, Producer, Queue
 from kombu.pidbox import Mailbox
 from redis.exceptions import ResponseError
 
-HEADERS = ("lang", "task", "id", "expires")
+from workers.broker.strict_consumer import HEADERS
+
 NO_ROUTE = 312  # AMQP's reply code for a returned message: no queue takes it
 CLASSIC = {"x-queue-type": "classic"}  # explicit, as a virtual host may have another default
 QUEUE_OPTIONS = ("exchange", "durable", "exclusive", "auto_delete", "expires", "message_ttl")

@@ -24,7 +24,7 @@ HOW = ("--generation-deterministic", "--seed", SEED, "--continue-on-failure", "-
 
 @pytest.fixture(scope="module")
 def module_api(module_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """An API whose every part is well, and an inbox with something in it."""
+    """An API with database and broker, and an inbox with items."""
     folder = tmp_path_factory.mktemp("contract")
     with (
         fresh_database(demand_service("BELFRY_POSTGRES_URL")) as url,

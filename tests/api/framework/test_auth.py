@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from api.framework import auth
-from api.framework.auth import Remembering
+from api.framework.auth import CachedVerifier
 from auth.tokens import InvalidToken, SharedSecrets, TokenVerifier, issue
 from tests.api.running import SECRET, Api, Caller, answered, problem, running_api
 
@@ -101,12 +101,12 @@ def test_a_token_that_was_good_is_refused_from_its_expiry_on(api: Api) -> None:
 
 
 class CountingKey(SharedSecrets):
-    """A key that knows how often it was asked for."""
+    """A key that counts how often it is used."""
 
-    asked = 0
+    uses = 0
 
     def keys_for(self, token: str) -> Sequence[str]:
-        self.asked += 1
+        self.uses += 1
         return super().keys_for(token)
 
 
@@ -116,33 +116,33 @@ def key() -> CountingKey:
 
 
 @pytest.fixture
-def remembering(key: CountingKey) -> Remembering:
-    return Remembering(TokenVerifier(key, None, None))
+def verifier(key: CountingKey) -> CachedVerifier:
+    return CachedVerifier(TokenVerifier(key, None, None))
 
 
-def test_a_token_is_verified_once_and_never_taken_for_another(remembering: Remembering, key: CountingKey) -> None:
+def test_a_token_is_verified_once_and_never_taken_for_another(verifier: CachedVerifier, key: CountingKey) -> None:
     ours = [issue(SECRET, name, ["inbox"], 600) for name in ("alice", "bob")]
     for _ in range(3):
-        assert [remembering.verify(token).sub for token in ours] == ["alice", "bob"]
-    assert key.asked == 2
+        assert [verifier.verify(token).sub for token in ours] == ["alice", "bob"]
+    assert key.uses == 2
 
 
-def test_a_refusal_is_not_remembered_and_changes_nothing_for_others(remembering: Remembering, key: CountingKey) -> None:
+def test_a_refusal_is_not_remembered_and_changes_nothing_for_others(verifier: CachedVerifier, key: CountingKey) -> None:
     good = issue(SECRET, "alice", ["inbox"], 600)
-    remembering.verify(good)
+    verifier.verify(good)
     for _ in range(2):
         with pytest.raises(InvalidToken):
-            remembering.verify(good[:-3] + "AAA")
-    assert remembering.verify(good).sub == "alice"
-    assert key.asked == 3
+            verifier.verify(good[:-3] + "AAA")
+    assert verifier.verify(good).sub == "alice"
+    assert key.uses == 3
 
 
-def test_no_more_tokens_are_remembered_than_fit(remembering: Remembering, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "KNOWN_MAX", 3)
+def test_no_more_tokens_are_remembered_than_fit(verifier: CachedVerifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "CACHE_MAX", 3)
     tokens = [issue(SECRET, f"user {n}", ["inbox"], 600) for n in range(20)]
     for _ in range(2):
-        assert [remembering.verify(token).sub for token in tokens] == [f"user {n}" for n in range(20)]
-        assert len(remembering._known) <= 3
+        assert [verifier.verify(token).sub for token in tokens] == [f"user {n}" for n in range(20)]
+        assert len(verifier._cache) <= 3
 
 
 def test_the_settings_of_tokens_reach_the_api(tmp_path: Path) -> None:

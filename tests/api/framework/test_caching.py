@@ -1,4 +1,4 @@
-"""What caches may do with an answer: nothing that shows it to another, or for longer than it is true."""
+"""Caches show a response to no other user, and not without revalidation."""
 
 import httpx
 import pytest
@@ -62,7 +62,7 @@ def test_a_refusal_is_kept_by_nobody(api: Api, alice: Caller) -> None:
 
 
 def test_what_anybody_may_load_is_asked_for_again_and_kept_for_each_origin(api: Api) -> None:
-    for path in ("/openapi.json", "/docs", "/docs.css", "/static/bell.svg"):
+    for path in ("/openapi.json", "/docs", "/docs.css", "/docs.js", "/static/bell.svg"):
         answer = api.http.get(path)
         assert answer.headers["Cache-Control"] == "no-cache", path
         assert "Origin" in answer.headers["Vary"], path

@@ -1,4 +1,4 @@
-"""Large answers are compressed for who can read them so, and stay the same answers."""
+"""Large responses are compressed for clients that accept gzip; their content is the same."""
 
 import gzip
 import http.client
@@ -12,7 +12,7 @@ from tests.api.running import Api, Caller
 
 
 def get(api: Api, path: str, caller: Caller | None, accepted: str | None) -> tuple[http.client.HTTPResponse, bytes]:
-    """As it came, not unpacked."""
+    """The response, not decompressed."""
     connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
     headers = {**(caller.headers if caller else {}), **({"Accept-Encoding": accepted} if accepted else {})}
     connection.putrequest("GET", path, skip_accept_encoding=True)
@@ -27,7 +27,7 @@ def get(api: Api, path: str, caller: Caller | None, accepted: str | None) -> tup
 
 @pytest.fixture
 def reader(api: Api, alice: Caller, bob: Caller) -> Caller:
-    """Someone whose page is large."""
+    """A caller with a large inbox page."""
     api.deliver(*(alice.post("/v1/messages", {"to": bob.id, "text": f"{n} " + "boots " * 50}) for n in range(10)))
     return bob
 

@@ -6,12 +6,12 @@ ORIGIN = "https://app.example.com"
 
 
 def test_a_listed_origin_may_call_with_our_headers(api: Api) -> None:
-    asked = {
+    headers = {
         "Origin": ORIGIN,
         "Access-Control-Request-Method": "PATCH",
         "Access-Control-Request-Headers": "authorization, content-type, idempotency-key",
     }
-    answer = api.http.options("/v1/inbox/1", headers=asked)
+    answer = api.http.options("/v1/inbox/1", headers=headers)
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]

@@ -1,4 +1,4 @@
-"""Every address answers HEAD as it answers GET, and OPTIONS with what it takes."""
+"""Every path answers HEAD as GET, and OPTIONS with its methods."""
 
 import http.client
 import re
@@ -9,7 +9,7 @@ import pytest
 from api.app import ENDPOINTS
 from tests.api.running import Api, Caller, answered, problem
 
-PAGES = ["/", "/config.json", "/docs", "/docs.css", "/openapi.json", "/metrics"]
+PAGES = ["/", "/config.json", "/docs", "/docs.css", "/docs.js", "/openapi.json", "/metrics"]
 EXAMPLES = {"seq": "1", "topic": "boots", "target": "bob", "notification_id": "019ac5a7-8c00-7000-8000-0000000000a1"}
 METHODS: dict[str, set[str]] = {}
 for one in ENDPOINTS:
@@ -19,7 +19,7 @@ CHANGING = {"Date", "Connection"}
 
 
 def raw(api: Api, method: str, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-    """The answer as it stands on the wire, and whatever came behind it."""
+    """The response as it is on the wire, and any bytes after it."""
     connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
     connection.request(method, path, headers={**headers, "Connection": "close"})
     answer = connection.getresponse()

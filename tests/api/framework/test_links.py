@@ -8,7 +8,7 @@ from api.framework.headers import FORWARDED
 from tests.api.running import Api, Caller, answered
 
 ORDER = {"kind": "order.shipped", "title": "Order 41 is on its way"}
-PREFIXED = "https://example.com/belfry/v1/notifications"  # where a proxy, which takes /belfry off, was asked
+PREFIXED = "https://example.com/belfry/v1/notifications"  # the URL before a proxy removes /belfry
 
 
 @pytest.mark.parametrize("header", [name.replace("_", "-").title() for name in FORWARDED])

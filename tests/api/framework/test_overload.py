@@ -1,4 +1,4 @@
-"""More requests than can be served: so many may wait, others are told at once, and nobody keeps a place for ever."""
+"""Overload: a limited number of requests wait, others are refused at once, and every place becomes free again."""
 
 import http.client
 import re
@@ -44,7 +44,7 @@ def api(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @contextmanager
 def locked(database_url: str, statement: sql.SQL) -> Iterator[None]:
-    """Somebody who keeps what others need."""
+    """Holds a lock that the requests need."""
     with psycopg.connect(database_url) as holder:
         holder.execute(statement)
         yield
@@ -79,9 +79,9 @@ def test_so_many_wait_for_a_locked_database_the_others_are_told_at_once_and_heal
             done.set()
         for each in crowd:
             each.result()
-    told = next(answer for answer in answers if answer.json()["code"] == "overloaded")
-    problem(told, 503, "overloaded")
-    assert int(told.headers["Retry-After"]) > 0
+    refusal = next(answer for answer in answers if answer.json()["code"] == "overloaded")
+    problem(refusal, 503, "overloaded")
+    assert int(refusal.headers["Retry-After"]) > 0
     # Those who had a place were not kept for ever, though the lock was: it went only after them.
     assert kinds(answers) == {(503, "overloaded"), (503, "database_unavailable")}
     wait_for(lambda: alice.get("/v1/inbox/summary").is_success, 20, "the API to serve again")
@@ -117,7 +117,7 @@ def test_a_caller_who_sends_for_too_long_is_cut_off_and_held_no_place(api: Api) 
 
 
 def half_a_request(api: Api) -> http.client.HTTPConnection:
-    """A POST whose body never comes to its end."""
+    """A POST with an incomplete body."""
     connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=60)
     connection.putrequest("POST", "/v1/messages")
     for name, value in {**api.named("slow").headers, "Content-Length": "30"}.items():

@@ -1,4 +1,4 @@
-"""An id or a topic in a path may be any text, however a path would like to read it."""
+"""An id or a topic in a path may be any text, including slashes and dots."""
 
 import http.client
 from urllib.parse import quote, urlsplit
@@ -44,7 +44,7 @@ HOSTILE += [
 
 
 def send(api: Api, caller: Caller, method: str, raw_path: str, body: bytes | None = None) -> tuple[int, bytes]:
-    """A request whose path no client library puts in order first."""
+    """A request with this very path, which client libraries would normalize."""
     connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
     headers = {**caller.headers, "Content-Type": "application/json"}
     connection.request(method, raw_path, body, headers)

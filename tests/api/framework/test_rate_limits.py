@@ -1,4 +1,4 @@
-"""How often a user and a producer may come in a minute: counted over all processes, or in each while Redis is away."""
+"""Rate limits of users and producers: all processes count together, or each alone while Redis is away."""
 
 import re
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ class Together:
     second: Api
     redis: Redis
 
-    def said(self, line: str) -> int:
+    def count_logged(self, line: str) -> int:
         return self.first.process.output().count(line)
 
 
@@ -54,18 +54,21 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Together]:
 
 @pytest.fixture
 def together(both: Together) -> Iterator[Together]:
-    """Both, with a Redis that is well, and is counted in."""
+    """Both processes, with Redis running and in use."""
     yield both
     both.redis.resume()
     if not both.redis.running:
         both.redis.start()
     stranger = both.first.named("a stranger", "inbox")
-    back = both.said("rate_limits_counted_alone")
-    wait_for(lambda: stranger.get("/v1/inbox/summary") and both.said("rate_limits_counted_together") >= back, PATIENCE)
+    back = both.count_logged("rate_limits_counted_alone")
+    wait_for(
+        lambda: stranger.get("/v1/inbox/summary") and both.count_logged("rate_limits_counted_together") >= back,
+        PATIENCE,
+    )
 
 
 def ask(*callers: Caller, times: int) -> list[httpx.Response]:
-    """So many requests, taken in turn at each."""
+    """Send this many requests, alternating between the processes."""
     return [callers[n % len(callers)].get("/v1/inbox/summary") for n in range(times)]
 
 
@@ -101,11 +104,11 @@ def test_who_comes_too_often_takes_nothing_from_others_nor_from_itself_as_produc
 
 @pytest.mark.parametrize("fail", ["pause", "kill"])
 def test_without_its_redis_each_process_counts_for_itself_and_says_so_once(together: Together, fail: str) -> None:
-    said = together.said("rate_limits_counted_alone")
+    before = together.count_logged("rate_limits_counted_alone")
     getattr(together.redis, fail)()
     for api in (together.first, together.second):
         assert statuses(ask(api.named(f"bob, {fail}"), times=USER_MAX + 2)) == [200] * USER_MAX + [429] * 2
-    assert together.said("rate_limits_counted_alone") == said + 1
+    assert together.count_logged("rate_limits_counted_alone") == before + 1
 
 
 def test_without_a_redis_one_process_counts_for_itself(tmp_path: Path) -> None:

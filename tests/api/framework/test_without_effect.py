@@ -1,4 +1,4 @@
-"""Nothing that is sent is ignored: each field has its effect in every combination, or is refused by name."""
+"""No part of a request is ignored: a field has its effect in every combination, or is refused by name."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from api.schemas import requests
 from api.schemas.requests import Schema
 from tests.api.running import Api, Caller, answered, fields, problem
 
-# Every schema of a body or a query, with the combinations of its fields that are refused: the fields given, and
+# Every schema of a body or a query, with the combinations of its fields that are refused: the fields present, and
 # the one that the refusal names. All other fields have their effect whatever stands beside them. A new field, or a new
 # schema, has to be put here.
 LATER, SOONER = "2031-01-01T00:00:00Z", "2030-01-01T00:00:00Z"
 TO_BOB = {"recipients": ["bob"], "kind": "k", "title": "t"}
 DECIDED: dict[type[Schema], tuple[set[str], list[tuple[dict[str, Any], str]]]] = {
-    requests.Nothing: (set(), []),
+    requests.NoFields: (set(), []),
     requests.Follow: ({"target"}, []),
     requests.Message: ({"to", "text"}, []),
     requests.Revoke: ({"user"}, []),
@@ -49,7 +49,7 @@ DECIDED: dict[type[Schema], tuple[set[str], list[tuple[dict[str, Any], str]]]] =
         [({"add": ["bob"], "remove": ["bob"]}, "remove.0"), ({"add": [], "remove": []}, "add")],
     ),
     requests.ItemPatch: (
-        {"read", "seen", "archived"},  # a state implies others, which may be said as well
+        {"read", "seen", "archived"},  # a state implies others, which may be named too
         [({"read": False, "archived": True}, "read"), ({"read": None}, "read")],
     ),
     requests.Mark: (
@@ -79,7 +79,7 @@ def schemas_of(endpoint: Endpoint) -> list[Any]:
 
 
 def test_it_is_decided_of_every_field_of_every_endpoint() -> None:
-    used = {schema for one in ENDPOINTS for schema in schemas_of(one)} | {requests.Nothing}
+    used = {schema for one in ENDPOINTS for schema in schemas_of(one)} | {requests.NoFields}
     assert used == DECIDED.keys()
     for schema, (names, _) in DECIDED.items():
         assert schema.model_fields.keys() == names, schema
@@ -137,7 +137,7 @@ def test_marking_by_seqs_changes_exactly_those(api: Api, shop: Caller, bob: Call
 
 
 def ask(api: Api, endpoint: Endpoint, headers: dict[str, str] | None = None, **more: Any) -> Any:
-    """A request to this endpoint by somebody who may; its path names nothing that is there."""
+    """An authorized request to this endpoint; its path names nothing that exists."""
     caller = api.caller("anyone", "inbox", "notify")
     path = endpoint.path
     for name, value in {"seq": "7", "notification_id": "019ac5a7-8c00-7000-8000-0000000000a1"}.items():

@@ -1,4 +1,4 @@
-"""Without its database the API says so at once, and serves again as soon as it is back."""
+"""Without its database the API responds with 503 at once, and serves again as soon as it is back."""
 
 import sqlite3
 import time
@@ -35,7 +35,7 @@ def module_api(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def api(module_api: Api, postgresql: PostgreSQL) -> Iterator[Api]:
-    """The API over a database that is well, and well again afterwards."""
+    """The API with a database that runs now and afterwards."""
     wait_for(lambda: module_api.named("alice").get("/v1/inbox").is_success, 10, "the database to be found again")
     yield module_api
     postgresql.resume()

@@ -1,4 +1,4 @@
-"""The API says that accepted notifications do not move, whatever has become of workers and beat."""
+"""The API reports overdue notifications, even without workers and beat."""
 
 import re
 from collections.abc import Iterator
@@ -24,19 +24,19 @@ LINE = re.compile(r"ERROR api\.monitoring\.stalls undelivered_stalled .* oldest_
 
 @pytest.fixture
 def api(redis_url: str, tmp_path: Path) -> Iterator[Api]:
-    """An API with a broker, and nobody who works."""
+    """An API with a broker and without workers."""
     with running_api(f"sqlite:///{tmp_path}/belfry.sqlite", tmp_path, broker_url=redis_url) as running:
         yield running
 
 
 def age(api: Api) -> None:
-    """As if everything had been accepted five minutes ago."""
+    """Make everything five minutes older."""
     then = datetime.now(UTC) - LONG_AGO
     with api.database.write() as session:
         session.execute(update(notifications).values(created_at=then, enqueue_at=then + timedelta(seconds=5)))
 
 
-def said(process: Process) -> int:
+def count_logged(process: Process) -> int:
     return len(LINE.findall(process.output()))
 
 
@@ -45,14 +45,14 @@ def test_what_does_not_move_is_an_error_and_a_detail_of_readiness_until_it_is_de
     answer = alice.post("/v1/messages", {"to": bob.id, "text": "hello"})
     assert answered(api.http.get("/readyz"), 200) == {"status": "ready"}
     age(api)
-    wait_for(lambda: said(api.process), PATIENCE, "the API to say that nothing moves")
+    wait_for(lambda: count_logged(api.process), PATIENCE, "the API to say that nothing moves")
     ready = answered(api.http.get("/readyz"), 200)
     assert ready["status"] == "ready"
     assert ready["stalled"]["count"] == 1
     assert 300 <= ready["stalled"]["oldest_seconds"] < 400
     api.deliver(answer)
     wait_for(lambda: api.http.get("/readyz").json() == {"status": "ready"}, PATIENCE, "the detail to go")
-    assert said(api.process) == 1
+    assert count_logged(api.process) == 1
 
 
 def test_it_is_said_at_the_second_look_and_once_a_minute(api: Api, caplog: pytest.LogCaptureFixture) -> None:
@@ -60,7 +60,7 @@ def test_it_is_said_at_the_second_look_and_once_a_minute(api: Api, caplog: pytes
     age(api)
     monitor, now = StallMonitor(api.database, lambda: None), datetime.now(UTC)
     for seconds, lines in ((0, 0), (5, 1), (10, 1), (60, 1), (65, 2), (120, 2), (125, 3)):
-        monitor.look(now + timedelta(seconds=seconds))
+        monitor.check(now + timedelta(seconds=seconds))
         assert len(caplog.records) == lines
 
 
@@ -69,5 +69,5 @@ def test_the_line_says_that_the_broker_does_not_answer(api: Api, caplog: pytest.
     age(api)
     monitor = StallMonitor(api.database, Enqueuer("redis://127.0.0.1:1/0").check)
     for _ in range(2):
-        monitor.look(datetime.now(UTC))
+        monitor.check(datetime.now(UTC))
     assert "broker=OperationalError" in caplog.text

@@ -1,4 +1,4 @@
-"""The way from the API to the broker: tasks carry ids, and a broker that is away delays nobody."""
+"""From the API to the broker: tasks carry ids, and an unavailable broker delays no request."""
 
 import json
 import socket
@@ -40,7 +40,7 @@ def module_api(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def api(module_api: Api, broker: Broker) -> Iterator[Api]:
-    """The API beside a broker that is well and empty, and well again afterwards."""
+    """The API with an empty broker that runs now and afterwards."""
     wait_for(lambda: is_ready(module_api), 10, "the broker to be found again")
     taken(broker)
     yield module_api
@@ -50,7 +50,7 @@ def api(module_api: Api, broker: Broker) -> Iterator[Api]:
 
 
 def taken(broker: Broker, name: str = DELIVERIES_QUEUE) -> list[tuple[str, list[Any]]]:
-    """The tasks on the broker, by name and arguments, taken away as a worker would."""
+    """Take the tasks from the broker: their names and arguments."""
     celery = make_celery(broker.url)
     tasks = []
     with kombu.Connection(broker.url) as connection:
@@ -62,7 +62,7 @@ def taken(broker: Broker, name: str = DELIVERIES_QUEUE) -> list[tuple[str, list[
 
 
 def post(api: Api, text: str = "hello") -> str:
-    """Write to bob; the answer has to come in time. Answers the message's id."""
+    """Send bob a message, in time. Returns its id."""
     started = time.monotonic()
     answer = api.named("alice").post("/v1/messages", {"to": "bob", "text": text})
     assert time.monotonic() - started < ANSWER_WITHIN
@@ -157,14 +157,14 @@ def refusing() -> Iterator[str]:
 
 @contextmanager
 def silent() -> Iterator[str]:
-    """Takes connections and says nothing."""
+    """Accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 @contextmanager
 def unreachable() -> Iterator[str]:
-    """Answers not even to a connection attempt, as a host that is switched off."""
+    """Accepts no connection, like a host that is switched off."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         address = listener.getsockname()
         fillers = [socket.socket() for _ in range(4)]

@@ -1,4 +1,4 @@
-"""Every input at its limit: it is accepted, and what is derived from it is within the limits of its own column."""
+"""Inputs at their limits are accepted, and values derived from them fit into their columns."""
 
 from random import Random
 from typing import Any
@@ -31,7 +31,7 @@ SOME = settings(
 
 
 def text(length: int, alphabets: list[str] = ALPHABETS) -> st.SearchStrategy[str]:
-    """Text of a length, or of one less, always another."""
+    """Different texts of this length or one less."""
     drawn = st.tuples(st.sampled_from(alphabets), st.sampled_from([length, length - 1]))
     return drawn.map(lambda one: "".join(RANDOM.choices(one[0], k=one[1])))
 
@@ -146,7 +146,7 @@ def test_numbers_at_their_limits_are_answered(api: Api, alice: Caller, since: in
 
 
 def test_nothing_longer_than_its_column_was_stored(api: Api) -> None:
-    """After the tests above; PostgreSQL would have refused it, SQLite keeps anything."""
+    """Runs after the tests above. PostgreSQL would have refused longer values; SQLite stores any."""
     with api.database.read() as session:
         for table in metadata.sorted_tables:
             for column in table.columns:

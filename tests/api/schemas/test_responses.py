@@ -1,4 +1,4 @@
-"""What the API answers has the shapes it declares: the ones that the documentation will show."""
+"""Responses have the schemas that their endpoints declare."""
 
 from collections.abc import Callable
 
@@ -34,7 +34,7 @@ def test_every_answer_has_the_shape_its_endpoint_declares(api: Api, alice: Calle
     }
     for endpoint in ENDPOINTS:
         name = f"{endpoint.method} {endpoint.path}"
-        shape = next(iter(endpoint.answers.values()))
+        shape = next(iter(endpoint.responses.values()))
         if shape is not None and name != "GET /readyz":  # there is no broker here
             shape.model_validate(calls.pop(name)())
     assert not calls

@@ -1,4 +1,4 @@
-"""URL_SCHEMES: addresses of apps, in a deployment that allows their schemes."""
+"""The `url` of a notification: dangerous links are refused, and URL_SCHEMES allows the addresses of apps."""
 
 import re
 from collections.abc import Iterator
@@ -56,3 +56,32 @@ def test_the_document_says_which_are_allowed(allowing: Api, api: Api) -> None:
         pattern = schema["anyOf"][0]["pattern"]
         assert [bool(re.search(pattern, url)) for url in ALLOWED] == [others] * 4 + [True, True]
         assert not re.search(pattern, "javascript:alert(1)")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{before}{scheme}alert(1)"
+        for scheme in (
+            "javascript:",
+            "data:",
+            "vbscript:",
+            "file:",
+            "blob:",
+            "about:",
+            "JaVaScRiPt:",
+            "view-source:http:",
+        )
+        for before in ("", " ", "\t", "\n", "\x00", "\x01", "\u00a0", "\u2028", "\ufeff", "\u200b", "//")
+    ]
+    + ["java\tscript:alert(1)", "java\nscript:alert(1)", "java\r\nscript:alert(1)", "javascript\u200b:alert(1)"]
+    + ["javascript&colon;alert(1)", "%6aavascript:alert(1)", "ｊavascript:alert(1)", "jav&#x61;script:alert(1)"]
+    + ["http:javascript:alert(1)", "https:/x", "http:\\\\x", "http://", "https://\t", "https:// x", "ht\ttps://x"]
+    + ["//evil.example", "/\\evil.example", "/\t/evil.example", "\\\\evil.example", "///evil.example", ":", "x:y"],
+    ids=repr,
+)
+def test_a_link_that_could_run_or_lead_astray_is_refused_at_the_door(api: Api, shop: Caller, url: str) -> None:
+    body = {"recipients": ["bob"], "kind": "k", "title": "t", "url": url}
+    assert [field for field, _ in fields(problem(shop.post("/v1/notifications", body), 422, "invalid_request"))] == [
+        "url"
+    ]

@@ -19,7 +19,7 @@ def titles(reader: Caller) -> list[str]:
 
 
 def accepted(api: Api, reader: Caller, answer: Any) -> list[str]:
-    """Deliver what this answer accepted."""
+    """Deliver the notifications that this response accepted."""
     results = answered(answer, 202)["notifications"]
     assert all(result.keys() == {"id", "status"} for result in results)
     api.deliver_ids([result["id"] for result in results])

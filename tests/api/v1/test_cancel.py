@@ -1,4 +1,4 @@
-"""After a cancel was answered nothing more arrives: what is being written at that moment is waited for."""
+"""After the response to a cancel nothing more arrives: it waits for transactions that are writing."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""A retry never tells twice: one key of one producer is one notification, however many ask at once."""
+"""A retry never notifies twice: a key of a producer is one notification, also with concurrent requests."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

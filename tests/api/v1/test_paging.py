@@ -1,4 +1,4 @@
-"""Paging that holds still: all that was there at the start is seen once, whatever happens meanwhile."""
+"""Stable paging: what existed at the start is seen once, whatever is added or removed meanwhile."""
 
 import random
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def send(api: Api, shop: Caller, bob: Caller, titles: list[str]) -> None:
 
 
 def follow(caller: Caller, path: str, between: Callable[[Page], None], **query: Any) -> list[Page]:
-    """All pages, by `next_cursor`; something happens between them."""
+    """All pages, by `next_cursor`; `between` runs between them."""
     pages: list[Page] = [answered(caller.get(path, limit=SIZE, **query), 200)]
     while cursor := pages[-1]["next_cursor"]:
         between(pages[-1])

@@ -1,4 +1,4 @@
-"""A producer's own history: what it published, where each stands, and taking one back."""
+"""A producer's history: its notifications, their status, and cancelling them."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ def one(shop: Caller, id_: str) -> dict[str, Any]:
 
 
 def withdraw(api: Api, id_: str) -> None:
-    """Do what the task would."""
+    """Withdraw, as the task does."""
     with api.database.write() as session:
         withdrawal.withdraw(session, UUID(id_), 1000, datetime.now(UTC))
 

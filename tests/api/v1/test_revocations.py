@@ -1,4 +1,4 @@
-"""A user's tokens taken back hold nowhere any more, within five seconds, in every process of the API."""
+"""A user's revoked tokens are refused by every API process within five seconds."""
 
 import time
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ PATIENCE = 20.0
 
 
 def with_token(api: Api, sub: str, **claims: object) -> Caller:
-    """A caller whose token says this, and leaves out what is None; an hour old unless it says otherwise."""
-    said = {"sub": sub, "scope": "inbox", "exp": int(time.time()) + 600, "iat": int(time.time()) - 3600, **claims}
-    token = jwt.encode({name: value for name, value in said.items() if value is not None}, SECRET, algorithm="HS256")
+    """A caller whose token has these claims, without those that are None; an hour old by default."""
+    payload = {"sub": sub, "scope": "inbox", "exp": int(time.time()) + 600, "iat": int(time.time()) - 3600, **claims}
+    token = jwt.encode({name: value for name, value in payload.items() if value is not None}, SECRET, algorithm="HS256")
     return Caller(sub, api.http, {"Authorization": f"Bearer {token}"})
 
 
@@ -70,9 +70,9 @@ def test_a_process_that_starts_later_knows_it_as_well(sqlite_url: str, tmp_path:
 def test_a_revocation_is_told_on_the_exchange_as_it_is_stored(sqlite_url: str, redis_url: str, tmp_path: Path) -> None:
     with running_api(sqlite_url, tmp_path, broker_url=redis_url) as api, listening(redis_url) as ear:
         body = answered(api.named("shop", "notify").post("/v1/tokens/revoke", {"user": "__proto__"}), 200)
-        told = decode_revocation(ear.next_message().decode())
-    assert told.user_id == "__proto__"
-    assert told.revoked_before.isoformat(timespec="microseconds").replace("+00:00", "Z") == body["revoked_before"]
+        sent = decode_revocation(ear.next_message().decode())
+    assert sent.user_id == "__proto__"
+    assert sent.revoked_before.isoformat(timespec="microseconds").replace("+00:00", "Z") == body["revoked_before"]
 
 
 def test_without_a_broker_it_holds_in_the_api_all_the_same(api: Api, shop: Caller) -> None:
