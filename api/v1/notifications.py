@@ -117,7 +117,7 @@ def withdraw(call: Call, notification_id: NotificationId) -> Answer:
     request to wait for it. Doing it again changes nothing.
     """
     with call.database.write() as session:
-        found = accept.cancel(session, call.caller, notification_id, call.now)
+        found = cancel.cancel(session, call.caller, notification_id, call.now)
     if not found:
         raise Problem(NOT_FOUND)
     is_over = _wait_for_writers(call, notification_id)
