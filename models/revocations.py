@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from models.db.database import Session
 from models.db.insert import insert_into
-from models.tables import revocations
+from models.schema.revocations import revocations
 
 KEPT = timedelta(days=401)  # no token lives longer than 400 days by its issuer's clock, which may be ahead of ours
 

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from models.db.database import Session
 from models.inbox.rendering import Change, render_arrival
 from models.inbox.versions import Step, move_on
-from models.tables import inbox_items
+from models.schema.inbox import inbox_items
 
 FILTERS = ("kind", "topic", "severity", "actor")  # copied to each item, so that an inbox is filtered by index
 
