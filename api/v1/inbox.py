@@ -37,7 +37,7 @@ def read_inbox(call: Call, query: InboxQuery) -> Answer:
 def read_summary(call: Call) -> Answer:
     """The counts at the present version."""
     with call.database.glance() as session:
-        summary = reading.present(session, call.caller)
+        summary = reading.current_summary(session, call.caller)
     _make_known(call, summary)
     tag = f"{summary.epoch}.{_whose(call.caller)}.{summary.version}"
     headers = {"ETag": f'"{tag}"', **CACHING}
@@ -106,7 +106,7 @@ def mark_archived(call: Call, body: Mark) -> Answer:
 
 def _mark(call: Call, body: Mark, state: str) -> Answer:
     with call.database.write() as session:
-        marked = marking.mark(session, call.caller, state, marking.Which(**body.model_dump()), now=call.now)
+        marked = marking.mark(session, call.caller, state, marking.Selection(**body.model_dump()), now=call.now)
     _announce(call, [] if marked.version is None else [marked.version])
     summary = marked.summary
     return Answer(Marked(changed=marked.changed, version=summary.version, unread=summary.unread, unseen=summary.unseen))

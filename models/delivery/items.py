@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from models.db.database import Session
 from models.inbox.rendering import Change, render_arrival
-from models.inbox.versions import Step, move_on
+from models.inbox.versions import Delta, advance
 from models.schema.inbox import inbox_items
 
 FILTERS = ("kind", "topic", "severity", "actor")  # copied to each item, so that an inbox is filtered by index
@@ -58,7 +58,7 @@ def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: da
     if not pairs:
         return []
     later = Counter(recipient for _, recipient in pairs)
-    after = move_on(session, {recipient: Step(n, n, n) for recipient, n in later.items()}, now)
+    after = advance(session, {recipient: Delta(n, n, n) for recipient, n in later.items()}, now)
     contents = {row.id: row.content for row, _ in pairs}
     places = {id_: place for place, id_ in enumerate(contents)}
     arrivals = Arrivals(list(contents.values()), [], [], [], [], [], next(iter(after.values())).epoch)

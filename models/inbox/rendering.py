@@ -1,17 +1,18 @@
-"""One shape, one function: the item and the change as REST answers and the socket alike show them.
+"""The JSON of an item and of a change: one function renders it for REST answers and for the socket.
 
-They are JSON text from the moment when a notification is accepted: what is the same for all who receive it is rendered
-once, and stored so.
+The part that all recipients share is rendered once, when the notification is accepted, and stored as text.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
+
+from models.inbox.rows import ChangesRow, ItemRow, PageRow
 
 Rendered = dict[str, Any]
 
@@ -30,76 +31,63 @@ class Json(str):
 
 @dataclass(frozen=True)
 class Change:
-    """One change of one inbox, with the counts that belong to its version.
+    """One change of one inbox, with the counts of its version.
 
-    `said` is what all recipients share: of an arrival the item without what differs, of a change of state all of it.
+    `payload` is the part that all recipients share: of an arrival the item without `seq` and `version`, of a change of
+    state all of it.
     """
 
     recipient_id: str
     version: int
-    said: Rendered
+    payload: Rendered
     unread: int
     unseen: int
     epoch: UUID
 
     @property
     def is_arrival(self) -> bool:
-        return bool(self.said["change"] == "added")
+        return bool(self.payload["change"] == "added")
 
     @property
     def rendered(self) -> Rendered:
-        """As the API answers it."""
+        """As in the API's answers."""
         if self.is_arrival:
-            item = {"seq": self.version, "version": self.version, **self.said["item"]}
+            item = {"seq": self.version, "version": self.version, **self.payload["item"]}
             return {"version": self.version, "change": "added", "item": item}
-        return self.said
+        return self.payload
 
     def announced(self) -> Rendered:
-        """What the socket says of it."""
+        """As on the socket."""
         return {**self.rendered, "epoch": str(self.epoch), "unread": self.unread, "unseen": self.unseen}
 
 
-class StateChange(NamedTuple):
-    """What an inbox remembers of a change of state; `seqs` names the items, or `through` with what narrowed it."""
-
-    version: int
-    change: str
-    seqs: list[int] | None
-    through: int | None
-    kind: str | None
-    topic: str | None
-    at: datetime
+def timestamp(time: datetime | None) -> str | None:
+    """RFC 3339 in UTC with a `Z`, always with microseconds, so that texts compare like times."""
+    return None if time is None else time.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def timestamp(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC with a `Z`, microseconds always written so that texts compare like times."""
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+def as_json(payload: Mapping[str, Any]) -> Json:
+    return Json(_encode(payload))
 
 
-def as_json(said: Mapping[str, Any]) -> Json:
-    return Json(_encode(said))
-
-
-def render_content(id_: UUID, said: Mapping[str, Any], created_at: datetime) -> Json:
-    """What all recipients share: the part of an item that is the notification's own."""
-    content = {name: said[name] for name in CONTENT}
-    times = {"created_at": timestamp(created_at), "expires_at": timestamp(said["expires_at"])}
+def render_content(id_: UUID, fields: Mapping[str, Any], created_at: datetime) -> Json:
+    """The part of an item that all recipients share."""
+    content = {name: fields[name] for name in CONTENT}
+    times = {"created_at": timestamp(created_at), "expires_at": timestamp(fields["expires_at"])}
     return as_json({"id": str(id_), **content, **times})
 
 
-def render_item(
-    seq: int, version: int, content: str, seen_at: str | None, read_at: str | None, archived_at: str | None
-) -> Json:
-    """An inbox item as its owner sees it; the times as the database writes them."""
+def render_item(row: ItemRow | PageRow | ChangesRow) -> Json:
+    """An inbox item as its owner sees it."""
     state = NOTHING_DONE
-    if seen_at is not None:  # what is read or archived is seen
-        times = zip(STATE_TIMES, (seen_at, read_at, archived_at), strict=True)
-        state = "".join([f',"{name}":{_as_told(stored)}' for name, stored in times])
-    return Json(f'{{"seq":{seq},"version":{version},{content[1:-1]}{state}}}')
+    if row.seen_at is not None:  # a read or archived item is seen
+        times = zip(STATE_TIMES, (row.seen_at, row.read_at, row.archived_at), strict=True)
+        state = "".join([f',"{name}":{_quoted_time(stored)}' for name, stored in times])
+    return Json(f'{{"seq":{row.seq},"version":{row.version},{row.content[1:-1]}{state}}}')
 
 
-def _as_told(stored: str | None) -> str:
-    """Of `2026-11-26 09:50:34.5`, a UTC time with or without `+00` behind it, what `timestamp` makes, in quotes."""
+def _quoted_time(stored: str | None) -> str:
+    """Of `2026-11-26 09:50:34.5`, a UTC time with or without `+00` after it, the result of `timestamp` in quotes."""
     if stored is None:
         return "null"
     text = stored.removesuffix("+00")
@@ -107,7 +95,7 @@ def _as_told(stored: str | None) -> str:
 
 
 def render_arrived(content: str) -> Json:
-    """What all recipients share of an item at the moment when it arrives and nothing has been done with it."""
+    """The part of an item that all recipients share, when it arrives and has no state yet."""
     return Json(f"{content[:-1]}{NOTHING_DONE}}}")
 
 
@@ -119,7 +107,8 @@ def render_added(seq: int, item: Json) -> Json:
     return Json(f'{{"version":{seq},"change":"added","item":{item}}}')
 
 
-def render_change(row: StateChange | Row[Any]) -> Rendered:
+def render_change(row: ChangesRow | Row[Any]) -> Rendered:
+    """A change of state, from a row with the columns of `inbox_changes`."""
     named = {"version": row.version, "change": row.change, "seqs": row.seqs, "through": row.through}
     filters = {name: value for name in ("kind", "topic") if (value := getattr(row, name)) is not None}
     return {**named, **filters, "at": timestamp(row.at)}
