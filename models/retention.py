@@ -1,4 +1,4 @@
-"""Forgetting what is older than its retention: in batches that hold no lock for long."""
+"""Deleting rows that are older than their retention, in batches that hold no lock for long."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, bindparam, delete, exists, select, tuple_, update
 
 from models.db.database import Session
-from models.db.literals import exactly
-from models.notifications.accept import NEW_START, unexpired
+from models.db.literals import inline_literal
+from models.notifications.conditions import RESET_ATTEMPTS, unexpired
 from models.revocations import KEPT as REVOCATIONS_KEPT
-from models.tables import fanouts, inbox_changes, inbox_items, inboxes, notifications, revocations
+from models.schema.delivery import fanouts
+from models.schema.inbox import inbox_changes, inbox_items, inboxes
+from models.schema.notifications import notifications
+from models.schema.revocations import revocations
 
 
 @dataclass(frozen=True)
@@ -21,29 +24,28 @@ class Retention:
 
 
 def expire_old(session: Session, retention: Retention, now: datetime, size: int) -> int:
-    """Let the items of old notifications expire, the oldest first; answers how many were made to, at most `size`.
+    """Make old notifications expire, the oldest first; returns how many, at most `size`.
 
-    The relay withdraws them as it does what expires by itself, so every device hears of it.
+    The relay has them withdrawn like any that expire, so every device learns of it.
     """
     kept = notifications.c.withdrawn_at.is_(None) & notifications.c.retired_at.is_(None)
     alive = kept & unexpired(now)
     oldest = select(notifications.c.id).where(_old(retention, now), alive).order_by(notifications.c.created_at)
-    ids = session.scalars(oldest.limit(exactly(size)).with_for_update(skip_locked=True)).all()
+    ids = session.scalars(oldest.limit(inline_literal(size)).with_for_update(skip_locked=True)).all()
     if ids:
         end = update(notifications).where(notifications.c.id.in_(ids))
-        session.execute(end.values(retired_at=now, expires_at=now, enqueue_at=now, **NEW_START))
+        session.execute(end.values(retired_at=now, expires_at=now, enqueue_at=now, **RESET_ATTEMPTS))
     return len(ids)
 
 
 def delete_old(session: Session, retention: Retention, now: datetime, size: int) -> int:
-    """Delete old notifications that are in no inbox any more, at most `size`, with all that refers to them.
-
-    Their idempotency keys go with them.
-    """
-    held = exists().where(inbox_items.c.notification_id == notifications.c.id)
-    gone = select(notifications.c.id).where(_old(retention, now), notifications.c.withdrawn_at.is_not(None), ~held)
+    """Delete old notifications that are in no inbox any more, with their idempotency keys; returns how many."""
+    in_an_inbox = exists().where(inbox_items.c.notification_id == notifications.c.id)
+    gone = select(notifications.c.id).where(
+        _old(retention, now), notifications.c.withdrawn_at.is_not(None), ~in_an_inbox
+    )
     ids = session.scalars(
-        gone.order_by(notifications.c.created_at).limit(exactly(size)).with_for_update(skip_locked=True)
+        gone.order_by(notifications.c.created_at).limit(inline_literal(size)).with_for_update(skip_locked=True)
     ).all()
     if ids:
         session.execute(delete(fanouts).where(fanouts.c.notification_id.in_(ids)))
@@ -52,9 +54,9 @@ def delete_old(session: Session, retention: Retention, now: datetime, size: int)
 
 
 def forget_changes(session: Session, retention: Retention, now: datetime, size: int) -> int:
-    """Forget old changes, the oldest first, at most `size`; who asks for them is told to load the inbox anew.
+    """Delete old changes, the oldest first, at most `size`; a client that needs them has to load the inbox anew.
 
-    Inboxes that someone is changing are passed by, and left for the next time.
+    Skips inboxes that another transaction has locked; a later run deletes theirs.
     """
     key = (inbox_changes.c.recipient_id, inbox_changes.c.version)
     oldest = (
@@ -62,21 +64,21 @@ def forget_changes(session: Session, retention: Retention, now: datetime, size: 
         .join(inboxes, inboxes.c.recipient_id == inbox_changes.c.recipient_id)
         .where(inbox_changes.c.at < now - retention.changes)
         .order_by(inbox_changes.c.at)
-        .limit(exactly(size))
+        .limit(inline_literal(size))
         .with_for_update(of=inboxes, key_share=True, skip_locked=True)
     )
-    forgotten = [(recipient, version) for recipient, version in session.execute(oldest)]
-    if forgotten:
-        _raise_floors(session, dict(sorted(forgotten)))  # sorted, the highest version of each recipient comes last
-        session.execute(delete(inbox_changes).where(tuple_(*key).in_(forgotten)))
-    return len(forgotten)
+    found = [(recipient, version) for recipient, version in session.execute(oldest)]
+    if found:
+        _raise_floors(session, dict(sorted(found)))  # sorted, the highest version of each recipient comes last
+        session.execute(delete(inbox_changes).where(tuple_(*key).in_(found)))
+    return len(found)
 
 
 def forget_revocations(session: Session, _retention: Retention, now: datetime, size: int) -> int:
-    """Forget revocations that no token is old enough for any more, at most `size`."""
+    """Delete revocations that are older than any valid token, at most `size`."""
     is_old = revocations.c.revoked_before < now - REVOCATIONS_KEPT
-    some = select(revocations.c.user_id).where(is_old).limit(exactly(size))
-    # Old it must be also when its row is come by: who was revoked anew meanwhile stays so.
+    some = select(revocations.c.user_id).where(is_old).limit(inline_literal(size))
+    # Repeat the age check in the DELETE: the row may have been renewed since the subquery ran.
     return session.execute(delete(revocations).where(revocations.c.user_id.in_(some), is_old)).rowcount
 
 
@@ -87,7 +89,7 @@ def _raise_floors(session: Session, floors: dict[str, int]) -> None:
 
 
 def _old(retention: Retention, now: datetime) -> ColumnElement[bool]:
-    """What is scheduled is as old as its delivery, and not old at all before it."""
+    """Whether a notification is old. The age of a scheduled one counts from `deliver_at`."""
     limit = now - retention.notifications
     delivery_is_old = notifications.c.deliver_at.is_(None) | (notifications.c.deliver_at < limit)
     return (notifications.c.created_at < limit) & delivery_is_old

@@ -16,17 +16,20 @@ from sqlalchemy import ColumnElement, Row, case, delete, func, select, update
 from lib.rendering.delivered_items import DeliveredItems
 from models.db.database import Session
 from models.db.insert import insert_into
-from models.db.literals import exactly
+from models.db.literals import inline_literal
 from models.delivery import broadcasts, postgres
 from models.delivery.batch_order import Order, hold_on
 from models.delivery.items import write_items
 from models.inbox.rendering import Change
 from models.limits import ID_MAX
-from models.notifications.accept import NEW_START, WAITING, is_due_by, unexpired, until_expiry
-from models.tables import fanouts, inboxes, notifications, subscriptions
+from models.notifications.conditions import RESET_ATTEMPTS, WAITING, is_due_by, unexpired, until_expiry
+from models.schema.delivery import fanouts
+from models.schema.inbox import inboxes
+from models.schema.notifications import notifications
+from models.schema.subscriptions import subscriptions
 
 PARTS = 4
-FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
+FANOUT_LEASE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
 BEFORE_ALL, AFTER_ALL = "", "\U0010ffff" * ID_MAX  # of recipients
 
 UNFINISHED = fanouts.c.reached < fanouts.c.until
@@ -88,7 +91,7 @@ def _free_part(session: Session, row: Row[Any]) -> Row[Any] | None:
 
 def _write_next(session: Session, row: Row[Any], after: str, until: str, size: int, now: datetime) -> DeliveredItems:
     known = _audience(row)
-    wanted = select(known).where(known > after, known <= until).order_by(known).limit(exactly(size))
+    wanted = select(known).where(known > after, known <= until).order_by(known).limit(inline_literal(size))
     return write_items(session, [(row, recipient) for recipient in session.scalars(wanted)], now)
 
 
@@ -138,9 +141,9 @@ def _count(session: Session, row: Row[Any], delivered: int, now: datetime) -> No
         update(notifications)
         .where(notifications.c.id == row.id)
         .values(
-            recipient_count=notifications.c.recipient_count + delivered,
-            enqueue_at=_unless_cancelled(until_expiry(now + FANOUT_PATIENCE, row.expires_at, now)),
-            **NEW_START,
+            delivered_count=notifications.c.delivered_count + delivered,
+            enqueue_at=_unless_cancelled(until_expiry(now + FANOUT_LEASE, row.expires_at, now)),
+            **RESET_ATTEMPTS,
         )
     )
 

@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select, tuple_, update
 
 from models.db.database import Session
-from models.db.literals import exactly
-from models.notifications.accept import NEW_START, UNDELIVERED
+from models.db.literals import inline_literal
+from models.notifications.conditions import RESET_ATTEMPTS, UNDELIVERED, has_a_step
 from models.retries.errors import Unfit
-from models.tables import notifications
+from models.schema.notifications import notifications
 
 # One attempt for each turn of the relay, and one before the first: at 0, 5, 10, 20, 40 and 80 seconds. What is broken
 # for good has cost little by then, and a deployment that was half done is over. What kills its worker is tried once or
@@ -29,7 +29,7 @@ DIED = "the worker died in the attempt"
 
 PARKED = notifications.c.parked_at.is_not(None)
 NAMED = func.json_array_length(notifications.c.recipients)
-SHOWN = ("id", "producer_id", "kind", "created_at", "parked_at", "attempts", "last_error", "topic", "recipient_count")
+SHOWN = ("id", "producer_id", "kind", "created_at", "parked_at", "attempts", "last_error", "topic", "delivered_count")
 Step = Literal["deliver", "fan out", "withdraw"]
 
 
@@ -110,7 +110,7 @@ def count(session: Session) -> int:
 def page(session: Session, after: Parked | None, size: int) -> list[Parked]:
     """The next of what is parked, those that have been so for longest first."""
     key = notifications.c.parked_at, notifications.c.id
-    query = _shown().order_by(*key).limit(exactly(size))
+    query = _shown().order_by(*key).limit(inline_literal(size))
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(after.parked_at, after.id))
     return [_parked(row) for row in session.execute(query)]
@@ -133,7 +133,7 @@ def drop(session: Session, ids: Sequence[UUID], now: datetime) -> list[UUID]:
 
 
 def _unpark(session: Session, ids: Sequence[UUID], which: ColumnElement[bool], **values: datetime) -> list[UUID]:
-    freed = update(notifications).where(PARKED, which).values(**values, **NEW_START).returning(notifications.c.id)
+    freed = update(notifications).where(PARKED, which).values(**values, **RESET_ATTEMPTS).returning(notifications.c.id)
     found = set(session.scalars(freed))
     return [id_ for id_ in ids if id_ in found]
 
@@ -147,15 +147,8 @@ def _shown() -> Select[Any]:
 def _parked(row: Row[Any]) -> Parked:
     step: Step = "withdraw" if not row.undelivered else "fan out" if row.named is None else "deliver"
     shown = {name: getattr(row, name) for name in ("id", "producer_id", "kind", "created_at", "parked_at", "attempts")}
-    audience = {"named": row.named, "topic": row.topic, "reached": row.recipient_count}
+    audience = {"named": row.named, "topic": row.topic, "reached": row.delivered_count}
     return Parked(**shown, step=step, error=row.last_error or "", **audience)
-
-
-def has_a_step(now: datetime) -> ColumnElement[bool]:
-    """It is to be delivered, or to be withdrawn, and is not parked."""
-    ended = or_(notifications.c.cancelled_at.is_not(None), notifications.c.expires_at <= now)
-    to_withdraw = and_(notifications.c.withdrawn_at.is_(None), ended)
-    return and_(notifications.c.parked_at.is_(None), or_(UNDELIVERED, to_withdraw))
 
 
 def _count(session: Session, ids: Sequence[UUID], more: int, error: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Backups as rows, for any database: what a restore brings back, without the server's own tools."""
+"""Backups as rows, for any database: a restore without the server's own tools."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import Table, delete, insert, select
 
 from models.db.database import Session
-from models.tables import history, metadata
+from models.schema import metadata
+from models.schema.inbox import epoch
 
 Backup = Mapping[Table, Sequence[dict[str, Any]]]
 
-TABLES = [table for table in metadata.sorted_tables if table is not history]  # its one row always exists
+TABLES = [table for table in metadata.sorted_tables if table is not epoch]  # its one row always exists
 
 
 def back_up(session: Session) -> Backup:

@@ -21,14 +21,15 @@ from models.delivery import fanout
 from models.delivery import withdraw as withdrawal
 from models.inbox import marking
 from models.inbox import reading as inbox
-from models.inbox.marking import Which
+from models.inbox.marking import Selection
 from models.inbox.rendering import Change
-from models.notifications import accept
-from models.notifications.accept import RELAY_AFTER, RELAY_AFTER_AT_MOST, NewNotification
+from models.notifications import accept, cancel, relay
+from models.notifications.accept import NewNotification
+from models.notifications.conditions import RELAY_AFTER, RELAY_AFTER_AT_MOST
 from models.retention import Retention
+from models.schema.inbox import inbox_items
+from models.schema.notifications import notifications as notification_rows
 from models.subscriptions import subscribe, unsubscribe
-from models.tables import inbox_items
-from models.tables import notifications as notification_rows
 from tests.models.world import ALL, Device, expect_a_whole_log, expect_exact_counts
 from tests.support import reading
 from tests.support.delivered import as_changes
@@ -40,7 +41,7 @@ SEED = 20261122
 
 
 class Crowd:
-    """What the writers share: the people, what was published, and every version that was taken, by whom."""
+    """What the writers share: the recipients, the notifications, and every version with the writer that took it."""
 
     def __init__(self, database: Database, size: int) -> None:
         self.database = database
@@ -51,7 +52,7 @@ class Crowd:
         with database.write() as session:
             inbox.open_inboxes(session, self.people, datetime.now(UTC))
             subscribe(session, "boots", self.people[::2], datetime.now(UTC))
-            self.epoch = inbox.present(session, self.people[0]).epoch
+            self.epoch = inbox.current_summary(session, self.people[0]).epoch
 
     def note(self, changes: Iterable[Change]) -> None:
         for change in changes:
@@ -84,7 +85,7 @@ class Crowd:
 
     def relay(self, now: datetime, size: int) -> bool:
         with self.database.write() as session:
-            due = accept.due(session, now, 50)
+            due = relay.due(session, now, 50)
         self.deliver(due.deliver, now)
         self.withdraw_named(due.withdraw, now)
         for id_ in due.deliver:
@@ -97,7 +98,7 @@ class Crowd:
 
 
 class Writer:
-    """One of the eight: at each turn it does something, to someone, with a connection of its own."""
+    """One of the eight: it executes random operations for random recipients, with a connection of its own."""
 
     def __init__(self, crowd: Crowd, number: int) -> None:
         self.crowd = crowd
@@ -131,8 +132,8 @@ class Writer:
     def mark(self, now: datetime) -> None:
         owner, change = self.someone(), self.chance.choice(["seen", "read", "archived"])
         with self.crowd.database.write() as session:
-            through = self.chance.randint(0, inbox.present(session, owner).version + 1)
-            marked = marking.mark(session, owner, change, Which(through=through), now=now)
+            through = self.chance.randint(0, inbox.current_summary(session, owner).version + 1)
+            marked = marking.mark(session, owner, change, Selection(through=through), now=now)
         if marked.version is not None:
             self.crowd.taken.append((owner, marked.version))
 
@@ -152,7 +153,7 @@ class Writer:
     def cancel(self, now: datetime) -> None:
         for id_ in self.some_published(2):
             with self.crowd.database.write() as session:
-                accept.cancel(session, "shop", id_, now)
+                cancel.cancel(session, "shop", id_, now)
 
     def withdraw(self, now: datetime) -> None:
         for id_ in self.some_published(6):
@@ -180,7 +181,7 @@ class Writer:
         return self.chance.sample(recent, min(count, len(recent)))
 
     def some_seq(self, session: Session, owner: str) -> int:
-        return max(0, inbox.present(session, owner).version - self.chance.randint(0, 10))
+        return max(0, inbox.current_summary(session, owner).version - self.chance.randint(0, 10))
 
 
 @pytest.mark.parametrize("people", [1, 20])
@@ -222,16 +223,16 @@ def test_eight_writers_at_once_leave_every_inbox_whole_and_every_device_right(po
 
 
 def expect_every_version_once(crowd: Crowd) -> None:
-    """Who took a version was told which: together they are the whole number line."""
+    """Every writer knows the versions that it took: together they have no gap and no double."""
     for person in crowd.people:
         with crowd.database.read() as session:
-            last = inbox.present(session, person).version
+            last = inbox.current_summary(session, person).version
         assert sorted(version for owner, version in crowd.taken if owner == person) == list(range(1, last + 1))
         expect_a_whole_log(crowd.database, person)
 
 
 def expect_nothing_that_ended(database: Database) -> None:
-    """What is cancelled or has expired is in no inbox, and nothing waits for the relay for ever."""
+    """Cancelled and expired notifications are in no inbox, and nothing waits for the relay for ever."""
     ended = notification_rows.c.cancelled_at.is_not(None) | (notification_rows.c.expires_at <= datetime.now(UTC))
     with database.read() as session:
         left = (

@@ -19,11 +19,11 @@ from models.db.database import Database, Session
 from models.delivery import batch_order, deliver, fanout, withdraw
 from models.inbox import marking, recount
 from models.inbox import reading as inbox
-from models.inbox.marking import Which
-from models.notifications import accept, published, receipts
+from models.inbox.marking import Selection
+from models.notifications import accept, cancel, published, receipts, relay
 from models.notifications.ids import first_id
 from models.retention import Retention
-from models.tables import inboxes
+from models.schema.inbox import inboxes
 from tests.conftest import demand_service
 from tests.models.conftest import migrate
 from tests.models.plans import Look, look
@@ -62,7 +62,7 @@ AFTERWARDS = (
     "VACUUM (ANALYZE) notifications, inbox_items, subscriptions",
 )
 
-SMALL = ("history", "fanouts")  # one row, and some for each fan-out that is under way
+SMALL = ("epoch", "fanouts")  # one row, and some for each fan-out that is under way
 PAGE = 20
 TIMES = 3  # how many rows may be read for each that is wanted: a merge reads one more of each range
 ROWS_BESIDE = 2  # the inbox's own row, and the page's first of the next one
@@ -94,7 +94,7 @@ def changes(since: int) -> Query:
 
 
 def mark(change: str, **which: Any) -> Query:
-    return lambda session: marking.mark(session, HEAVY, change, Which(**which), now=END)
+    return lambda session: marking.mark(session, HEAVY, change, Selection(**which), now=END)
 
 
 def patch(seq: int, **state: bool) -> Query:
@@ -106,7 +106,7 @@ def produced(producer: str = PRODUCER, **options: Any) -> Query:
 
 
 def expect_few_rows(looks: list[Look], rows: int) -> None:
-    """No statement reads much more than `rows` of any table, sorts more than it wants, or passes by an index."""
+    """No statement reads much more than `rows` of a table, sorts more than it needs, or scans a whole table."""
     assert looks
     for one in looks:
         large = [scan for scan in one.scans if scan["Relation Name"] not in SMALL]
@@ -152,7 +152,7 @@ def test_the_changes_that_are_announced(crowd: Database) -> None:
     expect_few_rows(look(crowd, lambda session: inbox.change_log(session, HEAVY, few)), len(few))
 
 
-@pytest.mark.parametrize("query", [inbox.present, lambda session, owner: inbox.item(session, owner, 125)])
+@pytest.mark.parametrize("query", [inbox.current_summary, lambda session, owner: inbox.item(session, owner, 125)])
 def test_the_summary_and_one_item(crowd: Database, query: Callable[[Session, str], object]) -> None:
     expect_few_rows(look(crowd, lambda session: query(session, HEAVY)), 1)
 
@@ -183,7 +183,7 @@ def test_named_items_change_their_state(crowd: Database, change: str) -> None:
 def test_all_up_to_one_change_their_state(crowd: Database, change: str, narrowed: dict[str, Any]) -> None:
     through = 10_000 if "topic" in narrowed else 1_000
     with crowd.write() as session:
-        marked = marking.mark(session, HEAVY, change, Which(through=through, **narrowed), now=END)
+        marked = marking.mark(session, HEAVY, change, Selection(through=through, **narrowed), now=END)
         session.rollback()
     assert marked.changed >= 10
     expect_few_rows(look(crowd, mark(change, through=through, **narrowed)), marked.changed)
@@ -205,7 +205,7 @@ def test_a_page_of_a_producers_history(crowd: Database, depth: str, options: dic
 
 @pytest.mark.parametrize("options", [{"recipient": "other4"}, {"recipient": HEAVY}, {"kind": "nothing"}])
 def test_a_page_of_a_producers_history_that_nothing_fits(crowd: Database, options: dict[str, str]) -> None:
-    expect_few_rows(look(crowd, produced(**options)), published.LOOKED_AT)
+    expect_few_rows(look(crowd, produced(**options)), published.SCANNED_AT_MOST)
 
 
 def test_a_page_of_a_small_producers_history_beside_a_large_one(crowd: Database) -> None:
@@ -227,13 +227,13 @@ def test_who_saw_and_read_it_is_counted_by_upkeep_reading_each_inbox_that_has_it
 
 
 def test_the_relays_turn(crowd: Database) -> None:
-    expect_few_rows(look(crowd, lambda session: accept.due(session, END, 5_000)), 50)
-    expect_few_rows(look(crowd, lambda session: accept.undelivered(session, END)), 0)
+    expect_few_rows(look(crowd, lambda session: relay.due(session, END, 5_000)), 50)
+    expect_few_rows(look(crowd, lambda session: relay.undelivered(session, END)), 0)
 
 
 def test_a_notification_is_cancelled_and_taken_out_of_many_inboxes(crowd: Database) -> None:
     def recall(session: Session) -> None:
-        accept.cancel(session, SMALL_PRODUCER, first_notification(session), END)
+        cancel.cancel(session, SMALL_PRODUCER, first_notification(session), END)
         for _ in range(3):
             assert len(withdraw.withdraw(session, first_notification(session), 100, END).changes) == 100
 

@@ -1,4 +1,4 @@
-"""What is older than its retention is forgotten, in batches; who was away longer loads the inbox anew, nobody else."""
+"""Rows older than their retention are deleted in batches; only a client that was away longer loads its inbox anew."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -15,15 +15,17 @@ from models.delivery import fanout, withdraw
 from models.inbox import marking
 from models.inbox.reading import ResyncRequired
 from models.inbox.rendering import Change, Rendered
-from models.inbox.versions import hold
+from models.inbox.versions import lock_inboxes
 from models.notifications import accept as notifications
-from models.notifications.accept import RELAY_AFTER
+from models.notifications import cancel
+from models.notifications import relay as relay_module
+from models.notifications.conditions import RELAY_AFTER
 from models.retention import Retention
 from models.retries import parked
 from models.retries.errors import Unfit
+from models.schema.delivery import fanouts
+from models.schema.notifications import notifications as notification_rows
 from models.subscriptions import subscribe
-from models.tables import fanouts
-from models.tables import notifications as notification_rows
 from tests.models.conftest import NOW
 from tests.support import reading
 
@@ -44,7 +46,7 @@ def run(database: Database, step: Step, now: datetime, size: int = 10) -> int:
 
 def relay(database: Database, now: datetime) -> None:
     with database.write() as session:
-        due = notifications.due(session, now, 10)
+        due = relay_module.due(session, now, 10)
         delivery.deliver(session, due.deliver, now)
         for id_ in due.withdraw:
             withdraw.withdraw(session, id_, 10, now)
@@ -96,7 +98,7 @@ def test_what_was_cancelled_or_expired_undelivered_is_deleted_when_it_is_old(
 ) -> None:
     cancelled, _expired = accept(recipients=("bob",)), accept(everyone=True, expires_at=NOW + A_DAY)
     with database.write() as session:
-        notifications.cancel(session, "shop", cancelled, NOW)
+        cancel.cancel(session, "shop", cancelled, NOW)
     relay(database, NOW + A_DAY)
     assert run(database, retention.delete_old, NOW + 30 * A_DAY) == 0
     assert run(database, retention.delete_old, NOW + 31 * A_DAY) == 2
@@ -106,7 +108,7 @@ def test_what_was_cancelled_or_expired_undelivered_is_deleted_when_it_is_old(
 def test_a_part_that_a_fan_out_left_behind_goes_with_its_notification(database: Database, accept: Accept) -> None:
     gone, waiting = accept(everyone=True), accept(everyone=True)
     with database.write() as session:
-        notifications.cancel(session, "shop", gone, NOW)
+        cancel.cancel(session, "shop", gone, NOW)
     relay(database, NOW + RELAY_AFTER)
     with database.write() as session:
         parts = [{"notification_id": id_, "part": 0, "reached": "", "until": "x"} for id_ in (gone, waiting)]
@@ -121,7 +123,7 @@ def test_what_grows_old_while_it_fails_has_all_attempts_to_be_withdrawn(database
     id_ = accept(recipients=("bob",))
     late = NOW + 31 * A_DAY
     with database.write() as session:
-        notifications.due(session, late - timedelta(minutes=1), 10)
+        relay_module.due(session, late - timedelta(minutes=1), 10)
         parked.fail(session, id_, Unfit("a reason"), late, counted=False)
     assert run(database, retention.expire_old, late) == 1
     with database.read() as session:
@@ -147,7 +149,7 @@ def test_who_repeats_a_key_while_its_notification_is_deleted_is_promised_what_is
 ) -> None:
     first = accept(recipients=("bob",), idempotency_key="order 41")
     with database.write() as session:
-        notifications.cancel(session, "shop", first, NOW)
+        cancel.cancel(session, "shop", first, NOW)
     relay(database, NOW + RELAY_AFTER)
     known = notifications._known
 
@@ -211,7 +213,7 @@ def test_it_goes_batch_by_batch_through_many_inboxes(database: Database, receive
 
 
 def test_who_is_at_work_is_not_waited_for(postgres: Database) -> None:
-    """An inbox that is being changed keeps its changes, a notification that is being fanned out is left: for now."""
+    """Changes of a locked inbox and a notification in a fan-out are left for a later run."""
     new = notifications.NewNotification("shop", "offer", "News", recipients=("alice", "bob"))
     wide = notifications.NewNotification("shop", "offer", "News", topic="boots")
     with postgres.write() as session:
@@ -222,7 +224,7 @@ def test_who_is_at_work_is_not_waited_for(postgres: Database) -> None:
         read(postgres, 1, NOW, owner)
     late = NOW + 31 * A_DAY
     with postgres.write() as busy:
-        assert hold(busy, ["alice"]) == ["alice"]
+        assert lock_inboxes(busy, ["alice"]) == ["alice"]
         fanout.fan_out(busy, to_topic, 1, NOW)
         assert run(postgres, retention.forget_changes, late) == 1
         assert run(postgres, retention.expire_old, late) == 1
@@ -231,7 +233,7 @@ def test_who_is_at_work_is_not_waited_for(postgres: Database) -> None:
 
 
 def test_who_is_at_work_does_not_end_the_batch(postgres: Database) -> None:
-    """A batch that is not full ends upkeep's turn: with somebody always at work, it would never keep up."""
+    """A batch that is not full ends the run: if locked inboxes made batches smaller, it would never keep up."""
     people = [f"{n}" for n in range(9)]
     with postgres.write() as session:
         new = [notifications.NewNotification("shop", "offer", "News", recipients=tuple(people))]
@@ -239,7 +241,7 @@ def test_who_is_at_work_does_not_end_the_batch(postgres: Database) -> None:
     for n, owner in enumerate(people):
         read(postgres, 1, NOW + n * timedelta(seconds=1), owner)
     with postgres.write() as busy:
-        hold(busy, people[:4])
+        lock_inboxes(busy, people[:4])
         assert [run(postgres, retention.forget_changes, NOW + 20 * A_DAY, size=2) for _ in range(4)] == [2, 2, 1, 0]
     with postgres.read() as session:
         for owner in people[:4]:

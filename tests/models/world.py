@@ -22,17 +22,18 @@ from models.delivery import deliver as delivery
 from models.delivery import withdraw as withdrawal
 from models.inbox import marking
 from models.inbox import reading as inbox
-from models.inbox.epoch import begin_another_history
-from models.inbox.marking import Which
+from models.inbox.epoch import begin_new_epoch
+from models.inbox.marking import Selection
 from models.inbox.reading import Summary
 from models.inbox.recount import recount
 from models.inbox.rendering import Change, Rendered
-from models.notifications import accept
-from models.notifications.accept import RELAY_AFTER_AT_MOST, NewNotification
+from models.notifications import accept, cancel, relay
+from models.notifications.accept import NewNotification
+from models.notifications.conditions import RELAY_AFTER_AT_MOST
 from models.retention import Retention
+from models.schema.inbox import inbox_changes, inboxes
+from models.schema.notifications import notifications as notification_rows
 from models.subscriptions import subscribe
-from models.tables import inbox_changes, inboxes
-from models.tables import notifications as notification_rows
 from tests.models import backup
 from tests.models.conftest import NOW
 from tests.support import reading
@@ -41,7 +42,7 @@ from tests.support.delivered import as_changes
 RECIPIENTS = ("alice", "bob", "carol")
 SUBSCRIBERS = {"boots": ("bob", "carol"), "hats": ("alice", "bob")}
 RETENTION = Retention(notifications=timedelta(days=30), changes=timedelta(days=10))
-ALL = 10_000  # more than there ever is
+ALL = 10_000  # more than there are
 
 
 class Device(Replica):
@@ -99,7 +100,7 @@ class Device(Replica):
             assert item["version"] >= self._paged.get((self.epoch, seq), 0), "an item went back"
 
     def expect_the_same_as(self, fresh: reading.Page) -> None:
-        """It shows what a fresh page shows, in every field, as deep as it was loaded; and the counts."""
+        """It shows the same items and counts as a fresh page, in every field, down to where it has loaded."""
         deepest = int(self._older) if self._older is not None else 0
         shown = {item["seq"]: item for item in fresh.items if item["seq"] >= deepest}
         assert self.items == shown
@@ -110,7 +111,7 @@ class Device(Replica):
 
 @dataclass
 class Published:
-    """What the world knows of a notification, beside the database."""
+    """A notification as the world expects it, apart from the database."""
 
     id: UUID
     audience: tuple[str, ...]
@@ -126,7 +127,7 @@ class Published:
 
 
 class World:
-    """Does what happens in Belfry, remembers what must come of it, and tells the devices that are online."""
+    """Executes the operations, records their expected effects, and announces changes to the devices that are online."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -142,7 +143,9 @@ class World:
             inbox.open_inboxes(session, RECIPIENTS, NOW)
             for topic, people in SUBSCRIBERS.items():
                 subscribe(session, topic, people, NOW)
-            self._told = {owner: inbox.present(session, owner) for owner in RECIPIENTS}  # by the last announcement
+            self._told = {
+                owner: inbox.current_summary(session, owner) for owner in RECIPIENTS
+            }  # by the last announcement
         self.epoch = self._told["bob"].epoch
         self.back_up()
 
@@ -155,7 +158,7 @@ class World:
         """Put every row back and begin a new epoch. Devices know changes that are lost; the clock is not put back."""
         with self.database.write() as session:
             backup.restore(session, self._backup)
-            self.epoch = begin_another_history(session)
+            self.epoch = begin_new_epoch(session)
         self.published, self.arrived, self.present, self.floors, self._told = deepcopy(self._known_then)
 
     def publish(self, *news: dict[str, Any]) -> list[UUID]:
@@ -178,7 +181,7 @@ class World:
         return ids
 
     def _accept(self, new: Sequence[NewNotification]) -> list[UUID]:
-        """As the API does: single notifications by one statement, a batch in a transaction."""
+        """As the API does: single notifications in one statement, a batch in a transaction."""
         if len(new) > 1:
             with self.database.write() as session:
                 return accept.accept(session, new, self.now)
@@ -186,7 +189,7 @@ class World:
             return [one for one in accept.accept_each(session, new, self.now) if isinstance(one, UUID)]
 
     def deliver(self, ids: Sequence[UUID]) -> list[UUID]:
-        """Answers those that want a fan-out."""
+        """Returns the broadcasts."""
         left, wide, behind, ordered = ids, list[UUID](), list[UUID](), False
         while left:
             with self.database.write_at_once() as session:
@@ -208,7 +211,7 @@ class World:
         return chunk.finished
 
     def deliver_wholly(self, ids: Sequence[UUID]) -> None:
-        """Deliver them, and what of their batches can go on then."""
+        """Deliver them, and then the others of their batches."""
         while ids:
             before = len(self.arrived)
             for id_ in self.deliver(ids):
@@ -238,7 +241,7 @@ class World:
 
     def cancel(self, one: Published) -> None:
         with self.database.write() as session:
-            known = accept.cancel(session, "shop", one.id, self.now)
+            known = cancel.cancel(session, "shop", one.id, self.now)
         one.cancelled = one.cancelled or known
 
     def set_state(self, owner: str, seq: int, **state: bool) -> None:
@@ -246,7 +249,7 @@ class World:
             versions = marking.set_state(session, owner, seq, now=self.now, **state)
         self._announce_versions(owner, versions or [])
 
-    def mark(self, owner: str, change: str, which: Which) -> None:
+    def mark(self, owner: str, change: str, which: Selection) -> None:
         before = {item["seq"]: item for item in self.fresh(owner).items}
         with self.database.write() as session:
             marked = marking.mark(session, owner, change, which, now=self.now)
@@ -262,11 +265,11 @@ class World:
             self._announce_versions(owner, [version])
 
     def relay(self) -> bool:
-        """One tick, and all that it enqueues; answers whether there was anything."""
+        """One tick of the relay, and all tasks that it enqueues; returns whether there were any."""
         with self.database.write() as session:
-            due = accept.due(session, self.now, ALL)
+            due = relay.due(session, self.now, ALL)
         self.deliver_wholly(due.deliver)
-        self.withdraw_named([one for one in due.withdraw if one not in due.wide and one not in due.again])
+        self.withdraw_named([one for one in due.withdraw if one not in due.broadcasts and one not in due.redelivered])
         for id_ in due.withdraw:
             while not self.withdraw(id_, size=2):
                 pass
@@ -293,7 +296,7 @@ class World:
                     device.under_way.append(json.dumps(change.announced()))
         for owner in {change.recipient_id for change in changes}:
             with self.database.glance() as session:
-                present = inbox.present(session, owner)
+                present = inbox.current_summary(session, owner)
             assert self._told[owner] == present, "the last announcement has other counts than the inbox"
 
     def _expect_the_next_version(self, change: Change) -> None:
@@ -307,7 +310,7 @@ class World:
         self._told[change.recipient_id] = told
 
     def come_to_rest(self) -> None:
-        """Let the relay do all that is to be done."""
+        """Run the relay until nothing is due."""
         self.now += RELAY_AFTER_AT_MOST
         while self.relay():
             pass
@@ -317,7 +320,7 @@ class World:
             return reading.page(session, owner, state="all", limit=ALL)
 
     def expect_rest(self) -> None:
-        """What must hold whenever nothing is under way."""
+        """The invariants whenever no task is in progress."""
         for owner in RECIPIENTS:
             self._expect_the_right_items(owner)
             assert expect_a_whole_log(self.database, owner) == self.floors[owner]
@@ -400,7 +403,7 @@ def expect_a_whole_log(database: Database, owner: str) -> int:
     return int(floor)
 
 
-def _fits(item: Rendered, which: Which) -> bool:
+def _fits(item: Rendered, which: Selection) -> bool:
     named = item["seq"] in which.seqs if which.seqs is not None else item["seq"] <= (which.through or 0)
     return named and item["kind"] == (which.kind or item["kind"]) and item["topic"] == (which.topic or item["topic"])
 

@@ -16,7 +16,8 @@ from dev.services import temporary_folder
 from dev.stack import Stack
 from models.db.database import Database
 from models.limits import COUNTED_AT_ONCE
-from models.tables import inbox_changes, notifications
+from models.schema.inbox import inbox_changes
+from models.schema.notifications import notifications
 from settings import load_settings
 from tests.pipeline.conftest import PAIRS, services
 from tests.support.people import TIMEOUT, Device, Person
@@ -116,7 +117,7 @@ def test_who_saw_and_read_what_many_have_is_counted(house: House) -> None:
     dave.expect_stored(1)
     with house.database.write() as session:
         many = update(notifications).where(notifications.c.id == UUID(id_))
-        session.execute(many.values(recipient_count=COUNTED_AT_ONCE + 1))
+        session.execute(many.values(delivered_count=COUNTED_AT_ONCE + 1))
     dave.ok("PATCH", "/v1/inbox/1", {"read": True})
     house.upkeep()
     wait_for(lambda: shop.ok("GET", f"/v1/notifications/{id_}")["seen"] == 1, TIMEOUT, "upkeep to count")

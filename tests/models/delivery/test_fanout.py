@@ -12,12 +12,13 @@ from models.db.database import Database
 from models.delivery import fanout
 from models.delivery import withdraw as withdrawal
 from models.delivery.fanout import PARTS, Chunk
-from models.inbox.versions import hold
-from models.notifications import accept
+from models.inbox.versions import lock_inboxes
+from models.notifications import accept, cancel, relay
 from models.notifications import published as history
-from models.notifications.accept import RELAY_AFTER, NewNotification
+from models.notifications.accept import NewNotification
+from models.notifications.conditions import RELAY_AFTER
+from models.schema.delivery import fanouts
 from models.subscriptions import subscribe
-from models.tables import fanouts
 from tests.models.conftest import NOW
 from tests.models.locks import wait_until_blocked
 
@@ -175,11 +176,11 @@ def test_a_withdrawal_waits_for_the_chunk_that_is_being_written(postgres: Databa
 
     with ThreadPoolExecutor(2) as pool:
         with postgres.write() as session:
-            hold(session, PEOPLE[SIZE : SIZE + 1])
+            lock_inboxes(session, PEOPLE[SIZE : SIZE + 1])
             chunk = pool.submit(step, postgres, id_)
             wait_until_blocked(postgres, "\nWITH given")
             with postgres.write() as other:
-                assert accept.cancel(other, "shop", id_, NOW)
+                assert cancel.cancel(other, "shop", id_, NOW)
             withdrawn = pool.submit(withdraw)
             wait_until_blocked(postgres, "SELECT notifications")
         assert names(first, chunk.result()) == names(withdrawn.result()) == PEOPLE[: 2 * SIZE]
@@ -190,12 +191,12 @@ def test_who_cancels_while_the_last_chunk_is_written_has_it_withdrawn(postgres: 
     id_ = published(postgres)
     with ThreadPoolExecutor(1) as pool:
         with postgres.write() as session:
-            hold(session, PEOPLE[:1])
+            lock_inboxes(session, PEOPLE[:1])
             last = pool.submit(step, postgres, id_, len(PEOPLE) + 1)
             wait_until_blocked(postgres, "\nWITH given")
             with postgres.write() as other:
-                assert accept.cancel(other, "shop", id_, NOW)
+                assert cancel.cancel(other, "shop", id_, NOW)
         assert last.result().finished
     with postgres.write() as session:
-        assert accept.due(session, NOW + RELAY_AFTER, 10).withdraw == [id_]
+        assert relay.due(session, NOW + RELAY_AFTER, 10).withdraw == [id_]
         assert names(withdrawal.withdraw(session, id_, len(PEOPLE) + 1, NOW)) == PEOPLE

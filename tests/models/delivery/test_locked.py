@@ -12,18 +12,19 @@ from models.db.database import Database, Locked
 from models.delivery import deliver, fanout
 from models.delivery.locked import come_back_soon, held_of
 from models.inbox.reading import open_inboxes
-from models.inbox.versions import hold
+from models.inbox.versions import lock_inboxes
 from models.notifications import accept as notifications
-from models.notifications.accept import RELAY_AFTER, NewNotification
+from models.notifications.accept import NewNotification
+from models.notifications.conditions import RELAY_AFTER
+from models.schema.notifications import notifications as table
 from models.subscriptions import subscribe
-from models.tables import notifications as table
 from tests.models.conftest import NOW
 
 
 @contextmanager
 def held(database: Database, recipient: str) -> Iterator[None]:
     with database.write() as session:
-        hold(session, [recipient])
+        lock_inboxes(session, [recipient])
         yield
 
 
@@ -93,6 +94,6 @@ def test_waiting_for_a_lock_ends(postgres: Database, postgres_url: str) -> None:
     impatient = Database(postgres_url, lock_seconds=0.1)
     try:
         with held(postgres, "bob"), pytest.raises(Locked), impatient.write() as session:
-            hold(session, ["bob"])
+            lock_inboxes(session, ["bob"])
     finally:
         impatient.dispose()

@@ -15,7 +15,7 @@ from models.db.database import Database
 from models.delivery import deliver, fanout
 from models.inbox import marking
 from models.inbox import reading as inbox
-from models.inbox.marking import CLEARS, SETS, Marked, Which
+from models.inbox.marking import CLEARS, SETS, Marked, Selection
 from models.inbox.reading import Summary
 from models.inbox.rendering import Rendered, timestamp
 from models.notifications import accept
@@ -73,7 +73,7 @@ def state_of(item: Rendered) -> str:
 
 
 def choices(*names: str) -> Iterator[dict[str, str]]:
-    """Each of these filters left out, or with each value that some item has."""
+    """Each of these filters, without a value or with each value that an item has."""
     values = [(None, *(value for value in SORTS[name] if value is not None)) for name in names]
     for chosen in product(*values):
         yield {name: value for name, value in zip(names, chosen, strict=True) if value is not None}
@@ -119,8 +119,8 @@ def test_a_mark_touches_what_fits_and_is_one_change_that_names_no_more(
 def expect_mark(database: Database, whole: list[Rendered], change: str, which: dict[str, Any]) -> None:
     touched = [item for item in whole if item[f"{change}_at"] is None and is_meant(item, which)]
     with database.write() as session:
-        before = inbox.present(session, "bob")
-        marked = marking.mark(session, "bob", change, Which(**which), now=LATER)
+        before = inbox.current_summary(session, "bob")
+        marked = marking.mark(session, "bob", change, Selection(**which), now=LATER)
         after = {item["seq"]: item for item in reading.page(session, "bob", state="all", limit=100).items}
         told = reading.changes(session, "bob", before.version, 10)
         session.rollback()
@@ -146,7 +146,7 @@ def is_meant(item: Rendered, which: dict[str, Any]) -> bool:
 
 
 def moved_to(item: Rendered, change: str, version: int, is_touched: bool) -> Rendered:
-    """Read implies seen, archived implies read; what is so already keeps its time."""
+    """Read implies seen, archived implies read; a time that is set already stays."""
     if not is_touched:
         return item
     times = {name: item[name] or timestamp(LATER) for name in SETS[change]}
@@ -171,10 +171,10 @@ def test_one_item_of_any_state_is_brought_to_any_other(
 ) -> None:
     for item in whole[:: 2 ** len(SORTS)]:
         with database.write() as session:
-            before = inbox.present(session, "bob")
+            before = inbox.current_summary(session, "bob")
             versions = marking.set_state(session, "bob", item["seq"], now=LATER, **asked)
             [after] = reading.page(session, "bob", state="all", before=item["seq"] + 1, limit=1).items
-            now = inbox.present(session, "bob")
+            now = inbox.current_summary(session, "bob")
             session.rollback()
         steps = len(versions or [])
         assert after == brought_to(item, asked) | {"version": before.version + steps if steps else item["version"]}

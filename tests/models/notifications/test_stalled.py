@@ -1,4 +1,4 @@
-"""What was accepted, is due and does not move is found, whoever is to blame; what waits on purpose is not."""
+"""Notifications that are due and make no progress count as stalled; those that wait on purpose do not."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,11 +9,13 @@ from sqlalchemy import text, update
 from models.db.database import Database
 from models.delivery import fanout
 from models.notifications import accept as notifications
+from models.notifications import cancel
+from models.notifications import relay as relay_module
 from models.notifications.stalled import STALLED_AFTER, Stalled, stalled
 from models.retries import parked as parking
 from models.retries.errors import Unfit
+from models.schema.notifications import notifications as rows
 from models.subscriptions import subscribe
-from models.tables import notifications as rows
 from tests.models.conftest import NOW
 from tests.models.plans import look
 
@@ -28,9 +30,9 @@ def found(database: Database, seconds: float) -> Stalled:
 
 
 def relay(database: Database, seconds: float) -> None:
-    """Beat and a worker that relays are there; whether anybody delivers is another question."""
+    """Beat and a worker that relays are running; deliveries may not be."""
     with database.write() as session:
-        notifications.due(session, NOW + timedelta(seconds=seconds), 100)
+        relay_module.due(session, NOW + timedelta(seconds=seconds), 100)
 
 
 def fail(database: Database, id_: UUID, seconds: float) -> None:
@@ -68,7 +70,7 @@ def test_what_is_delivered_cancelled_expired_or_scheduled_is_not_stalled(
     deliver(accept(recipients=["bob"]))
     cancelled = accept(recipients=["bob"])
     with database.write() as session:
-        notifications.cancel(session, "shop", cancelled, NOW)
+        cancel.cancel(session, "shop", cancelled, NOW)
     accept(recipients=["bob"], expires_at=NOW + timedelta(seconds=10))
     accept(recipients=["bob"], deliver_at=NOW + MANY_HOURS)
     assert found(database, 60).count == 0
@@ -89,7 +91,7 @@ def test_what_waits_between_two_attempts_or_is_parked_is_not_stalled(database: D
 
 
 def test_what_failed_once_and_is_never_tried_again_is_stalled(database: Database, accept: Accept) -> None:
-    """As when its worker died of it and none came after."""
+    """As when its worker died in the attempt, and no other took its place."""
     id_ = accept(recipients=["bob"])
     fail(database, id_, 0)
     assert found(database, 34).count == 0
