@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, select, tuple_,
 
 from models.db.database import Session
 from models.db.literals import exactly
-from models.notifications.accept import NEW_START, unexpired
+from models.notifications.conditions import RESET_ATTEMPTS, unexpired
 from models.revocations import KEPT as REVOCATIONS_KEPT
 from models.tables import fanouts, inbox_changes, inbox_items, inboxes, notifications, revocations
 
@@ -31,7 +31,7 @@ def expire_old(session: Session, retention: Retention, now: datetime, size: int)
     ids = session.scalars(oldest.limit(exactly(size)).with_for_update(skip_locked=True)).all()
     if ids:
         end = update(notifications).where(notifications.c.id.in_(ids))
-        session.execute(end.values(retired_at=now, expires_at=now, enqueue_at=now, **NEW_START))
+        session.execute(end.values(retired_at=now, expires_at=now, enqueue_at=now, **RESET_ATTEMPTS))
     return len(ids)
 
 

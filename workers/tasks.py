@@ -13,8 +13,8 @@ from models.delivery import broadcasts, fanout, locked
 from models.delivery import withdraw as withdrawal
 from models.delivery.fanout import Chunk
 from models.inbox import reading
-from models.notifications import accept
-from models.notifications.accept import Due
+from models.notifications import relay as outbox
+from models.notifications.relay import Due
 from models.retries.errors import Unfit, blaming
 from workers import attempts, delivering, maintenance
 from workers.announcing import announce_changes, announce_items
@@ -101,8 +101,8 @@ def relay() -> None:
     now = datetime.now(UTC)
     for _ in range(0, RELAY_AT_MOST, RELAY_BATCH):
         with database.write() as session:
-            due = accept.due(session, now, RELAY_BATCH)
-            leading = broadcasts.leading(session, [one for one in due.deliver if one in due.wide], now)
+            due = outbox.due(session, now, RELAY_BATCH)
+            leading = broadcasts.leading(session, [one for one in due.deliver if one in due.broadcasts], now)
             locked.come_back_soon(session, leading.second, now)
         _relay(due, leading.first)
         if len(due.deliver) + len(due.withdraw) < RELAY_BATCH:
@@ -111,17 +111,17 @@ def relay() -> None:
 
 def _relay(due: Due, wide: Sequence[UUID]) -> None:
     for again in (False, True):
-        narrow = [one for one in due.deliver if one not in due.wide and (one in due.again) is again]
+        narrow = [one for one in due.deliver if one not in due.broadcasts and (one in due.redelivered) is again]
         for some in _cut(narrow, due.batches):
             deliver.delay([str(one) for one in some], again=again)
     for one in wide:
-        fan_out.delay(str(one), again=one in due.again)
-    together = [str(one) for one in due.withdraw if one not in due.wide and one not in due.again]
+        fan_out.delay(str(one), again=one in due.redelivered)
+    together = [str(one) for one in due.withdraw if one not in due.broadcasts and one not in due.redelivered]
     for start in range(0, len(together), RELAY_TOGETHER):
         withdraw_named.delay(together[start : start + RELAY_TOGETHER])
     for one in due.withdraw:
-        if one in due.wide or one in due.again:
-            withdraw.delay(str(one), again=one in due.again)
+        if one in due.broadcasts or one in due.redelivered:
+            withdraw.delay(str(one), again=one in due.redelivered)
     if due.deliver or due.withdraw:
         log.info("relayed deliver=%d withdraw=%d", len(due.deliver), len(due.withdraw))
 

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from api.framework.endpoint import Services
 from models import maintenance
 from models.db.database import DatabaseUnavailable
-from models.notifications import accept
+from models.notifications import relay
 from models.retries import parked as parking
 
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -28,7 +28,7 @@ class Undelivered(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         try:
             with self._services.database.read() as session:
-                undelivered = accept.undelivered(session, self._services.clock())
+                undelivered = relay.undelivered(session, self._services.clock())
                 parked = parking.count(session)
         except DatabaseUnavailable:
             return

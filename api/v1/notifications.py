@@ -115,7 +115,7 @@ def cancel_notification(context: RequestContext, notification_id: NotificationId
     request to wait for that. Repeating it is safe.
     """
     with context.database.write() as session:
-        found = accept.cancel(session, context.caller, notification_id, context.now)
+        found = cancel.cancel(session, context.caller, notification_id, context.now)
     if not found:
         raise Problem(NOT_FOUND)
     has_ended = _wait_for_writers(context, notification_id)

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from models.db.database import Session
 from models.delivery.batch_order import first_broadcasts
-from models.notifications.accept import RELAY_AFTER
+from models.notifications.conditions import RELAY_AFTER
 from models.tables import notifications
 
 

@@ -14,7 +14,7 @@ from lib.rendering.delivered_items import DeliveredItems
 from models.db.database import Session
 from models.delivery import postgres
 from models.delivery.items import write_items
-from models.notifications.accept import NEW_START, WAITING, is_due_by, unexpired
+from models.notifications.conditions import RESET_ATTEMPTS, WAITING, is_due_by, unexpired
 from models.tables import notifications
 
 ITEMS_AT_ONCE = 1_000  # in one transaction: an inbox is locked for a fraction of a second at most
@@ -100,7 +100,7 @@ def _claim(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any
             delivered_at=now,
             recipient_count=case((notifications.c.expires_at <= now, 0), else_=size),
             enqueue_at=notifications.c.expires_at,
-            **NEW_START,
+            **RESET_ATTEMPTS,
         )
         .returning(*notifications.c)
     )

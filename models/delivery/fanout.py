@@ -22,7 +22,7 @@ from models.delivery.batch_order import Order, hold_on
 from models.delivery.items import write_items
 from models.inbox.rendering import Change
 from models.limits import ID_MAX
-from models.notifications.accept import NEW_START, WAITING, is_due_by, unexpired, until_expiry
+from models.notifications.conditions import RESET_ATTEMPTS, WAITING, is_due_by, unexpired, until_expiry
 from models.tables import fanouts, inboxes, notifications, subscriptions
 
 PARTS = 4
@@ -140,7 +140,7 @@ def _count(session: Session, row: Row[Any], delivered: int, now: datetime) -> No
         .values(
             recipient_count=notifications.c.recipient_count + delivered,
             enqueue_at=_unless_cancelled(until_expiry(now + FANOUT_PATIENCE, row.expires_at, now)),
-            **NEW_START,
+            **RESET_ATTEMPTS,
         )
     )
 

@@ -8,8 +8,7 @@ from sqlalchemy import select, update
 
 from models.db.database import Session
 from models.inbox.versions import hold
-from models.notifications.accept import RELAY_AFTER
-from models.retries.parked import has_a_step
+from models.notifications.conditions import RELAY_AFTER, has_a_step
 from models.tables import inboxes, notifications
 
 

@@ -18,7 +18,7 @@ from models.delivery.fanout import FANOUT_PATIENCE, Chunk, forget_parts
 from models.inbox.rendering import Change, render_change
 from models.inbox.versions import Step, hold, move_on
 from models.notifications import receipts
-from models.notifications.accept import NEW_START, UNDELIVERED
+from models.notifications.conditions import RESET_ATTEMPTS, UNDELIVERED
 from models.notifications.receipts import Tally
 from models.tables import inbox_changes, inbox_items, notifications
 
@@ -53,7 +53,7 @@ def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) 
     finished = len(holders) < size
     if finished:
         forget_parts(session, notification_id)
-    progress = _done(now) if finished else {"enqueue_at": now + FANOUT_PATIENCE, **NEW_START}
+    progress = _done(now) if finished else {"enqueue_at": now + FANOUT_PATIENCE, **RESET_ATTEMPTS}
     values = progress | vars(counted)
     session.execute(update(notifications).where(notifications.c.id == notification_id).values(values))
     return Chunk(changes, finished, ended=row.batch if row.delivered_at is None and is_first else None)

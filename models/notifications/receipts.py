@@ -14,7 +14,7 @@ from sqlalchemy import Row, func, select, update
 
 from models.db.database import Session
 from models.limits import COUNTED_AT_ONCE
-from models.notifications.accept import unexpired
+from models.notifications.conditions import unexpired
 from models.tables import LARGE, inbox_items, notifications
 
 AGAIN_AFTER = timedelta(minutes=1)

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, case, not_, or_, select
 from models.db.database import Session
 from models.db.literals import exactly
 from models.delivery.fanout import FANOUT_PATIENCE
-from models.notifications.accept import RELAY_AFTER_AT_MOST, WAITING, is_due_by, unexpired
+from models.notifications.conditions import RELAY_AFTER_AT_MOST, WAITING, is_due_by, unexpired
 from models.tables import notifications
 
 STALLED_AFTER = timedelta(seconds=30)

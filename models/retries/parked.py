@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select, tuple_, update
 
 from models.db.database import Session
 from models.db.literals import exactly
-from models.notifications.accept import NEW_START, UNDELIVERED
+from models.notifications.conditions import RESET_ATTEMPTS, UNDELIVERED, has_a_step
 from models.retries.errors import Unfit
 from models.tables import notifications
 
@@ -133,7 +133,7 @@ def drop(session: Session, ids: Sequence[UUID], now: datetime) -> list[UUID]:
 
 
 def _unpark(session: Session, ids: Sequence[UUID], which: ColumnElement[bool], **values: datetime) -> list[UUID]:
-    freed = update(notifications).where(PARKED, which).values(**values, **NEW_START).returning(notifications.c.id)
+    freed = update(notifications).where(PARKED, which).values(**values, **RESET_ATTEMPTS).returning(notifications.c.id)
     found = set(session.scalars(freed))
     return [id_ for id_ in ids if id_ in found]
 
@@ -149,13 +149,6 @@ def _parked(row: Row[Any]) -> Parked:
     shown = {name: getattr(row, name) for name in ("id", "producer_id", "kind", "created_at", "parked_at", "attempts")}
     audience = {"named": row.named, "topic": row.topic, "reached": row.recipient_count}
     return Parked(**shown, step=step, error=row.last_error or "", **audience)
-
-
-def has_a_step(now: datetime) -> ColumnElement[bool]:
-    """It is to be delivered, or to be withdrawn, and is not parked."""
-    ended = or_(notifications.c.cancelled_at.is_not(None), notifications.c.expires_at <= now)
-    to_withdraw = and_(notifications.c.withdrawn_at.is_(None), ended)
-    return and_(notifications.c.parked_at.is_(None), or_(UNDELIVERED, to_withdraw))
 
 
 def _count(session: Session, ids: Sequence[UUID], more: int, error: str | None) -> None:

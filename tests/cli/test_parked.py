@@ -10,7 +10,7 @@ from sqlalchemy import update
 from cli import parked
 from cli.main import main
 from models.db.database import Database
-from models.notifications import accept
+from models.notifications import accept, cancel, relay
 from models.notifications.accept import NewNotification
 from models.retries import parked as parking
 from models.retries.errors import Unfit
@@ -59,7 +59,7 @@ def park(database: Database) -> Park:
         with database.write() as session:
             [id_] = ids(accept.accept(session, [new], now))
             if withdrawn:
-                accept.cancel(session, producer, id_, now)
+                cancel.cancel(session, producer, id_, now)
             used = update(rows).where(rows.c.id == id_).values(attempts=ATTEMPTS - 1, enqueued=ATTEMPTS)
             session.execute(used)
             assert parking.fail(session, id_, Unfit(error), now, counted=False)
@@ -73,9 +73,9 @@ def ids(accepted: object) -> list[UUID]:
     return [one for one in accepted if isinstance(one, UUID)]
 
 
-def due(database: Database, now: datetime) -> accept.Due:
+def due(database: Database, now: datetime) -> relay.Due:
     with database.write() as session:
-        return accept.due(session, now, 10_000)
+        return relay.due(session, now, 10_000)
 
 
 def test_the_list_is_a_table_of_those_parked_longest_first(run: Run, park: Park) -> None:

@@ -23,8 +23,9 @@ from models.inbox import marking
 from models.inbox import reading as inbox
 from models.inbox.marking import Which
 from models.inbox.rendering import Change
-from models.notifications import accept
-from models.notifications.accept import RELAY_AFTER, RELAY_AFTER_AT_MOST, NewNotification
+from models.notifications import accept, cancel, relay
+from models.notifications.accept import NewNotification
+from models.notifications.conditions import RELAY_AFTER, RELAY_AFTER_AT_MOST
 from models.retention import Retention
 from models.subscriptions import subscribe, unsubscribe
 from models.tables import inbox_items
@@ -84,7 +85,7 @@ class Crowd:
 
     def relay(self, now: datetime, size: int) -> bool:
         with self.database.write() as session:
-            due = accept.due(session, now, 50)
+            due = relay.due(session, now, 50)
         self.deliver(due.deliver, now)
         self.withdraw_named(due.withdraw, now)
         for id_ in due.deliver:
@@ -152,7 +153,7 @@ class Writer:
     def cancel(self, now: datetime) -> None:
         for id_ in self.some_published(2):
             with self.crowd.database.write() as session:
-                accept.cancel(session, "shop", id_, now)
+                cancel.cancel(session, "shop", id_, now)
 
     def withdraw(self, now: datetime) -> None:
         for id_ in self.some_published(6):

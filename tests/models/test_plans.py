@@ -20,7 +20,7 @@ from models.delivery import batch_order, deliver, fanout, withdraw
 from models.inbox import marking, recount
 from models.inbox import reading as inbox
 from models.inbox.marking import Which
-from models.notifications import accept, published, receipts
+from models.notifications import accept, cancel, published, receipts, relay
 from models.notifications.ids import first_id
 from models.retention import Retention
 from models.tables import inboxes
@@ -227,13 +227,13 @@ def test_who_saw_and_read_it_is_counted_by_upkeep_reading_each_inbox_that_has_it
 
 
 def test_the_relays_turn(crowd: Database) -> None:
-    expect_few_rows(look(crowd, lambda session: accept.due(session, END, 5_000)), 50)
-    expect_few_rows(look(crowd, lambda session: accept.undelivered(session, END)), 0)
+    expect_few_rows(look(crowd, lambda session: relay.due(session, END, 5_000)), 50)
+    expect_few_rows(look(crowd, lambda session: relay.undelivered(session, END)), 0)
 
 
 def test_a_notification_is_cancelled_and_taken_out_of_many_inboxes(crowd: Database) -> None:
     def recall(session: Session) -> None:
-        accept.cancel(session, SMALL_PRODUCER, first_notification(session), END)
+        cancel.cancel(session, SMALL_PRODUCER, first_notification(session), END)
         for _ in range(3):
             assert len(withdraw.withdraw(session, first_notification(session), 100, END).changes) == 100
 

@@ -17,7 +17,9 @@ from models.inbox.reading import ResyncRequired
 from models.inbox.rendering import Change, Rendered
 from models.inbox.versions import hold
 from models.notifications import accept as notifications
-from models.notifications.accept import RELAY_AFTER
+from models.notifications import cancel
+from models.notifications import relay as relay_module
+from models.notifications.conditions import RELAY_AFTER
 from models.retention import Retention
 from models.retries import parked
 from models.retries.errors import Unfit
@@ -44,7 +46,7 @@ def run(database: Database, step: Step, now: datetime, size: int = 10) -> int:
 
 def relay(database: Database, now: datetime) -> None:
     with database.write() as session:
-        due = notifications.due(session, now, 10)
+        due = relay_module.due(session, now, 10)
         delivery.deliver(session, due.deliver, now)
         for id_ in due.withdraw:
             withdraw.withdraw(session, id_, 10, now)
@@ -96,7 +98,7 @@ def test_what_was_cancelled_or_expired_undelivered_is_deleted_when_it_is_old(
 ) -> None:
     cancelled, _expired = accept(recipients=("bob",)), accept(everyone=True, expires_at=NOW + A_DAY)
     with database.write() as session:
-        notifications.cancel(session, "shop", cancelled, NOW)
+        cancel.cancel(session, "shop", cancelled, NOW)
     relay(database, NOW + A_DAY)
     assert run(database, retention.delete_old, NOW + 30 * A_DAY) == 0
     assert run(database, retention.delete_old, NOW + 31 * A_DAY) == 2
@@ -106,7 +108,7 @@ def test_what_was_cancelled_or_expired_undelivered_is_deleted_when_it_is_old(
 def test_a_part_that_a_fan_out_left_behind_goes_with_its_notification(database: Database, accept: Accept) -> None:
     gone, waiting = accept(everyone=True), accept(everyone=True)
     with database.write() as session:
-        notifications.cancel(session, "shop", gone, NOW)
+        cancel.cancel(session, "shop", gone, NOW)
     relay(database, NOW + RELAY_AFTER)
     with database.write() as session:
         parts = [{"notification_id": id_, "part": 0, "reached": "", "until": "x"} for id_ in (gone, waiting)]
@@ -121,7 +123,7 @@ def test_what_grows_old_while_it_fails_has_all_attempts_to_be_withdrawn(database
     id_ = accept(recipients=("bob",))
     late = NOW + 31 * A_DAY
     with database.write() as session:
-        notifications.due(session, late - timedelta(minutes=1), 10)
+        relay_module.due(session, late - timedelta(minutes=1), 10)
         parked.fail(session, id_, Unfit("a reason"), late, counted=False)
     assert run(database, retention.expire_old, late) == 1
     with database.read() as session:
@@ -147,7 +149,7 @@ def test_who_repeats_a_key_while_its_notification_is_deleted_is_promised_what_is
 ) -> None:
     first = accept(recipients=("bob",), idempotency_key="order 41")
     with database.write() as session:
-        notifications.cancel(session, "shop", first, NOW)
+        cancel.cancel(session, "shop", first, NOW)
     relay(database, NOW + RELAY_AFTER)
     known = notifications._known
 

@@ -27,8 +27,9 @@ from models.inbox.marking import Which
 from models.inbox.reading import Summary
 from models.inbox.recount import recount
 from models.inbox.rendering import Change, Rendered
-from models.notifications import accept
-from models.notifications.accept import RELAY_AFTER_AT_MOST, NewNotification
+from models.notifications import accept, cancel, relay
+from models.notifications.accept import NewNotification
+from models.notifications.conditions import RELAY_AFTER_AT_MOST
 from models.retention import Retention
 from models.subscriptions import subscribe
 from models.tables import inbox_changes, inboxes
@@ -238,7 +239,7 @@ class World:
 
     def cancel(self, one: Published) -> None:
         with self.database.write() as session:
-            known = accept.cancel(session, "shop", one.id, self.now)
+            known = cancel.cancel(session, "shop", one.id, self.now)
         one.cancelled = one.cancelled or known
 
     def set_state(self, owner: str, seq: int, **state: bool) -> None:
@@ -264,9 +265,9 @@ class World:
     def relay(self) -> bool:
         """One tick, and all that it enqueues; answers whether there was anything."""
         with self.database.write() as session:
-            due = accept.due(session, self.now, ALL)
+            due = relay.due(session, self.now, ALL)
         self.deliver_wholly(due.deliver)
-        self.withdraw_named([one for one in due.withdraw if one not in due.wide and one not in due.again])
+        self.withdraw_named([one for one in due.withdraw if one not in due.broadcasts and one not in due.redelivered])
         for id_ in due.withdraw:
             while not self.withdraw(id_, size=2):
                 pass

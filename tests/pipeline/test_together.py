@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from dev.processes import wait_for
 from dev.stack import Stack
 from models.db.database import Database
-from models.notifications import accept
+from models.notifications import accept, cancel
 from models.notifications.accept import NewNotification
 from tests.support.people import TIMEOUT, Device, Person
 from workers.queues import DELIVER, make_celery
@@ -56,7 +56,7 @@ def test_a_broken_notification_does_not_hold_up_its_batch(stack: Stack, person: 
     make_celery(stack.environ["BROKER_URL"]).send_task(DELIVER, args=[[str(one) for one in ids]])
     assert {item["title"] for item in bob.expect_stored(2)} == {"well", "well too"}
     with database.write() as session:
-        accept.cancel(session, "shop", ids[1], datetime.now(UTC))
+        cancel.cancel(session, "shop", ids[1], datetime.now(UTC))
     database.dispose()
 
 

@@ -23,6 +23,8 @@ from models.delivery import fanout
 from models.inbox import reading
 from models.inbox.versions import hold
 from models.notifications import accept as notifications
+from models.notifications import conditions
+from models.notifications import relay as outbox
 from models.notifications.accept import NewNotification
 from models.subscriptions import subscribe
 from models.tables import inbox_items
@@ -69,12 +71,12 @@ def relay() -> None:
 
 def tick(chance: random.Random) -> None:
     with database.write() as session:
-        free = select(rows.c.id).where(notifications.WAITING).with_for_update(skip_locked=True)
+        free = select(rows.c.id).where(conditions.WAITING).with_for_update(skip_locked=True)
         ids = session.scalars(free).all()
         session.execute(update(rows).where(rows.c.id.in_(ids)).values(enqueue_at=datetime.now(UTC)))
-        due = notifications.due(session, datetime.now(UTC), 1_000)
-    direct = [str(one) for one in due.deliver if one not in due.wide]
-    for one in due.wide & set(due.deliver):
+        due = outbox.due(session, datetime.now(UTC), 1_000)
+    direct = [str(one) for one in due.deliver if one not in due.broadcasts]
+    for one in due.broadcasts & set(due.deliver):
         send_task(tasks.fan_out.name, [str(one)], {"again": True})
     while direct:
         size = chance.randint(1, 60)
@@ -115,7 +117,7 @@ def audience(chance: random.Random) -> dict[str, Any]:
 
 def left() -> int:
     with database.read() as session:
-        return int(session.scalar(select(func.count()).where(notifications.WAITING)) or 0)
+        return int(session.scalar(select(func.count()).where(conditions.WAITING)) or 0)
 
 
 def out_of_order() -> list[tuple[str, int, int]]:

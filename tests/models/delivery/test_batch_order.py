@@ -16,7 +16,8 @@ from models.delivery import deliver as delivery
 from models.delivery.batch_order import Order
 from models.inbox.rendering import Rendered
 from models.notifications import accept as notifications
-from models.notifications.accept import RELAY_AFTER, NewNotification
+from models.notifications.accept import NewNotification
+from models.notifications.conditions import RELAY_AFTER
 from models.subscriptions import subscribe
 from models.tables import notifications as rows
 from tests.models.conftest import NOW

@@ -15,8 +15,9 @@ from models.delivery import fanout
 from models.inbox import reading
 from models.inbox.rendering import Change, Rendered
 from models.notifications import accept as notifications
-from models.notifications import published
-from models.notifications.accept import RELAY_AFTER, NewNotification
+from models.notifications import conditions, published, relay
+from models.notifications.accept import NewNotification
+from models.notifications.conditions import RELAY_AFTER
 from models.subscriptions import subscribe
 from tests.models.conftest import NOW
 
@@ -158,7 +159,7 @@ def test_the_relay_finds_what_is_overdue_oldest_first_and_is_patient_with_it(
 
     def due_after(seconds: float, limit: int = 10) -> set[UUID]:
         with database.write() as session:
-            return set(notifications.due(session, NOW + timedelta(seconds=seconds), limit).deliver)
+            return set(relay.due(session, NOW + timedelta(seconds=seconds), limit).deliver)
 
     assert due_after(1) == set()
     assert due_after(5, limit=1) | due_after(5, limit=1) == {first, second}
@@ -174,31 +175,31 @@ def test_the_relay_is_never_patient_for_more_than_five_minutes(database: Databas
     while len(turns) < 12:
         now += timedelta(seconds=5)
         with database.write() as session:
-            if notifications.due(session, now, 10).deliver == [id_]:
+            if relay.due(session, now, 10).deliver == [id_]:
                 turns.append(now)
     gaps = [next_one - one for one, next_one in pairwise(turns)]
     assert gaps == sorted(gaps)
-    assert gaps[-4:] == [notifications.RELAY_AFTER_AT_MOST] * 4 == [timedelta(minutes=5)] * 4
+    assert gaps[-4:] == [conditions.RELAY_AFTER_AT_MOST] * 4 == [timedelta(minutes=5)] * 4
 
 
 def test_the_relay_finds_what_is_scheduled_at_its_time(database: Database, accept: Accept) -> None:
     id_ = accept(recipients=("bob",), deliver_at=NOW + timedelta(hours=1))
     with database.write() as session:
-        assert notifications.due(session, NOW + timedelta(minutes=59), 10).deliver == []
-        assert notifications.undelivered(session, NOW + timedelta(minutes=59)).count == 0
-        assert notifications.due(session, NOW + timedelta(hours=1), 10).deliver == [id_]
+        assert relay.due(session, NOW + timedelta(minutes=59), 10).deliver == []
+        assert relay.undelivered(session, NOW + timedelta(minutes=59)).count == 0
+        assert relay.due(session, NOW + timedelta(hours=1), 10).deliver == [id_]
         new = NewNotification("shop", "offer", "t", recipients=("bob",), deliver_at=NOW)
         assert notifications.is_due(new, NOW), "who accepts it at that moment need not wait for the relay"
-        stuck = notifications.undelivered(session, NOW + timedelta(hours=1, seconds=3))
+        stuck = relay.undelivered(session, NOW + timedelta(hours=1, seconds=3))
     assert (stuck.count, stuck.oldest_seconds) == (1, 3.0)
 
 
 def test_what_is_to_be_delivered_in_the_past_waits_since_it_was_accepted(database: Database, accept: Accept) -> None:
     accept(recipients=("bob",), deliver_at=NOW - timedelta(days=365))
     with database.write() as session:
-        assert notifications.undelivered(session, NOW + timedelta(seconds=3)).oldest_seconds == 3.0
-        assert notifications.due(session, NOW, 10).deliver == [], "who accepted it has just enqueued it"
-        assert len(notifications.due(session, NOW + RELAY_AFTER, 10).deliver) == 1
+        assert relay.undelivered(session, NOW + timedelta(seconds=3)).oldest_seconds == 3.0
+        assert relay.due(session, NOW, 10).deliver == [], "who accepted it has just enqueued it"
+        assert len(relay.due(session, NOW + RELAY_AFTER, 10).deliver) == 1
 
 
 def test_the_same_key_and_content_answers_the_first_id(accept: Accept) -> None:
@@ -220,7 +221,7 @@ def test_a_key_reused_for_another_content_is_refused_and_stores_nothing(database
     else:
         raise AssertionError("a reused key was accepted")
     with database.read() as session:
-        assert notifications.undelivered(session, NOW).count == 1
+        assert relay.undelivered(session, NOW).count == 1
 
 
 def test_fifty_posts_at_once_with_one_key_make_one_notification(database: Database, accept: Accept) -> None:
@@ -228,7 +229,7 @@ def test_fifty_posts_at_once_with_one_key_make_one_notification(database: Databa
         ids = set(pool.map(lambda _: accept(recipients=("bob",), idempotency_key="once"), range(50)))
     assert len(ids) == 1
     with database.read() as session:
-        assert notifications.undelivered(session, NOW).count == 1
+        assert relay.undelivered(session, NOW).count == 1
 
 
 def test_one_transaction_writes_a_bounded_number_of_items(database: Database, accept: Accept) -> None:
@@ -275,7 +276,7 @@ def test_of_many_accepted_together_each_has_its_own_answer(database: Database, a
     refused = [place for place, one in enumerate(answers) if isinstance(one, notifications.IdempotencyKeyReused)]
     assert refused == [2, 5]
     with database.read() as session:
-        assert notifications.undelivered(session, NOW).count == 3
+        assert relay.undelivered(session, NOW).count == 3
 
 
 def test_batches_with_the_same_keys_in_another_order_never_deadlock(postgres: Database) -> None:

@@ -13,9 +13,10 @@ from models.delivery import fanout
 from models.delivery import withdraw as withdrawal
 from models.delivery.fanout import PARTS, Chunk
 from models.inbox.versions import hold
-from models.notifications import accept
+from models.notifications import accept, cancel, relay
 from models.notifications import published as history
-from models.notifications.accept import RELAY_AFTER, NewNotification
+from models.notifications.accept import NewNotification
+from models.notifications.conditions import RELAY_AFTER
 from models.subscriptions import subscribe
 from models.tables import fanouts
 from tests.models.conftest import NOW
@@ -179,7 +180,7 @@ def test_a_withdrawal_waits_for_the_chunk_that_is_being_written(postgres: Databa
             chunk = pool.submit(step, postgres, id_)
             wait_until_blocked(postgres, "\nWITH given")
             with postgres.write() as other:
-                assert accept.cancel(other, "shop", id_, NOW)
+                assert cancel.cancel(other, "shop", id_, NOW)
             withdrawn = pool.submit(withdraw)
             wait_until_blocked(postgres, "SELECT notifications")
         assert names(first, chunk.result()) == names(withdrawn.result()) == PEOPLE[: 2 * SIZE]
@@ -194,8 +195,8 @@ def test_who_cancels_while_the_last_chunk_is_written_has_it_withdrawn(postgres: 
             last = pool.submit(step, postgres, id_, len(PEOPLE) + 1)
             wait_until_blocked(postgres, "\nWITH given")
             with postgres.write() as other:
-                assert accept.cancel(other, "shop", id_, NOW)
+                assert cancel.cancel(other, "shop", id_, NOW)
         assert last.result().finished
     with postgres.write() as session:
-        assert accept.due(session, NOW + RELAY_AFTER, 10).withdraw == [id_]
+        assert relay.due(session, NOW + RELAY_AFTER, 10).withdraw == [id_]
         assert names(withdrawal.withdraw(session, id_, len(PEOPLE) + 1, NOW)) == PEOPLE

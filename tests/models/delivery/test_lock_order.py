@@ -20,7 +20,9 @@ from models.delivery import fanout, withdraw
 from models.inbox import reading
 from models.inbox.versions import hold
 from models.notifications import accept as notifications
-from models.notifications.accept import RELAY_AFTER, NewNotification
+from models.notifications import relay
+from models.notifications.accept import NewNotification
+from models.notifications.conditions import RELAY_AFTER
 from models.subscriptions import subscribe
 from models.tables import inboxes
 from tests.models.conftest import NOW
@@ -183,5 +185,5 @@ def test_a_tick_of_the_relay_skips_notifications_that_another_tick_has_locked(po
         ids = accept_to_each(session, PEOPLE[:5])
     with postgres.write() as one, postgres.write() as other:
         other.execute(text("SET LOCAL lock_timeout = '5s'"))
-        assert notifications.due(one, later, 2).deliver == ids[:2]
-        assert notifications.due(other, later, 10).deliver == ids[2:]
+        assert relay.due(one, later, 2).deliver == ids[:2]
+        assert relay.due(other, later, 10).deliver == ids[2:]

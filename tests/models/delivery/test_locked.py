@@ -14,7 +14,8 @@ from models.delivery.locked import come_back_soon, held_of
 from models.inbox.reading import open_inboxes
 from models.inbox.versions import hold
 from models.notifications import accept as notifications
-from models.notifications.accept import RELAY_AFTER, NewNotification
+from models.notifications.accept import NewNotification
+from models.notifications.conditions import RELAY_AFTER
 from models.subscriptions import subscribe
 from models.tables import notifications as table
 from tests.models.conftest import NOW

@@ -18,7 +18,9 @@ from models.inbox import marking
 from models.inbox import reading as inbox
 from models.inbox.rendering import Change, Rendered
 from models.notifications import accept as notifications
-from models.notifications.accept import Due
+from models.notifications import cancel as cancel_module
+from models.notifications import relay
+from models.notifications.relay import Due
 from models.subscriptions import subscribe
 from tests.models.conftest import NOW
 from tests.models.locks import wait_until_blocked
@@ -40,7 +42,7 @@ def withdraw(database: Database, id_: UUID, size: int = 10, now: datetime = LATE
 
 def cancel(database: Database, id_: UUID, now: datetime = LATER) -> None:
     with database.write() as session:
-        assert notifications.cancel(session, "shop", id_, now)
+        assert cancel_module.cancel(session, "shop", id_, now)
 
 
 def fan_out(database: Database, id_: UUID, size: int, now: datetime = NOW) -> Chunk:
@@ -50,7 +52,7 @@ def fan_out(database: Database, id_: UUID, size: int, now: datetime = NOW) -> Ch
 
 def due(database: Database, now: datetime) -> Due:
     with database.write() as session:
-        return notifications.due(session, now, 10)
+        return relay.due(session, now, 10)
 
 
 def counts(database: Database, owner: str) -> tuple[int, int, int]:
@@ -245,7 +247,7 @@ def test_what_expires_undelivered_is_done_with_after_one_step(
     assert withdraw(database, id_, now=turn) == Chunk([], finished=True)
     assert due(database, turn + 24 * AN_HOUR) == Due([], [])
     with database.read() as session:
-        assert notifications.undelivered(session, turn + 24 * AN_HOUR).count == 0
+        assert relay.undelivered(session, turn + 24 * AN_HOUR).count == 0
 
 
 def test_what_is_cancelled_undelivered_is_done_with_after_one_step(

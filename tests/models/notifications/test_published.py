@@ -16,7 +16,7 @@ from models.delivery import withdraw as withdrawal
 from models.inbox import marking
 from models.inbox import reading as inbox
 from models.inbox.rendering import Rendered
-from models.notifications import accept
+from models.notifications import accept, cancel
 from models.notifications import published as history
 from models.notifications.accept import NewNotification
 from models.subscriptions import subscribe
@@ -66,7 +66,7 @@ def deliver(database: Database, id_: UUID) -> None:
 
 def withdraw(database: Database, id_: UUID) -> None:
     with database.write() as session:
-        accept.cancel(session, "shop", id_, LATER)
+        cancel.cancel(session, "shop", id_, LATER)
         withdrawal.withdraw(session, id_, 10, LATER)
 
 

@@ -14,7 +14,7 @@ from models.inbox import marking
 from models.inbox.marking import Which
 from models.inbox.rendering import Change, timestamp
 from models.limits import COUNTED_AT_ONCE
-from models.notifications import accept as notifications
+from models.notifications import cancel as cancel_module
 from models.notifications import published, receipts
 from models.notifications.receipts import Tally
 from models.tables import notifications as rows
@@ -69,7 +69,7 @@ def withdraw(database: Database, id_: UUID, size: int, now: datetime) -> bool:
 
 def cancel(database: Database, id_: UUID, now: datetime) -> None:
     with database.write() as session:
-        assert notifications.cancel(session, "shop", id_, now)
+        assert cancel_module.cancel(session, "shop", id_, now)
 
 
 @pytest.fixture

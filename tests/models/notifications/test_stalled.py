@@ -9,6 +9,8 @@ from sqlalchemy import text, update
 from models.db.database import Database
 from models.delivery import fanout
 from models.notifications import accept as notifications
+from models.notifications import cancel
+from models.notifications import relay as relay_module
 from models.notifications.stalled import STALLED_AFTER, Stalled, stalled
 from models.retries import parked as parking
 from models.retries.errors import Unfit
@@ -30,7 +32,7 @@ def found(database: Database, seconds: float) -> Stalled:
 def relay(database: Database, seconds: float) -> None:
     """Beat and a worker that relays are there; whether anybody delivers is another question."""
     with database.write() as session:
-        notifications.due(session, NOW + timedelta(seconds=seconds), 100)
+        relay_module.due(session, NOW + timedelta(seconds=seconds), 100)
 
 
 def fail(database: Database, id_: UUID, seconds: float) -> None:
@@ -68,7 +70,7 @@ def test_what_is_delivered_cancelled_expired_or_scheduled_is_not_stalled(
     deliver(accept(recipients=["bob"]))
     cancelled = accept(recipients=["bob"])
     with database.write() as session:
-        notifications.cancel(session, "shop", cancelled, NOW)
+        cancel.cancel(session, "shop", cancelled, NOW)
     accept(recipients=["bob"], expires_at=NOW + timedelta(seconds=10))
     accept(recipients=["bob"], deliver_at=NOW + MANY_HOURS)
     assert found(database, 60).count == 0

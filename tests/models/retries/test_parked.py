@@ -13,8 +13,9 @@ from models.delivery import deliver as delivery
 from models.delivery import fanout, withdraw
 from models.inbox.rendering import Change, Rendered
 from models.notifications import accept as notifications
-from models.notifications import published
-from models.notifications.accept import RELAY_AFTER, Due
+from models.notifications import cancel, published, relay
+from models.notifications.conditions import RELAY_AFTER
+from models.notifications.relay import Due
 from models.retries import parked as parking
 from models.retries.errors import Unfit, blaming
 from models.retries.parked import ATTEMPTS
@@ -38,7 +39,7 @@ def row_of(database: Database, id_: UUID) -> Row[Any]:
 
 def turn(database: Database, now: datetime) -> Due:
     with database.write() as session:
-        return notifications.due(session, now, 100)
+        return relay.due(session, now, 100)
 
 
 def begin(database: Database, *ids: UUID, now: datetime = NOW) -> list[list[UUID]]:
@@ -68,7 +69,7 @@ def park(database: Database, id_: UUID, now: datetime = NOW) -> datetime:
     parked = fail(database, id_, now)
     while not parked:
         now = row_of(database, id_).enqueue_at
-        assert id_ in turn(database, now).again
+        assert id_ in turn(database, now).redelivered
         assert begin(database, id_, now=now) == [[id_]]
         parked = fail(database, id_, now, counted=True)
     return now
@@ -109,7 +110,7 @@ def test_it_is_gauged_as_parked_and_no_longer_as_undelivered(database: Database,
     park(database, parked)
     with database.read() as session:
         assert parking.count(session) == 1
-        assert notifications.undelivered(session, NOW).count == 1
+        assert relay.undelivered(session, NOW).count == 1
         shown = published.one(session, "shop", parked, NOW)
         assert shown is not None
         assert shown["status"] == "accepted"
@@ -130,7 +131,7 @@ def test_what_kills_its_worker_each_time_is_parked_all_the_same(database: Databa
     killer, now, tries = accept(recipients=("bob",)), NOW, 0
     while row_of(database, killer).parked_at is None:
         now = row_of(database, killer).enqueue_at
-        if killer in turn(database, now).again:
+        if killer in turn(database, now).redelivered:
             tries += len(begin(database, killer, now=now))
             assert begin(database, killer, now=now) == [], "its message came back and was tried at once"
     assert tries == ATTEMPTS
@@ -196,7 +197,7 @@ def test_progress_of_a_withdrawal_does_so_too(database: Database, accept: Accept
     id_ = accept(recipients=("alice", "bob"))
     deliver(id_)
     with database.write() as session:
-        notifications.cancel(session, "shop", id_, NOW)
+        cancel.cancel(session, "shop", id_, NOW)
     for finished in (False, False, True):
         fail(database, id_)
         with database.write() as session:
@@ -223,7 +224,7 @@ def test_a_withdrawal_is_parked_like_a_delivery(database: Database, accept: Acce
     id_ = accept(recipients=("bob",))
     deliver(id_)
     with database.write() as session:
-        notifications.cancel(session, "shop", id_, NOW)
+        cancel.cancel(session, "shop", id_, NOW)
     park(database, id_)
     assert turn(database, NOW + A_DAY) == Due([], [])
     with database.write() as session:
@@ -242,7 +243,7 @@ def test_what_ends_while_it_is_parked_is_withdrawn(
     assert turn(database, NOW + A_DAY / 2) == Due([], [])
     if end == "is cancelled":
         with database.write() as session:
-            notifications.cancel(session, "shop", id_, NOW)
+            cancel.cancel(session, "shop", id_, NOW)
     assert turn(database, NOW + A_DAY) == Due([], [id_])
     assert row_of(database, id_).attempts == 0, "that is another step"
     with database.write() as session:
@@ -266,11 +267,11 @@ def test_what_expires_after_its_last_attempt_has_all_attempts_to_be_withdrawn(
     assert row_of(database, id_).attempts == ATTEMPTS
 
     due = turn(database, NOW + A_DAY)
-    assert (due, due.again) == (Due([], [id_]), frozenset())
+    assert (due, due.redelivered) == (Due([], [id_]), frozenset())
     row = row_of(database, id_)
     assert (row.attempts, row.enqueued, row.enqueue_at) == (0, 1, NOW + A_DAY + RELAY_AFTER)
     assert begin(database, id_, now=NOW + A_DAY) == [[id_]]
-    assert id_ in turn(database, row.enqueue_at).again
+    assert id_ in turn(database, row.enqueue_at).redelivered
     assert row_of(database, id_).attempts == 1, "it is the same step"
     with database.write() as session:
         assert withdraw.withdraw(session, id_, 10, row.enqueue_at).finished
@@ -364,7 +365,7 @@ def test_retried_they_have_their_turn_at_once_and_all_attempts_again(
     with database.write() as session:
         assert parking.retry(session, [first, second, well], NOW) == [first, second]
     due = turn(database, NOW)
-    assert (due.deliver, due.again) == ([first, second], frozenset())
+    assert (due.deliver, due.redelivered) == ([first, second], frozenset())
     assert fail(database, first) is False
     assert len(deliver(second)) == 1
 
@@ -389,7 +390,7 @@ def test_a_withdrawal_cannot_be_dropped(database: Database, accept: Accept, deli
     id_ = accept(recipients=("bob",))
     deliver(id_)
     with database.write() as session:
-        notifications.cancel(session, "shop", id_, NOW)
+        cancel.cancel(session, "shop", id_, NOW)
     park(database, id_)
     with database.write() as session:
         assert parking.drop(session, [id_], NOW) == []
