@@ -27,7 +27,7 @@ from dev.redis import EmbeddedRedis
 from dev.services import temporary_folder
 from dev.stack import ROOT, answers, command_environment
 from models.db.database import Database
-from models.tables import revocations
+from models.schema.revocations import revocations
 from push.broker.announcer import Announcer
 from push.broker.wire import Announcement
 

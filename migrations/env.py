@@ -8,7 +8,7 @@ from alembic import context
 from sqlalchemy import event
 
 from models.db.database import Database, DatabaseUnavailable
-from models.tables import metadata
+from models.schema import metadata
 from settings import DATABASE, SettingsError, load_settings
 
 config = context.config

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from models.db.database import Session
 from models.db.insert import insert_into
-from models.tables import maintenance
+from models.schema.maintenance import maintenance
 
 
 @dataclass(frozen=True)

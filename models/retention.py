@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, bindparam, delete, exists, select, tuple_, update
 
 from models.db.database import Session
-from models.db.literals import exactly
+from models.db.literals import inline_literal
 from models.notifications.conditions import RESET_ATTEMPTS, unexpired
 from models.revocations import KEPT as REVOCATIONS_KEPT
-from models.tables import fanouts, inbox_changes, inbox_items, inboxes, notifications, revocations
+from models.schema.delivery import fanouts
+from models.schema.inbox import inbox_changes, inbox_items, inboxes
+from models.schema.notifications import notifications
+from models.schema.revocations import revocations
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ def expire_old(session: Session, retention: Retention, now: datetime, size: int)
     kept = notifications.c.withdrawn_at.is_(None) & notifications.c.retired_at.is_(None)
     alive = kept & unexpired(now)
     oldest = select(notifications.c.id).where(_old(retention, now), alive).order_by(notifications.c.created_at)
-    ids = session.scalars(oldest.limit(exactly(size)).with_for_update(skip_locked=True)).all()
+    ids = session.scalars(oldest.limit(inline_literal(size)).with_for_update(skip_locked=True)).all()
     if ids:
         end = update(notifications).where(notifications.c.id.in_(ids))
         session.execute(end.values(retired_at=now, expires_at=now, enqueue_at=now, **RESET_ATTEMPTS))
@@ -43,7 +46,7 @@ def delete_old(session: Session, retention: Retention, now: datetime, size: int)
     held = exists().where(inbox_items.c.notification_id == notifications.c.id)
     gone = select(notifications.c.id).where(_old(retention, now), notifications.c.withdrawn_at.is_not(None), ~held)
     ids = session.scalars(
-        gone.order_by(notifications.c.created_at).limit(exactly(size)).with_for_update(skip_locked=True)
+        gone.order_by(notifications.c.created_at).limit(inline_literal(size)).with_for_update(skip_locked=True)
     ).all()
     if ids:
         session.execute(delete(fanouts).where(fanouts.c.notification_id.in_(ids)))
@@ -62,7 +65,7 @@ def forget_changes(session: Session, retention: Retention, now: datetime, size: 
         .join(inboxes, inboxes.c.recipient_id == inbox_changes.c.recipient_id)
         .where(inbox_changes.c.at < now - retention.changes)
         .order_by(inbox_changes.c.at)
-        .limit(exactly(size))
+        .limit(inline_literal(size))
         .with_for_update(of=inboxes, key_share=True, skip_locked=True)
     )
     forgotten = [(recipient, version) for recipient, version in session.execute(oldest)]
@@ -75,7 +78,7 @@ def forget_changes(session: Session, retention: Retention, now: datetime, size: 
 def forget_revocations(session: Session, _retention: Retention, now: datetime, size: int) -> int:
     """Forget revocations that no token is old enough for any more, at most `size`."""
     is_old = revocations.c.revoked_before < now - REVOCATIONS_KEPT
-    some = select(revocations.c.user_id).where(is_old).limit(exactly(size))
+    some = select(revocations.c.user_id).where(is_old).limit(inline_literal(size))
     # Old it must be also when its row is come by: who was revoked anew meanwhile stays so.
     return session.execute(delete(revocations).where(revocations.c.user_id.in_(some), is_old)).rowcount
 

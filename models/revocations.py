@@ -7,7 +7,7 @@ from sqlalchemy import select
 from lib.token_keys import TOKEN_LIFETIME_MAX
 from models.db.database import Session
 from models.db.insert import insert_into
-from models.tables import revocations
+from models.schema.revocations import revocations
 
 KEPT = TOKEN_LIFETIME_MAX + timedelta(days=1)  # an issuer's clock may be ahead of ours
 

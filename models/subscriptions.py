@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from models.db.database import Session
 from models.db.insert import insert_new
 from models.inbox.reading import open_inboxes
-from models.tables import subscriptions
+from models.schema.subscriptions import subscriptions
 
 
 def subscribe(session: Session, topic: str, recipient_ids: Sequence[str], now: datetime) -> int:

@@ -1,9 +1,11 @@
-"""What keeps a page's cost that of a page, however long the list is that it is a page of."""
+"""Numbers that stand in the text of a statement."""
 
 from sqlalchemy import ColumnElement, Integer, literal_column
 
 
-def exactly(size: int) -> ColumnElement[int]:
-    """A number that the planner can see. As a limit: so that the one plan it makes for all parameters is for a page.
-    In a condition: so that it knows the index that has only such rows."""
-    return literal_column(str(int(size)), Integer)
+def inline_literal(number: int) -> ColumnElement[int]:
+    """A number that the planner can see, where it makes one plan for all parameters.
+
+    As a LIMIT, so that the plan suits a page; in a condition, so that a partial index with the same condition is used.
+    """
+    return literal_column(str(int(number)), Integer)

@@ -18,8 +18,9 @@ from uuid import UUID
 from sqlalchemy import Row, Subquery, func, select
 
 from models.db.database import Session
-from models.db.literals import exactly
-from models.tables import notifications, subscriptions
+from models.db.literals import inline_literal
+from models.schema.notifications import notifications
+from models.schema.subscriptions import subscriptions
 
 SHOWN = ("id", "batch", "recipients", "topic", "everyone", "attempts")
 TIMES = ("delivered_at", "cancelled_at", "parked_at", "deliver_at", "expires_at")
@@ -127,7 +128,7 @@ def first_broadcasts(session: Session, batches: Collection[UUID], now: datetime)
     place = func.row_number().over(partition_by=rows.c.batch, order_by=rows.c.id).label("place")
     placed = select(*(rows.c[name] for name in SHOWN), place).where(rows.c.recipients.is_(None)).subquery()
     first = defaultdict[UUID, list[Row[Any]]](list)
-    for row in session.execute(select(placed).where(placed.c.place <= exactly(2)).order_by(placed.c.id)):
+    for row in session.execute(select(placed).where(placed.c.place <= inline_literal(2)).order_by(placed.c.id)):
         first[row.batch].append(row)
     return dict(first)
 
@@ -140,7 +141,7 @@ def batches_of(session: Session, ids: Collection[UUID]) -> list[UUID]:
 def waiting_in(batches: Collection[UUID], now: datetime) -> Subquery:
     """What waits of these batches; read by their own index, see `models.delivery.postgres`."""
     columns = (notifications.c[name] for name in (*SHOWN, *TIMES))
-    theirs = select(*columns).where(notifications.c.batch.in_(batches)).offset(exactly(0)).subquery().c
+    theirs = select(*columns).where(notifications.c.batch.in_(batches)).offset(inline_literal(0)).subquery().c
     open_ = [theirs[name].is_(None) for name in ("delivered_at", "cancelled_at", "parked_at")]
     is_due = theirs.deliver_at.is_(None) | (theirs.deliver_at <= now)
     lives = theirs.expires_at.is_(None) | (theirs.expires_at > now)

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from models.db.database import Session
 from models.delivery.batch_order import first_broadcasts
 from models.notifications.conditions import RELAY_AFTER
-from models.tables import notifications
+from models.schema.notifications import notifications
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from models.db.database import Session
 from models.delivery import postgres
 from models.delivery.items import write_items
 from models.notifications.conditions import RESET_ATTEMPTS, WAITING, is_due_by, unexpired
-from models.tables import notifications
+from models.schema.notifications import notifications
 
 ITEMS_AT_ONCE = 1_000  # in one transaction: an inbox is locked for a fraction of a second at most
 

@@ -16,14 +16,17 @@ from sqlalchemy import ColumnElement, Row, case, delete, func, select, update
 from lib.rendering.delivered_items import DeliveredItems
 from models.db.database import Session
 from models.db.insert import insert_into
-from models.db.literals import exactly
+from models.db.literals import inline_literal
 from models.delivery import broadcasts, postgres
 from models.delivery.batch_order import Order, hold_on
 from models.delivery.items import write_items
 from models.inbox.rendering import Change
 from models.limits import ID_MAX
 from models.notifications.conditions import RESET_ATTEMPTS, WAITING, is_due_by, unexpired, until_expiry
-from models.tables import fanouts, inboxes, notifications, subscriptions
+from models.schema.delivery import fanouts
+from models.schema.inbox import inboxes
+from models.schema.notifications import notifications
+from models.schema.subscriptions import subscriptions
 
 PARTS = 4
 FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
@@ -88,7 +91,7 @@ def _free_part(session: Session, row: Row[Any]) -> Row[Any] | None:
 
 def _write_next(session: Session, row: Row[Any], after: str, until: str, size: int, now: datetime) -> DeliveredItems:
     known = _audience(row)
-    wanted = select(known).where(known > after, known <= until).order_by(known).limit(exactly(size))
+    wanted = select(known).where(known > after, known <= until).order_by(known).limit(inline_literal(size))
     return write_items(session, [(row, recipient) for recipient in session.scalars(wanted)], now)
 
 

@@ -11,7 +11,7 @@ from lib.rendering.delivered_items import DeliveredItems
 from models.db.database import Session
 from models.inbox.rendering import render_new_item
 from models.inbox.versions import Step, move_on
-from models.tables import inbox_items
+from models.schema.inbox import inbox_items
 
 FILTERS = ("kind", "topic", "severity", "actor")  # copied to each item, so that an inbox is filtered by index
 

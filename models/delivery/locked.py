@@ -9,7 +9,8 @@ from sqlalchemy import select, update
 from models.db.database import Session
 from models.inbox.versions import hold
 from models.notifications.conditions import RELAY_AFTER, has_a_step
-from models.tables import inboxes, notifications
+from models.schema.inbox import inboxes
+from models.schema.notifications import notifications
 
 
 def recipients_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[str]]:

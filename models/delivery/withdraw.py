@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, bindparam, case, delete, or_, select, update
 
 from models.db.database import Session
-from models.db.literals import exactly
+from models.db.literals import inline_literal
 from models.delivery.deliver import ITEMS_AT_ONCE
 from models.delivery.fanout import FANOUT_PATIENCE, Chunk, forget_parts
 from models.inbox.rendering import Change, render_change
@@ -20,7 +20,8 @@ from models.inbox.versions import Step, hold, move_on
 from models.notifications import receipts
 from models.notifications.conditions import RESET_ATTEMPTS, UNDELIVERED
 from models.notifications.receipts import Tally
-from models.tables import inbox_changes, inbox_items, notifications
+from models.schema.inbox import inbox_changes, inbox_items
+from models.schema.notifications import notifications
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _finish(session: Session, rows: Sequence[Row[Any]], removed: Sequence[Row[An
 def _holders(session: Session, which: ColumnElement[bool], size: int | None) -> Sequence[str]:
     recipient = inbox_items.c.recipient_id
     holding = select(recipient).where(which).order_by(recipient)
-    return session.scalars(holding if size is None else holding.limit(exactly(size))).all()
+    return session.scalars(holding if size is None else holding.limit(inline_literal(size))).all()
 
 
 def _remove_items(session: Session, which: ColumnElement[bool], recipients: Sequence[str]) -> Sequence[Row[Any]]:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import update
 
 from models.db.database import Session
-from models.tables import history
+from models.schema.inbox import history
 
 
 def begin_another_history(session: Session) -> UUID:

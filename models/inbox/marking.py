@@ -26,7 +26,8 @@ from models.db.database import Session, fetch
 from models.inbox.reading import UNREAD, UNSEEN, Condition, Summary, open_inbox, own, present
 from models.inbox.statements import OWN
 from models.inbox.versions import hold_one, move_one
-from models.tables import Moment, inbox_changes, inbox_items
+from models.schema.base import UtcDateTime
+from models.schema.inbox import inbox_changes, inbox_items
 
 # The states whose items each change concerns, and what it does to them. Read implies seen; archived implies read.
 CONCERNS = {
@@ -197,7 +198,7 @@ def _tallies(change: str, names: tuple[str, ...]) -> list[Select[Any]]:
 
 @lru_cache
 def _marks(change: str, names: tuple[str, ...]) -> list[Update]:
-    now = bindparam("now", type_=Moment())
+    now = bindparam("now", type_=UtcDateTime())
     sets: dict[str, Any] = {name: func.coalesce(inbox_items.c[name], now) for name in SETS.get(change, ())}
     values = {**sets, **dict.fromkeys(CLEARS.get(change, ())), "version": bindparam("at_version")}
     return [update(inbox_items).where(one).values(values) for one in _ranges(change, names)]

@@ -14,7 +14,7 @@ from models.db.insert import insert_unless_there
 from models.inbox import statements
 from models.inbox.rendering import Change, StateChange, render_added, render_change, render_item
 from models.inbox.versions import EPOCH
-from models.tables import inbox_changes, inbox_items, inboxes
+from models.schema.inbox import inbox_changes, inbox_items, inboxes
 
 Condition = ColumnElement[bool]
 

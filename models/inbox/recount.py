@@ -14,7 +14,7 @@ from models.db.database import Database
 from models.inbox.marking import Which, take_version
 from models.inbox.reading import UNREAD, UNSEEN
 from models.inbox.versions import hold_one
-from models.tables import inbox_items, inboxes
+from models.schema.inbox import inbox_items, inboxes
 
 BATCH = 1_000  # inboxes in one query
 NOTHING = Which(seqs=[])  # a change that concerns no item carries the counts to every device

@@ -26,10 +26,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from models.db.literals import exactly
+from models.db.literals import inline_literal
 from models.inbox.rendering import STATE_TIMES
 from models.inbox.versions import EPOCH
-from models.tables import inbox_changes, inbox_items, inboxes, notifications
+from models.schema.inbox import inbox_changes, inbox_items, inboxes
+from models.schema.notifications import notifications
 
 LISTS: dict[str | None, tuple[str, ...]] = {
     None: ("unread", "read"),
@@ -117,16 +118,16 @@ def changes(size: int) -> Select[Any]:
     `at_version` is the row's version: of an item that arrived, or, where `change` is not null, of a change of state.
     """
     arrived = _with_content(inbox_items).where(OWN, inbox_items.c.seq > bindparam("since"))
-    items = arrived.order_by(inbox_items.c.seq).limit(exactly(size)).subquery()
+    items = arrived.order_by(inbox_items.c.seq).limit(inline_literal(size)).subquery()
     of_owner = inbox_changes.c.recipient_id == bindparam("owner")
     changed = select(*_CHANGE).where(of_owner, inbox_changes.c.version > bindparam("since"))
-    states = changed.order_by(inbox_changes.c.version).limit(exactly(size)).subquery()
+    states = changed.order_by(inbox_changes.c.version).limit(inline_literal(size)).subquery()
     columns = {column.name: column.type for column in (*_SHOWN, *_CHANGE)}
     both = union_all(
         select(items.c.seq.label("at_version"), *_padded(items, columns)),
         select(states.c.version.label("at_version"), *_padded(states, columns)),
     ).subquery()
-    oldest = select(both).order_by(both.c.at_version).limit(exactly(size)).subquery()
+    oldest = select(both).order_by(both.c.at_version).limit(inline_literal(size)).subquery()
     return _beside_standing(oldest).order_by(oldest.c.at_version)
 
 
@@ -142,4 +143,4 @@ def _padded(rows: Subquery, columns: dict[str, TypeEngine[Any]]) -> list[ColumnE
 
 
 def _newest(items: Select[Any] | CompoundSelect[Any], size: int) -> Subquery:
-    return items.order_by(items.selected_columns.seq.desc()).limit(exactly(size)).subquery()
+    return items.order_by(items.selected_columns.seq.desc()).limit(inline_literal(size)).subquery()

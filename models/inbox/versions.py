@@ -9,7 +9,7 @@ from sqlalchemy import Row, bindparam, select, update
 
 from models.db.database import Session, fetch
 from models.db.insert import insert_into
-from models.tables import history, inboxes
+from models.schema.inbox import history, inboxes
 
 EPOCH = select(history.c.epoch).scalar_subquery()
 

@@ -15,7 +15,7 @@ from models.db.insert import insert_unless_there
 from models.inbox.rendering import render_content
 from models.notifications.conditions import RELAY_AFTER
 from models.notifications.ids import new_id
-from models.tables import notifications
+from models.schema.notifications import notifications
 
 # The fields of a new notification that have a column of their own; the others are in `content` alone.
 _COLUMNS = (

@@ -7,7 +7,7 @@ from sqlalchemy import case, select, update
 
 from models.db.database import Session
 from models.notifications.conditions import RELAY_AFTER, RESET_ATTEMPTS
-from models.tables import notifications
+from models.schema.notifications import notifications
 
 
 def cancel(session: Session, producer_id: str, notification_id: UUID, now: datetime) -> bool:

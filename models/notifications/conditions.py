@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_
 
-from models.tables import notifications
+from models.schema.notifications import notifications
 
 # The API enqueues what it accepts. The relay enqueues again what is still undelivered after this time, then after
 # twice as long, and so on, so that it does not feed an overload.

@@ -10,11 +10,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, case, exists, func, literal, select, tuple_
 
 from models.db.database import Session
-from models.db.literals import exactly
+from models.db.literals import inline_literal
 from models.inbox.rendering import Rendered, timestamp
 from models.notifications import receipts
 from models.notifications.ids import first_id
-from models.tables import inbox_items, notifications
+from models.schema.inbox import inbox_items
+from models.schema.notifications import notifications
 
 Condition = ColumnElement[bool]
 
@@ -51,13 +52,13 @@ def page(
     none, and a next one.
     """
     place = _place(producer_id, since, until, before)
-    looked_at = _shown(now).where(*place).order_by(*NEWEST).limit(exactly(LOOKED_AT)).subquery()
+    looked_at = _shown(now).where(*place).order_by(*NEWEST).limit(inline_literal(LOOKED_AT)).subquery()
     equal = {"kind": kind, "topic": topic, "status": status}
     fitting = [looked_at.c[name] == value for name, value in equal.items() if value is not None]
     if recipient is not None:
         fitting.append(_concerns(session, looked_at, recipient))
     newest = looked_at.c.producer_id.desc(), looked_at.c.id.desc()
-    rows = session.execute(select(looked_at).where(*fitting).order_by(*newest).limit(exactly(limit + 1))).all()
+    rows = session.execute(select(looked_at).where(*fitting).order_by(*newest).limit(inline_literal(limit + 1))).all()
     next_before = rows[limit - 1].id if len(rows) > limit else _last_looked_at(session, place) if fitting else None
     return HistoryPage([_render(row) for row in rows[:limit]], next_before)
 
@@ -104,7 +105,13 @@ def _place(producer_id: str, since: datetime | None, until: datetime | None, bef
 
 def _last_looked_at(session: Session, place: Sequence[Condition]) -> UUID | None:
     """Where a page went on looking no further; None when it came to the end."""
-    last = select(notifications.c.id).where(*place).order_by(*NEWEST).offset(exactly(LOOKED_AT - 1)).limit(exactly(1))
+    last = (
+        select(notifications.c.id)
+        .where(*place)
+        .order_by(*NEWEST)
+        .offset(inline_literal(LOOKED_AT - 1))
+        .limit(inline_literal(1))
+    )
     return session.scalar(last)
 
 

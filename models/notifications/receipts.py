@@ -15,7 +15,8 @@ from sqlalchemy import Row, func, select, update
 from models.db.database import Session
 from models.limits import COUNTED_AT_ONCE
 from models.notifications.conditions import unexpired
-from models.tables import LARGE, inbox_items, notifications
+from models.schema.inbox import inbox_items
+from models.schema.notifications import LARGE, notifications
 
 AGAIN_AFTER = timedelta(minutes=1)
 SHARE_OF_AGE = 10  # in a month that is a hundred counts; what delivered it cost more

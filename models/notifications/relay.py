@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, case, func, select, update
 
 from models.db.database import Session
-from models.db.literals import exactly
+from models.db.literals import inline_literal
 from models.notifications.conditions import (
     RELAY_AFTER,
     RELAY_AFTER_AT_MOST,
@@ -20,7 +20,7 @@ from models.notifications.conditions import (
     unexpired,
     until_expiry,
 )
-from models.tables import notifications
+from models.schema.notifications import notifications
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def due(session: Session, now: datetime, limit: int) -> Due:
         select(*columns, deliverable.label("deliverable"), is_broadcast.label("is_broadcast"))
         .where(notifications.c.enqueue_at <= now)
         .order_by(notifications.c.enqueue_at, notifications.c.id)
-        .limit(exactly(limit))
+        .limit(inline_literal(limit))
         .with_for_update(skip_locked=True)
     )
     taken = session.execute(oldest_due).all()

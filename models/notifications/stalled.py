@@ -14,10 +14,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, not_, or_, select
 
 from models.db.database import Session
-from models.db.literals import exactly
+from models.db.literals import inline_literal
 from models.delivery.fanout import FANOUT_PATIENCE
 from models.notifications.conditions import RELAY_AFTER_AT_MOST, WAITING, is_due_by, unexpired
-from models.tables import notifications
+from models.schema.notifications import notifications
 
 STALLED_AFTER = timedelta(seconds=30)
 CHUNK_WITHIN = timedelta(seconds=15)
@@ -38,7 +38,7 @@ def stalled(session: Session, now: datetime) -> Stalled:
     within_reach = _n.enqueue_at <= now + RELAY_AFTER_AT_MOST  # whatever waits has its next turn by then
     waiting = and_(WAITING, is_due_by(now), unexpired(now), since <= now - STALLED_AFTER)
     rows = select(since.label("since"), _n.batch).where(within_reach, waiting, _is_left_alone(now))
-    first = session.execute(rows.order_by(_n.enqueue_at).limit(exactly(COUNT_MAX))).all()
+    first = session.execute(rows.order_by(_n.enqueue_at).limit(inline_literal(COUNT_MAX))).all()
     moving = _moving(session, {row.batch for row in first if row.batch is not None}, now)
     since_when = [row.since for row in first if row.batch not in moving]
     oldest = min(since_when, default=now)

@@ -14,10 +14,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select, tuple_, update
 
 from models.db.database import Session
-from models.db.literals import exactly
+from models.db.literals import inline_literal
 from models.notifications.conditions import RESET_ATTEMPTS, UNDELIVERED, has_a_step
 from models.retries.errors import Unfit
-from models.tables import notifications
+from models.schema.notifications import notifications
 
 # One attempt for each turn of the relay, and one before the first: at 0, 5, 10, 20, 40 and 80 seconds. What is broken
 # for good has cost little by then, and a deployment that was half done is over. What kills its worker is tried once or
@@ -110,7 +110,7 @@ def count(session: Session) -> int:
 def page(session: Session, after: Parked | None, size: int) -> list[Parked]:
     """The next of what is parked, those that have been so for longest first."""
     key = notifications.c.parked_at, notifications.c.id
-    query = _shown().order_by(*key).limit(exactly(size))
+    query = _shown().order_by(*key).limit(inline_literal(size))
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(after.parked_at, after.id))
     return [_parked(row) for row in session.execute(query)]

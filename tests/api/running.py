@@ -21,7 +21,7 @@ from dev.processes import Process, accepts, free_port
 from models.db.database import Database
 from models.delivery import deliver as delivery
 from models.delivery import fanout
-from models.tables import metadata
+from models.schema import metadata
 from settings import load_settings
 
 ROOT = Path(__file__).parents[2]

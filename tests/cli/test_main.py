@@ -11,7 +11,7 @@ from dev.stack import ROOT, command_environment
 from models.db.database import Database
 from models.notifications import accept
 from models.notifications.accept import NewNotification
-from models.tables import notifications
+from models.schema.notifications import notifications
 from settings import ALL
 from tests.models.conftest import NOW
 

@@ -15,7 +15,7 @@ from models.notifications.accept import NewNotification
 from models.retries import parked as parking
 from models.retries.errors import Unfit
 from models.retries.parked import ATTEMPTS
-from models.tables import notifications as rows
+from models.schema.notifications import notifications as rows
 from tests.models.conftest import NOW
 
 NOBODY = uuid4()

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Table, delete, insert, select
 
 from models.db.database import Session
-from models.tables import history, metadata
+from models.schema import metadata
+from models.schema.inbox import history
 
 Backup = Mapping[Table, Sequence[dict[str, Any]]]
 

@@ -27,9 +27,9 @@ from models.notifications import accept, cancel, relay
 from models.notifications.accept import NewNotification
 from models.notifications.conditions import RELAY_AFTER, RELAY_AFTER_AT_MOST
 from models.retention import Retention
+from models.schema.inbox import inbox_items
+from models.schema.notifications import notifications as notification_rows
 from models.subscriptions import subscribe, unsubscribe
-from models.tables import inbox_items
-from models.tables import notifications as notification_rows
 from tests.models.world import ALL, Device, expect_a_whole_log, expect_exact_counts
 from tests.support import reading
 from tests.support.delivered import as_changes

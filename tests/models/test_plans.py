@@ -23,7 +23,7 @@ from models.inbox.marking import Which
 from models.notifications import accept, cancel, published, receipts, relay
 from models.notifications.ids import first_id
 from models.retention import Retention
-from models.tables import inboxes
+from models.schema.inbox import inboxes
 from tests.conftest import demand_service
 from tests.models.conftest import migrate
 from tests.models.plans import Look, look

@@ -23,9 +23,9 @@ from models.notifications.conditions import RELAY_AFTER
 from models.retention import Retention
 from models.retries import parked
 from models.retries.errors import Unfit
+from models.schema.delivery import fanouts
+from models.schema.notifications import notifications as notification_rows
 from models.subscriptions import subscribe
-from models.tables import fanouts
-from models.tables import notifications as notification_rows
 from tests.models.conftest import NOW
 from tests.support import reading
 

@@ -30,7 +30,10 @@ from sqlalchemy.types import TypeEngine
 
 from models.db.database import Database
 from models.inbox.rendering import Change, Rendered
-from models.tables import Moment, fanouts, metadata, notifications
+from models.schema import metadata
+from models.schema.base import UtcDateTime
+from models.schema.delivery import fanouts
+from models.schema.notifications import notifications
 from tests.models.conftest import NOW, migrate
 
 
@@ -110,7 +113,7 @@ def test_there_is_one_head() -> None:
 
 
 INDEX_ROW_MAX = 2_704  # bytes: a third of a page, beyond which PostgreSQL refuses the row
-BYTES: dict[type[TypeEngine[Any]], int] = {Uuid: 16, BigInteger: 8, Integer: 4, Boolean: 1, Moment: 8}
+BYTES: dict[type[TypeEngine[Any]], int] = {Uuid: 16, BigInteger: 8, Integer: 4, Boolean: 1, UtcDateTime: 8}
 OVERHEAD = 16  # of the row, and for alignment and the length of each text
 
 

@@ -31,9 +31,9 @@ from models.notifications import accept, cancel, relay
 from models.notifications.accept import NewNotification
 from models.notifications.conditions import RELAY_AFTER_AT_MOST
 from models.retention import Retention
+from models.schema.inbox import inbox_changes, inboxes
+from models.schema.notifications import notifications as notification_rows
 from models.subscriptions import subscribe
-from models.tables import inbox_changes, inboxes
-from models.tables import notifications as notification_rows
 from tests.models import backup
 from tests.models.conftest import NOW
 from tests.support import reading

@@ -17,7 +17,7 @@ from models.db.database import Database
 from models.notifications import accept as notifications
 from models.notifications.accept import NewNotification
 from models.retries.parked import ATTEMPTS
-from models.tables import notifications as rows
+from models.schema.notifications import notifications as rows
 from tests.pipeline.conftest import own_broker
 from tests.support.people import TIMEOUT, Person
 from tests.support.stack import start_stack

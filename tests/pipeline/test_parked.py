@@ -14,7 +14,7 @@ from sqlalchemy import func, select, text, update
 from dev.processes import wait_for
 from dev.stack import ROOT, Stack
 from models.db.database import Database, DatabaseUnavailable
-from models.tables import notifications
+from models.schema.notifications import notifications
 from tests.support.people import TIMEOUT, Person
 from workers.queues import DELIVER, DELIVERIES_QUEUE, FAN_OUT, RELAY, make_celery
 

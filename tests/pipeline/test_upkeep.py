@@ -16,7 +16,8 @@ from dev.services import temporary_folder
 from dev.stack import Stack
 from models.db.database import Database
 from models.limits import COUNTED_AT_ONCE
-from models.tables import inbox_changes, notifications
+from models.schema.inbox import inbox_changes
+from models.schema.notifications import notifications
 from settings import load_settings
 from tests.pipeline.conftest import PAIRS, services
 from tests.support.people import TIMEOUT, Device, Person

@@ -19,7 +19,7 @@ from auth.tokens import issue
 from dev.processes import Process, free_port, wait_for
 from dev.rabbitmq import RabbitMQ
 from models.db.database import Database
-from models.tables import revocations
+from models.schema.revocations import revocations
 from push.broker.announcer import Announcer
 from push.broker.wire import Announcement
 from tests.conftest import demand_service

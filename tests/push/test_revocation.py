@@ -10,7 +10,7 @@ import pytest
 from dev.processes import wait_for
 from models.db.database import Database
 from models.revocations import revoke
-from models.tables import revocations
+from models.schema.revocations import revocations
 from push.broker.announcer import Announcer
 from tests.push.clients import RawSocket, Screen
 from tests.push.support import PushProcess, added, lose_the_subscription, wait_until_ready

@@ -26,9 +26,9 @@ from models.notifications import accept as notifications
 from models.notifications import conditions
 from models.notifications import relay as outbox
 from models.notifications.accept import NewNotification
+from models.schema.inbox import inbox_items
+from models.schema.notifications import notifications as rows
 from models.subscriptions import subscribe
-from models.tables import inbox_items
-from models.tables import notifications as rows
 from workers import delivering, tasks
 from workers.celery import app, database
 from workers.queues import DELIVER

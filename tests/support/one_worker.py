@@ -16,9 +16,9 @@ from sqlalchemy import select, update
 from models.inbox import reading
 from models.notifications import accept as notifications
 from models.notifications.accept import NewNotification
+from models.schema.inbox import inbox_items
+from models.schema.notifications import notifications as rows
 from models.subscriptions import subscribe
-from models.tables import inbox_items
-from models.tables import notifications as rows
 from workers import delivering, tasks
 from workers.celery import app, database
 

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from api.monitoring.stalls import StallMonitor
 from api.pipeline.enqueue import Enqueuer
 from dev.processes import Process
-from models.tables import notifications
+from models.schema.notifications import notifications
 from tests.api.running import Api, Caller, answered, running_api
 from tests.support import wait_for
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import String, func, select
 
 from models import limits
-from models.tables import metadata
+from models.schema import metadata
 from tests.api.running import Api, Caller, answered
 
 # From one to four bytes of UTF-8 for a character. What is drawn at random cannot be compressed into an index's row.

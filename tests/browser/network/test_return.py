@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 
 from dev.stack import Stack
 from models.db.database import Database
-from models.tables import history, inbox_items, inboxes
+from models.schema.inbox import history, inbox_items, inboxes
 from tests.browser.conftest import OpenPage
 from tests.browser.support.pane import Pane
 from tests.support.stack import token_for

@@ -18,8 +18,8 @@ from models.inbox.rendering import Rendered
 from models.notifications import accept as notifications
 from models.notifications.accept import NewNotification
 from models.notifications.conditions import RELAY_AFTER
+from models.schema.notifications import notifications as rows
 from models.subscriptions import subscribe
-from models.tables import notifications as rows
 from tests.models.conftest import NOW
 
 Items = Callable[..., list[Rendered]]

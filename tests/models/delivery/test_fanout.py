@@ -17,8 +17,8 @@ from models.notifications import accept, cancel, relay
 from models.notifications import published as history
 from models.notifications.accept import NewNotification
 from models.notifications.conditions import RELAY_AFTER
+from models.schema.delivery import fanouts
 from models.subscriptions import subscribe
-from models.tables import fanouts
 from tests.models.conftest import NOW
 from tests.models.locks import wait_until_blocked
 

@@ -23,8 +23,8 @@ from models.notifications import accept as notifications
 from models.notifications import relay
 from models.notifications.accept import NewNotification
 from models.notifications.conditions import RELAY_AFTER
+from models.schema.inbox import inboxes
 from models.subscriptions import subscribe
-from models.tables import inboxes
 from tests.models.conftest import NOW
 from tests.models.locks import wait_until_blocked
 

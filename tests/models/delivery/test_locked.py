@@ -16,8 +16,8 @@ from models.inbox.versions import hold
 from models.notifications import accept as notifications
 from models.notifications.accept import NewNotification
 from models.notifications.conditions import RELAY_AFTER
+from models.schema.notifications import notifications as table
 from models.subscriptions import subscribe
-from models.tables import notifications as table
 from tests.models.conftest import NOW
 
 

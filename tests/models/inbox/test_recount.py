@@ -15,7 +15,7 @@ from models.inbox.marking import Which
 from models.inbox.recount import Miscount
 from models.inbox.rendering import Change
 from models.inbox.versions import hold
-from models.tables import inboxes
+from models.schema.inbox import inboxes
 from tests.models.conftest import NOW
 from tests.models.world import Device
 from tests.support import reading

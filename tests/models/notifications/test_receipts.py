@@ -17,7 +17,7 @@ from models.limits import COUNTED_AT_ONCE
 from models.notifications import cancel as cancel_module
 from models.notifications import published, receipts
 from models.notifications.receipts import Tally
-from models.tables import notifications as rows
+from models.schema.notifications import notifications as rows
 from tests.models.conftest import NOW
 
 Accept = Callable[..., UUID]

@@ -14,8 +14,8 @@ from models.notifications import relay as relay_module
 from models.notifications.stalled import STALLED_AFTER, Stalled, stalled
 from models.retries import parked as parking
 from models.retries.errors import Unfit
+from models.schema.notifications import notifications as rows
 from models.subscriptions import subscribe
-from models.tables import notifications as rows
 from tests.models.conftest import NOW
 from tests.models.plans import look
 

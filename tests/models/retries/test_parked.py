@@ -19,8 +19,8 @@ from models.notifications.relay import Due
 from models.retries import parked as parking
 from models.retries.errors import Unfit, blaming
 from models.retries.parked import ATTEMPTS
+from models.schema.notifications import notifications as rows
 from models.subscriptions import subscribe
-from models.tables import notifications as rows
 from tests.models.conftest import NOW
 
 Accept = Callable[..., UUID]
