@@ -4,7 +4,7 @@ import click
 
 from cli.database import with_database
 from models.db.database import Database
-from models.inbox.epoch import begin_another_history
+from models.inbox.epoch import begin_new_epoch
 
 
 @click.command("new-epoch")
@@ -16,5 +16,5 @@ def new_epoch(database: Database) -> None:
     epoch load their inboxes again.
     """
     with database.write() as session:
-        epoch = begin_another_history(session)
+        epoch = begin_new_epoch(session)
     click.echo(f"The epoch is {epoch} from now on; every client loads its inbox anew.")

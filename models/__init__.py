@@ -1,1 +1,1 @@
-"""Tables, the session, every query. Imports nothing of ours; queries never commit: the caller owns the transaction."""
+"""The tables and every query. Queries never commit: the caller owns the transaction. Imports only `lib`."""

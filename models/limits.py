@@ -1,8 +1,8 @@
-"""Every bound on what a caller may send or ask, in one place. Lengths are in code points unless said otherwise."""
+"""The limits of requests, in one place. Lengths are in code points unless stated otherwise."""
 
 ID_MAX = 255  # recipients, actors, producers, topics
 TOPIC_MAX = 255
-FOLLOWED_PREFIX = "user:"  # with a user's id: the topic that the user's followers are subscribed to
+FOLLOWED_PREFIX = "user:"  # followed by a user's id: the topic that the user's followers are subscribed to
 STORED_TOPIC_MAX = len(FOLLOWED_PREFIX) + ID_MAX
 KIND_MAX = 100
 TITLE_MAX = 10_240
@@ -19,5 +19,5 @@ SEQS_MAX = 1_000
 PAGE_DEFAULT = 20
 PAGE_MAX = 100
 CHANGES_MAX = 500
-COUNTED_AT_ONCE = 10_000  # inboxes that hold a notification, whenever its producer asks: five milliseconds
-ERROR_MAX = 200  # what is kept of why an attempt failed
+COUNTED_AT_ONCE = 10_000  # items of a notification, each time its producer asks: five milliseconds
+ERROR_MAX = 200  # the stored error of a failed attempt

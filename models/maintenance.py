@@ -1,4 +1,4 @@
-"""When each step of upkeep last succeeded, and when it last failed."""
+"""When each step of maintenance last succeeded, and when it last failed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from models.schema.maintenance import maintenance
 
 @dataclass(frozen=True)
 class StepState:
-    """A time is None where that never happened."""
+    """A time is None if that never happened."""
 
     step: str
     succeeded_at: datetime | None

@@ -1,4 +1,4 @@
-"""Forgetting what is older than its retention: in batches that hold no lock for long."""
+"""Deleting rows that are older than their retention, in batches that hold no lock for long."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,9 +24,9 @@ class Retention:
 
 
 def expire_old(session: Session, retention: Retention, now: datetime, size: int) -> int:
-    """Let the items of old notifications expire, the oldest first; answers how many were made to, at most `size`.
+    """Make old notifications expire, the oldest first; returns how many, at most `size`.
 
-    The relay withdraws them as it does what expires by itself, so every device hears of it.
+    The relay has them withdrawn like any that expire, so every device learns of it.
     """
     kept = notifications.c.withdrawn_at.is_(None) & notifications.c.retired_at.is_(None)
     alive = kept & unexpired(now)
@@ -39,12 +39,11 @@ def expire_old(session: Session, retention: Retention, now: datetime, size: int)
 
 
 def delete_old(session: Session, retention: Retention, now: datetime, size: int) -> int:
-    """Delete old notifications that are in no inbox any more, at most `size`, with all that refers to them.
-
-    Their idempotency keys go with them.
-    """
-    held = exists().where(inbox_items.c.notification_id == notifications.c.id)
-    gone = select(notifications.c.id).where(_old(retention, now), notifications.c.withdrawn_at.is_not(None), ~held)
+    """Delete old notifications that are in no inbox any more, with their idempotency keys; returns how many."""
+    in_an_inbox = exists().where(inbox_items.c.notification_id == notifications.c.id)
+    gone = select(notifications.c.id).where(
+        _old(retention, now), notifications.c.withdrawn_at.is_not(None), ~in_an_inbox
+    )
     ids = session.scalars(
         gone.order_by(notifications.c.created_at).limit(inline_literal(size)).with_for_update(skip_locked=True)
     ).all()
@@ -55,9 +54,9 @@ def delete_old(session: Session, retention: Retention, now: datetime, size: int)
 
 
 def forget_changes(session: Session, retention: Retention, now: datetime, size: int) -> int:
-    """Forget old changes, the oldest first, at most `size`; who asks for them is told to load the inbox anew.
+    """Delete old changes, the oldest first, at most `size`; a client that needs them has to load the inbox anew.
 
-    Inboxes that someone is changing are passed by, and left for the next time.
+    Skips inboxes that another transaction has locked; a later run deletes theirs.
     """
     key = (inbox_changes.c.recipient_id, inbox_changes.c.version)
     oldest = (
@@ -68,18 +67,18 @@ def forget_changes(session: Session, retention: Retention, now: datetime, size: 
         .limit(inline_literal(size))
         .with_for_update(of=inboxes, key_share=True, skip_locked=True)
     )
-    forgotten = [(recipient, version) for recipient, version in session.execute(oldest)]
-    if forgotten:
-        _raise_floors(session, dict(sorted(forgotten)))  # sorted, the highest version of each recipient comes last
-        session.execute(delete(inbox_changes).where(tuple_(*key).in_(forgotten)))
-    return len(forgotten)
+    found = [(recipient, version) for recipient, version in session.execute(oldest)]
+    if found:
+        _raise_floors(session, dict(sorted(found)))  # sorted, the highest version of each recipient comes last
+        session.execute(delete(inbox_changes).where(tuple_(*key).in_(found)))
+    return len(found)
 
 
 def forget_revocations(session: Session, _retention: Retention, now: datetime, size: int) -> int:
-    """Forget revocations that no token is old enough for any more, at most `size`."""
+    """Delete revocations that are older than any valid token, at most `size`."""
     is_old = revocations.c.revoked_before < now - REVOCATIONS_KEPT
     some = select(revocations.c.user_id).where(is_old).limit(inline_literal(size))
-    # Old it must be also when its row is come by: who was revoked anew meanwhile stays so.
+    # Repeat the age check in the DELETE: the row may have been renewed since the subquery ran.
     return session.execute(delete(revocations).where(revocations.c.user_id.in_(some), is_old)).rowcount
 
 
@@ -90,7 +89,7 @@ def _raise_floors(session: Session, floors: dict[str, int]) -> None:
 
 
 def _old(retention: Retention, now: datetime) -> ColumnElement[bool]:
-    """What is scheduled is as old as its delivery, and not old at all before it."""
+    """Whether a notification is old. The age of a scheduled one counts from `deliver_at`."""
     limit = now - retention.notifications
     delivery_is_old = notifications.c.deliver_at.is_(None) | (notifications.c.deliver_at < limit)
     return (notifications.c.created_at < limit) & delivery_is_old

@@ -1,4 +1,4 @@
-"""Whose tokens are revoked: every token of a user that was issued before a moment, and none issued after it."""
+"""Revoked tokens: all tokens of a user that were issued before a certain time."""
 
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ KEPT = TOKEN_LIFETIME_MAX + timedelta(days=1)  # an issuer's clock may be ahead 
 
 
 def revoke(session: Session, user_id: str, now: datetime) -> None:
-    """Refuse this user's tokens issued before `now`; what was refused before stays refused."""
+    """Refuse this user's tokens issued before `now`; an earlier `now` than the stored one changes nothing."""
     insert = insert_into(session, revocations).values(user_id=user_id, revoked_before=now)
     session.execute(
         insert.on_conflict_do_update(
@@ -25,7 +25,7 @@ def revoke(session: Session, user_id: str, now: datetime) -> None:
 
 
 def all_revocations(session: Session, since: datetime | None = None) -> dict[str, datetime]:
-    """Up to when each revoked user's tokens are refused; with `since`, of those who were revoked at or after it."""
+    """For each user, the time before which tokens are refused; with `since`, only the times at or after it."""
     query = select(revocations.c.user_id, revocations.c.revoked_before)
     if since is not None:
         query = query.where(revocations.c.revoked_before >= since)

@@ -1,4 +1,4 @@
-"""Who receives what is sent to a topic."""
+"""The subscribers of topics."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,14 +12,14 @@ from models.schema.subscriptions import subscriptions
 
 
 def subscribe(session: Session, topic: str, recipient_ids: Sequence[str], now: datetime) -> int:
-    """Subscribe recipients, known to Belfry from now on. Says how many were not subscribed before."""
+    """Subscribe recipients, and create their inboxes; returns how many were not subscribed before."""
     open_inboxes(session, recipient_ids, now)
     rows = [{"topic": topic, "recipient_id": one, "created_at": now} for one in sorted(set(recipient_ids))]
     return insert_new(session, subscriptions, rows)
 
 
 def unsubscribe(session: Session, topic: str, recipient_ids: Sequence[str]) -> int:
-    """Says how many were subscribed before."""
+    """Unsubscribe recipients; returns how many were subscribed before."""
     named = subscriptions.c.recipient_id.in_(set(recipient_ids))
     return session.execute(delete(subscriptions).where(subscriptions.c.topic == topic, named)).rowcount
 

@@ -80,4 +80,4 @@ def _count(notification_id: UUID) -> None:
     with database.read() as session:
         counted = receipts.count(session, notification_id, datetime.now(UTC))
     with database.write() as session:
-        receipts.keep(session, notification_id, counted)
+        receipts.store(session, notification_id, counted)

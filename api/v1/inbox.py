@@ -37,7 +37,7 @@ def read_inbox(context: RequestContext, query: InboxQuery) -> Response:
 def read_summary(context: RequestContext) -> Response:
     """The counts at the current version."""
     with context.database.glance() as session:
-        summary = reading.present(session, context.caller)
+        summary = reading.current_summary(session, context.caller)
     _open_if_new(context, summary)
     tag = f"{summary.epoch}.{_owner_tag(context.caller)}.{summary.version}"
     headers = {"ETag": f'"{tag}"', **CACHING}
@@ -106,7 +106,7 @@ def mark_archived(context: RequestContext, body: Mark) -> Response:
 
 def _mark(context: RequestContext, body: Mark, state: str) -> Response:
     with context.database.write() as session:
-        marked = marking.mark(session, context.caller, state, marking.Which(**body.model_dump()), now=context.now)
+        marked = marking.mark(session, context.caller, state, marking.Selection(**body.model_dump()), now=context.now)
     _announce(context, [] if marked.version is None else [marked.version])
     summary = marked.summary
     return Response(

@@ -1,4 +1,4 @@
-"""The one door to the database: a transaction that writes, or a snapshot that reads."""
+"""The database: transactions that write, snapshots that read, and single statements in autocommit."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import psycopg
 from sqlalchemy import Connection, Dialect, Executable
 
 from lib.database_url import is_postgresql
-from models.db.connector import PATIENCE_SECONDS, TAKES_NO_WRITES
+from models.db.connector import READ_TIMEOUT_SECONDS, TAKES_NO_WRITES
 from models.db.postgresql import Postgresql
 from models.db.sqlite import Sqlite
 from models.db.unavailable import (
@@ -25,7 +25,7 @@ from models.db.unavailable import (
 )
 
 __all__ = [
-    "PATIENCE_SECONDS",
+    "READ_TIMEOUT_SECONDS",
     "Database",
     "DatabaseUnavailable",
     "DatabaseUnusable",
@@ -36,21 +36,21 @@ __all__ = [
     "is_away",
 ]
 
-Session = Connection  # one transaction on one connection; what every query takes first
+Session = Connection  # one transaction on one connection; every query takes one
 
-STATEMENTS_KEPT = 1_024  # as texts for the driver
+CACHE_SIZE = 1_024  # compiled statements
 
 
 class Database:
     """An engine for PostgreSQL (psycopg 3) or SQLite (WAL). Connects lazily, so it may be made before a fork.
 
-    A transaction whose server falls silent is given up within about two seconds; four where a pooler is between.
+    A transaction whose server falls silent is given up within about two seconds, or four through a pooler.
     """
 
     def __init__(self, url: str, *, lock_seconds: float | None = None, pooler: str = "auto") -> None:
-        """`lock_seconds`: how long a statement waits for another's lock; then it raises `Locked`.
+        """`lock_seconds`: how long a statement waits for a lock before it raises `Locked`.
 
-        `pooler`: `yes` where the server's connections are shared by a pooler that is not recognised by itself.
+        `pooler`: `yes` if the connections go through a pooler that is not recognised.
         """
         self.url = url
         self._is_sqlite = not is_postgresql(url)
@@ -62,49 +62,49 @@ class Database:
         self.engine = self._server.engine
         self._failures = FailureLog()
         self._engines = {
-            kind: self.engine.execution_options(belfry_begin=kind) for kind in ("write", "read", "at once")
+            kind: self.engine.execution_options(belfry_begin=kind) for kind in ("transaction", "snapshot", "autocommit")
         }
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction, committed on leaving and rolled back on an exception. Raises `DatabaseUnavailable`."""
-        with self._opened("write") as session:
+        with self._opened("transaction") as session:
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """One read-only snapshot: every query in it sees the same moment. Raises `DatabaseUnavailable`."""
-        with self._opened("read") as session:
+        """A read-only transaction: all its queries see one snapshot. Raises `DatabaseUnavailable`."""
+        with self._opened("snapshot") as session:
             yield session
 
     @contextmanager
     def glance(self) -> Iterator[Session]:
-        """For a single query that reads: it sees one moment by itself, and BEGIN and COMMIT are two round trips less.
+        """For a single query, which sees one snapshot by itself: it saves the round trips of BEGIN and COMMIT.
 
         Raises `DatabaseUnavailable`.
         """
-        with self._opened("at once") as session:
+        with self._opened("autocommit") as session:
             yield session
 
     @contextmanager
     def write_at_once(self) -> Iterator[Session]:
         """For a single statement that writes: it is a transaction by itself, in one round trip instead of three.
 
-        On SQLite, where a writer waits for its turn in BEGIN, and through a pooler as `write`.
+        The same as `write` on SQLite, where a writer waits for the lock in BEGIN, and through a pooler.
         Raises `DatabaseUnavailable`.
         """
-        with self._opened("at once" if self._server.writes_at_once else "write") as session:
+        with self._opened("autocommit" if self._server.has_autocommit_writes else "transaction") as session:
             yield session
 
     def check(self) -> None:
-        """Raises `DatabaseUnavailable` unless the database answers and takes writes. Who asks says so; no log does."""
-        with self._opened("at once", is_check=True) as session:
+        """Raises `DatabaseUnavailable` unless the database answers and takes writes. Does not log it."""
+        with self._opened("autocommit", is_check=True) as session:
             if session.exec_driver_sql(self._server.read_only).scalar():
                 self._server.renew()
                 raise ReadOnly(TAKES_NO_WRITES)
 
     def refuse_unusable(self) -> None:
-        """For the start of a process: raises `DatabaseUnusable`. A database that is away may come back."""
+        """For the start of a process: raises `DatabaseUnusable`, but nothing if the database is away for now."""
         if self._is_sqlite:
             return
         try:
@@ -133,17 +133,16 @@ class Database:
                 raise
             self._failures.note(unavailable)
             raise unavailable from error
-        except DatabaseUnavailable as error:  # of a connection that could not be made
+        except DatabaseUnavailable as error:  # raised by the connector
             if not is_check:
                 self._failures.note(error)
             raise
 
 
 def fetch(session: Session, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-    """All rows of a statement that is kept and carried out again and again; parameters that it does not name are left
-    alone.
+    """Execute a statement that is built once and executed often; returns all rows. Ignores parameters that it lacks.
 
-    On PostgreSQL the driver carries it out: SQLAlchemy's way around it takes five times what the driver itself takes.
+    On PostgreSQL the driver executes it: SQLAlchemy takes five times as long as the driver alone.
     """
     connection = session.connection.driver_connection
     text, constants = _text_of(statement, session.dialect)
@@ -151,16 +150,16 @@ def fetch(session: Session, statement: Executable, parameters: Mapping[str, Any]
         result = session.execute(statement, parameters)
         return result.all() if result.returns_rows else ()
     try:
-        done = connection.execute(text, {**constants, **parameters})
-        return () if done.rownumber is None else done.fetchall()
+        cursor = connection.execute(text, {**constants, **parameters})
+        return () if cursor.rownumber is None else cursor.fetchall()
     except psycopg.Error as error:
         if connection.broken:
             session.invalidate(error)
         raise
 
 
-@lru_cache(STATEMENTS_KEPT)
+@lru_cache(CACHE_SIZE)
 def _text_of(statement: Executable, dialect: Dialect) -> tuple[str | None, Mapping[str, Any]]:
-    """With the values that stand in it. No text where that depends on how many values a list of them has."""
+    """The compiled statement and its constants; no text if that depends on the length of a list of values."""
     compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # all of ours can be compiled
     return None if compiled.post_compile_params else str(compiled), compiled.params

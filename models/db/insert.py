@@ -1,4 +1,4 @@
-"""INSERT of many rows, some already there: PostgreSQL and SQLite say it alike, SQLAlchemy in two dialects."""
+"""INSERT of rows of which some exist already, on both databases: SQLAlchemy has ON CONFLICT in the dialects alone."""
 
 import json
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 from models.db.database import Session, fetch
 
-KEPT = 32  # statements that put whole batches into a table: one for each set of columns
+CACHE_SIZE = 32  # statements: one for each table and set of columns
 
 
 def insert_into(session: Session, table: Table) -> PostgresInsert | SqliteInsert:
-    """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    """An INSERT with `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return PostgresInsert(table) if session.dialect.name == "postgresql" else SqliteInsert(table)
 
 
-def insert_unless_there(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert the rows, all of the same columns, in this order; leave out what is there already.
+def insert_or_skip(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert the rows, all of the same columns, in this order; skip those that exist.
 
-    On PostgreSQL they travel as one JSON value: that costs a third of what a parameter for each column does.
+    On PostgreSQL they are one JSON parameter: a parameter for each column would cost three times as much.
     """
     if session.dialect.name == "postgresql":
         text = json.dumps(rows, default=str, ensure_ascii=False, separators=(",", ":"))
@@ -32,14 +32,14 @@ def insert_unless_there(session: Session, table: Table, rows: Sequence[dict[str,
 
 
 def insert_new(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> int:
-    """Insert the rows that are not there yet, in this order. Says how many were new."""
+    """Insert the rows in this order, skip those that exist; returns how many were inserted."""
     if not rows:
         return 0
-    unless_there = insert_into(session, table).on_conflict_do_nothing().returning(*table.primary_key)
-    return len(session.execute(unless_there, rows).all())
+    new = insert_into(session, table).on_conflict_do_nothing().returning(*table.primary_key)
+    return len(session.execute(new, rows).all())
 
 
-@lru_cache(KEPT)
+@lru_cache(CACHE_SIZE)
 def _from_json(table: Table, names: Sequence[str]) -> PostgresInsert:
     columns: list[ColumnElement[Any]] = [literal_column(name) for name in names]
     row_type: ColumnElement[Any] = literal_column(f"NULL::{table.name}")

@@ -1,4 +1,4 @@
-"""The pool of connections to PostgreSQL: how one is checked, replaced, and a transaction begun on it."""
+"""The pool of connections to PostgreSQL: it checks and replaces them, and begins transactions on them."""
 
 import time
 from contextlib import ExitStack
@@ -10,28 +10,28 @@ from psycopg.sql import SQL
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
-from models.db.connector import PATIENCE_SECONDS, Connector
+from models.db.connector import READ_TIMEOUT_SECONDS, Connector
 from models.db.server_connection import ServerConnection
 from models.db.unavailable import DATABASE_ERRORS, spoils_connections
 
 POOL_TIMEOUT_SECONDS = 1
-POOL_SIZE = 20  # and none beyond it, which would be made for one use and closed again: that takes longer than the use
-IDLE_SECONDS = 5.0  # one that was idle for longer has to answer before a statement is entrusted to it
+POOL_SIZE = 20  # without overflow: to connect for one use takes longer than the use
+IDLE_SECONDS = 5.0  # a connection that was idle for longer is checked by an empty statement first
 
-BEGINS = {"write": SQL("BEGIN"), "read": SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")}
-AT_ONCE = "at once"  # one statement, which is a transaction by itself
+BEGINS = {"transaction": SQL("BEGIN"), "snapshot": SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")}
+AUTOCOMMIT = "autocommit"  # one statement, which is a transaction by itself
 
 
 class Postgresql:
     """One database. Connects lazily, so it may be made before a fork."""
 
     read_only = "SELECT current_setting('transaction_read_only') = 'on'"
-    writes_at_once = True
+    has_autocommit_writes = True
 
     def __init__(self, url: str, *, lock_seconds: float | None, always_pooler: bool) -> None:
         self._connector = Connector(url, lock_seconds=lock_seconds, always_pooler=always_pooler)
         # Through a pooler each transaction brings its settings along, also one of a single statement.
-        begins = {**BEGINS, AT_ONCE: BEGINS["write"]}
+        begins = {**BEGINS, AUTOCOMMIT: BEGINS["transaction"]}
         local = self._connector.set_local
         self._pooled_begins = {kind: SQL("{}; {}").format(begin, local) for kind, begin in begins.items()}
         self._renewed_at = float("-inf")
@@ -39,11 +39,11 @@ class Postgresql:
 
     def _make_engine(self) -> Engine:
         engine = create_engine(
-            "postgresql+psycopg://",  # the connector knows where
+            "postgresql+psycopg://",  # the connector has the address
             pool_size=POOL_SIZE,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
-            # Transactions are begun below. To have it done by the driver, it must be told the kind of each, and back.
+            # Transactions are begun below: the driver would set the kind of each, and reset it, in further round trips.
             isolation_level="AUTOCOMMIT",
             pool_reset_on_return=None,
         )
@@ -54,38 +54,38 @@ class Postgresql:
         return engine
 
     def open(self, engine: Engine) -> tuple[Connection, ExitStack]:
-        """A connection that is alive, in a transaction if one is wanted; the stack ends both.
+        """A connection that is alive, in a transaction unless it is in autocommit; the stack ends both.
 
-        A pooled connection that turns out to be dead before the first statement is replaced: nothing is lost with it.
+        A pooled connection that proves dead before the first statement is replaced: nothing is lost.
         """
         since = time.monotonic()
         try:
             return self._open(engine, since)
         except DATABASE_ERRORS as error:
-            if not spoils_connections(error) or time.monotonic() > since + PATIENCE_SECONDS:
+            if not spoils_connections(error) or time.monotonic() > since + READ_TIMEOUT_SECONDS:
                 raise
             self.renew()
             return self._open(engine, since)
 
     def renew(self) -> None:
-        """Use no connection again that was made before: the server closed them, or takes no writes."""
+        """Replace all connections made before now when they are checked out: they are closed, or read-only."""
         self._renewed_at = time.monotonic()
 
     def _open(self, engine: Engine, since: float) -> tuple[Connection, ExitStack]:
         with ExitStack() as stack:
             session = stack.enter_context(engine.connect())
             connection = _server_connection(session)
-            stack.enter_context(self._connector.patience.with_(connection, since))
-            if connection.through_pooler or _kind(session) != AT_ONCE:
+            stack.enter_context(self._connector.watchdog.watch(connection, since))
+            if connection.through_pooler or _kind(session) != AUTOCOMMIT:
                 stack.enter_context(session.begin())
             elif connection.used_at and since > connection.used_at + IDLE_SECONDS:
                 connection.execute("", prepare=False)
             return session, stack.pop_all()
 
     def _check(self, connection: ServerConnection, _record: object, _proxy: object) -> None:
-        """Raises `DisconnectionError`, upon which the pool makes another connection in its place."""
+        """Raises `DisconnectionError` for the pool to replace the connection."""
         if connection.used_at is None:
-            return  # it has just been made
+            return  # it is new
         if connection.opened_at <= self._renewed_at or _is_closed(connection) or _became_read_only(connection):
             raise DisconnectionError
 
@@ -97,7 +97,7 @@ class Postgresql:
 
 
 def _kind(session: Connection) -> str:
-    return cast(str, session.get_execution_options().get("belfry_begin", "write"))
+    return cast(str, session.get_execution_options().get("belfry_begin", "transaction"))
 
 
 def _server_connection(session: Connection) -> ServerConnection:
@@ -105,24 +105,24 @@ def _server_connection(session: Connection) -> ServerConnection:
 
 
 def _is_closed(connection: ServerConnection) -> bool:
-    """Whether the server, or what is between, has closed it: what came meanwhile is read, without waiting."""
+    """Whether the server or the network has closed it; reads what has arrived, without waiting."""
     try:
         connection.pgconn.consume_input()
-        connection.pgconn.is_busy()  # an error that came outside of any statement is taken as a notice
-        connection.pgconn.consume_input()  # what closed it comes after what was read so far
+        connection.pgconn.is_busy()  # turns an error outside of any statement into a notice
+        connection.pgconn.consume_input()  # reads the end of the stream, which comes after it
     except psycopg.OperationalError:
         return True
     return connection.is_ending
 
 
 def _became_read_only(connection: ServerConnection) -> bool:
-    """PostgreSQL 14 and newer say it beside an answer; the connection was refused if it was so from the start."""
+    """PostgreSQL 14 and newer report it with an answer. A server that was read-only from the start was refused."""
     return connection.pgconn.parameter_status(b"default_transaction_read_only") == b"on"
 
 
 def _leave_no_transaction(connection: ServerConnection, _record: object, _state: object) -> None:
     connection.used_at = time.monotonic()
     if connection.broken:
-        return  # the next who is to have it finds it closed
-    if connection.pgconn.transaction_status != TransactionStatus.IDLE:  # who used it was ended in the middle
+        return  # the next checkout finds it closed
+    if connection.pgconn.transaction_status != TransactionStatus.IDLE:  # an exception ended its use
         connection.rollback()

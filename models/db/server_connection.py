@@ -1,4 +1,4 @@
-"""The driver's connection to PostgreSQL, and the cursor that both psycopg and SQLAlchemy execute statements by."""
+"""The driver's connection to PostgreSQL, and the cursor that psycopg and SQLAlchemy execute statements with."""
 
 from collections.abc import Iterable
 from typing import Any, Self, cast
@@ -15,12 +15,12 @@ Begin = SQL | Composed
 
 
 class ServerConnection(psycopg.Connection[Any]):
-    """A connection of the pool. Until it is known better, a pooler may be between."""
+    """A connection of the pool. Until the connector knows better, it is assumed to go through a pooler."""
 
     through_pooler = True
     opened_at = 0.0
     used_at: float | None = None
-    is_ending = False  # the server said so
+    is_ending = False  # the server has announced that it ends the connection
     begun_by: Begin | None = None  # until the first statement of the transaction
     _last_begun_by: Begin = SQL("BEGIN")
 
@@ -40,7 +40,7 @@ class ServerConnection(psycopg.Connection[Any]):
         self.begin(self._last_begun_by)
 
     def begin_anew(self, by: Begin | None) -> bool:
-        """Forget what is prepared; False if that ends a transaction in which something may have been done."""
+        """Deallocate prepared statements; False if this would end a transaction that has executed statements."""
         if self.pgconn.transaction_status == TransactionStatus.IDLE:
             self.execute("DEALLOCATE ALL", prepare=False)
             return True
@@ -52,9 +52,9 @@ class ServerConnection(psycopg.Connection[Any]):
 
 
 class ServerCursor(psycopg.Cursor[Any]):
-    """Executes a statement again whose prepared plan became invalid by a migration, where nothing was done before."""
+    """Executes a statement again if a migration has outdated its plan, unless the transaction has executed others."""
 
-    def execute(  # type: ignore[override]  # a Template is not among what Belfry executes
+    def execute(  # type: ignore[override]  # Belfry executes no Template
         self,
         query: QueryNoTemplate,
         params: Params | None = None,
@@ -73,6 +73,6 @@ class ServerCursor(psycopg.Cursor[Any]):
         return super().execute(query, params, prepare=prepare, binary=binary)
 
     def executemany(self, query: Query, params_seq: Iterable[Params], *, returning: bool = False) -> None:
-        """Not executed again: some of the rows may have been written. The transaction is not begun anew after it."""
+        """Not executed again: some rows may be written. Nor is the transaction begun again after it."""
         cast(ServerConnection, self.connection).begun_by = None
         super().executemany(query, params_seq, returning=returning)

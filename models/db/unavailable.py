@@ -1,4 +1,4 @@
-"""Which errors mean that the database is away, whatever was asked of it."""
+"""The errors that mean that the database is unavailable, whatever the statement."""
 
 import logging
 import time
@@ -8,25 +8,25 @@ from psycopg import errors
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-LOG_AGAIN_SECONDS = 60.0  # why the database is away is logged when it changes, and so often
+LOG_AGAIN_SECONDS = 60.0  # the reason is logged when it changes, and again after this time
 
 DATABASE_ERRORS = (DBAPIError, PoolTimeout, psycopg.Error)
 
-# SQLSTATEs that psycopg does not count as operational errors, and that are no fault of the statement either.
+# Errors that psycopg does not count as operational, although the statement is not their cause.
 _AWAY = (
     errors.ReadOnlySqlTransaction,
     errors.IdleInTransactionSessionTimeout,
     errors.TransactionTimeout,
 )
-# The server ends the connection, or a pooler says that it has lost the server.
+# The server ends the connection, or a pooler reports that it has lost the server.
 _LOST = (errors.IdleInTransactionSessionTimeout, errors.TransactionTimeout)
 _LOST_CLASSES = ("08", "57P")
-# Raises "cached plan must not change result type" (0A000), which the server may say in another language.
+# The function that raises "cached plan must not change result type" (0A000); the message may be in another language.
 _CHECKS_PLANS = "RevalidateCachedQuery"
 
 
 log = logging.getLogger(__name__)
-log.addHandler(logging.NullHandler())  # a command that sets no log up says by itself why it ends
+log.addHandler(logging.NullHandler())  # without logging set up, a command prints the reason itself
 
 
 class DatabaseUnavailable(Exception):
@@ -34,11 +34,11 @@ class DatabaseUnavailable(Exception):
 
 
 class Locked(DatabaseUnavailable):
-    """Somebody holds a row for longer than we wait. Nothing was written."""
+    """Another transaction holds the lock on a row for longer than we wait. Nothing was written."""
 
 
 class ReadOnly(DatabaseUnavailable):
-    """The server takes no writes: it is a standby, or was made one by a failover. Nothing was written."""
+    """The server accepts no writes: it is a standby, perhaps since a failover. Nothing was written."""
 
 
 class DatabaseUnusable(DatabaseUnavailable):
@@ -46,12 +46,12 @@ class DatabaseUnusable(DatabaseUnavailable):
 
 
 def is_away(error: Exception) -> bool:
-    """Whether it is the database that fails, whatever is asked of it."""
+    """Whether the database fails, whatever the statement."""
     return isinstance(error, DatabaseUnavailable) and not isinstance(error, Locked)
 
 
 def translate(error: Exception) -> DatabaseUnavailable | None:
-    """The error as ours; None if the statement is to blame."""
+    """The error as `DatabaseUnavailable`; None if the statement is the cause."""
     origin = error.orig if isinstance(error, DBAPIError) else error
     name = _described(origin)
     if isinstance(origin, errors.LockNotAvailable):
@@ -65,21 +65,21 @@ def translate(error: Exception) -> DatabaseUnavailable | None:
 
 
 def _described(origin: BaseException | None) -> str:
-    """The driver's class and the SQLSTATE; the message may repeat what was asked."""
+    """The driver's class and the SQLSTATE, without the message, which may contain parameters."""
     state = origin.sqlstate if isinstance(origin, psycopg.Error) else None
     return f"{type(origin).__name__}, SQLSTATE {state}" if state else type(origin).__name__
 
 
 def is_outdated_plan(error: BaseException | None) -> bool:
-    """Whether a statement was prepared before a migration changed the type of a column that it returns.
+    """Whether a prepared statement is older than a migration that changed the type of a column that it returns.
 
-    It was not executed. Each connection that has it prepared raises this, until it is deallocated.
+    It was not executed. Every connection that has it prepared raises this, until it is deallocated.
     """
     return isinstance(error, errors.FeatureNotSupported) and error.diag.source_function == _CHECKS_PLANS
 
 
 def spoils_connections(error: Exception) -> bool:
-    """Whether connections made before this error are of no use: closed, read-only, or with outdated plans."""
+    """Whether older connections must not be used after this error: closed, read-only, or with outdated plans."""
     origin = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(origin, (errors.ReadOnlySqlTransaction, *_LOST)) or is_outdated_plan(origin):
         return True
@@ -89,7 +89,7 @@ def spoils_connections(error: Exception) -> bool:
 
 
 class FailureLog:
-    """Says why the database is away: once, and again while it lasts, however many ask meanwhile."""
+    """Logs why the database is unavailable: once, and again after a while, however many statements fail."""
 
     def __init__(self) -> None:
         self._reason = ""

@@ -1,8 +1,8 @@
-"""How long a caller waits for PostgreSQL: one that is frozen, or gone with its network, would hold them for ever.
+"""A read timeout for PostgreSQL: ends connections whose server has fallen silent, as a frozen or unreachable one does.
 
-No timeout of the server's own helps against a server that does nothing, and libpq has none once it is connected. So a
-thread looks at the conversations that are going on. Where one takes long, it asks the server anew: one that answers is
-busy, and is waited for; on one that is silent the conversation is hung up.
+A server that does nothing does not heed its own timeouts, and libpq has none once it is connected. So a thread watches
+the connections in use. If one is in use for longer than the timeout, the thread probes its server over another
+connection: a server that answers is busy, and is given more time; if it does not answer, the connection is shut down.
 """
 
 import os
@@ -15,15 +15,15 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-LOOK_EVERY_SECONDS = 0.1
-ANSWER_SECONDS = 0.5  # how long the server may take to say anything at all
-WOULD_YOU_ENCRYPT = struct.pack("!II", 8, 80877103)  # SSLRequest: any PostgreSQL answers it at once, with one byte
+POLL_SECONDS = 0.1
+PROBE_SECONDS = 0.5  # how long the server may take to answer the probe
+SSL_REQUEST = struct.pack("!II", 8, 80877103)  # any PostgreSQL answers it at once, with one byte
 
 
-class Patience:
-    """Ends conversations with a silent server. Starts its thread when first needed, so it may be made before a fork.
+class Watchdog:
+    """Shuts down connections to a silent server. Starts its thread when first needed, so it may be made before a fork.
 
-    `answers` says whether the server of a connection answers anybody.
+    `answers` says whether the server of a connection answers.
     """
 
     def __init__(self, seconds: float, answers: Callable[[psycopg.Connection], bool]) -> None:
@@ -32,30 +32,33 @@ class Patience:
         self._lock = threading.Lock()
         self._deadlines: dict[object, tuple[float, psycopg.Connection]] = {}
         self._some = threading.Event()
-        self._watcher: threading.Thread | None = None
+        self._thread: threading.Thread | None = None
 
     @contextmanager
-    def with_(self, connection: psycopg.Connection, since: float) -> Iterator[None]:
-        """Who waits for a silent server gets an `OperationalError` soon after its time, counted from `since`."""
-        conversation = object()
+    def watch(self, connection: psycopg.Connection, since: float) -> Iterator[None]:
+        """If the server is silent, a statement in the block raises `OperationalError` soon after the timeout.
+
+        The timeout counts from `since`.
+        """
+        use = object()
         with self._lock:
-            self._deadlines[conversation] = since + self._seconds, connection
-            self._watch()
+            self._deadlines[use] = since + self._seconds, connection
+            self._start()
         try:
             yield
         finally:
-            with self._lock:  # after this the connection may be closed, and its number be another file's
-                del self._deadlines[conversation]
+            with self._lock:  # afterwards the connection may be closed, and its descriptor be another file's
+                del self._deadlines[use]
 
-    def _watch(self) -> None:
+    def _start(self) -> None:
         self._some.set()
-        if self._watcher is None or not self._watcher.is_alive():
-            self._watcher = threading.Thread(target=self._look_again_and_again, name="patience", daemon=True)
-            self._watcher.start()
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+            self._thread.start()
 
-    def _look_again_and_again(self) -> None:
+    def _run(self) -> None:
         while self._some.wait():
-            time.sleep(LOOK_EVERY_SECONDS)
+            time.sleep(POLL_SECONDS)
             for overdue in _by_server(self._overdue()):
                 self._judge(overdue, is_silent=not self._answers(next(iter(overdue.values()))))
 
@@ -64,22 +67,22 @@ class Patience:
             if not self._deadlines:
                 self._some.clear()
             now = time.monotonic()
-            return {one: connection for one, (deadline, connection) in self._deadlines.items() if deadline < now}
+            return {use: connection for use, (deadline, connection) in self._deadlines.items() if deadline < now}
 
     def _judge(self, overdue: dict[object, psycopg.Connection], is_silent: bool) -> None:
         with self._lock:
-            for one in overdue.keys() & self._deadlines.keys():
+            for use in overdue.keys() & self._deadlines.keys():
                 if is_silent:
-                    _hang_up(overdue[one])
+                    _shut_down(overdue[use])
                 else:
-                    self._deadlines[one] = time.monotonic() + self._seconds, overdue[one]
+                    self._deadlines[use] = time.monotonic() + self._seconds, overdue[use]
 
 
 def _by_server(overdue: dict[object, psycopg.Connection]) -> list[dict[object, psycopg.Connection]]:
-    """Connections of one pool may be to several servers: one may be silent while another is busy."""
+    """Connections of one pool may have several servers, of which one is silent and another is busy."""
     servers: dict[object, dict[object, psycopg.Connection]] = {}
-    for one, connection in overdue.items():
-        servers.setdefault(_address(connection), {})[one] = connection
+    for use, connection in overdue.items():
+        servers.setdefault(_address(connection), {})[use] = connection
     return list(servers.values())
 
 
@@ -91,29 +94,29 @@ def _address(connection: psycopg.Connection) -> tuple[str, int] | None:
 
 
 def answers(connection: psycopg.Connection) -> bool:
-    """Whether the server of this connection answers a stranger."""
+    """Whether the server of this connection answers a new one."""
     try:
         address = _address(connection)
         if address is None:
             return False
-        with _call(*address) as line:
-            line.sendall(WOULD_YOU_ENCRYPT)
-            return bool(line.recv(1))
+        with _connect(*address) as probe:
+            probe.sendall(SSL_REQUEST)
+            return bool(probe.recv(1))
     except (OSError, psycopg.Error):
         return False
 
 
-def _call(host: str, port: int) -> socket.socket:
+def _connect(host: str, port: int) -> socket.socket:
     if not host.startswith(("/", "@")):  # a folder, or a name in Linux's abstract namespace
-        return socket.create_connection((host, port), timeout=ANSWER_SECONDS)
-    line = socket.socket(socket.AF_UNIX)
-    line.settimeout(ANSWER_SECONDS)
+        return socket.create_connection((host, port), timeout=PROBE_SECONDS)
+    probe = socket.socket(socket.AF_UNIX)
+    probe.settimeout(PROBE_SECONDS)
     path = f"{host}/.s.PGSQL.{port}"
-    line.connect(f"\0{path[1:]}" if host.startswith("@") else path)
-    return line
+    probe.connect(f"\0{path[1:]}" if host.startswith("@") else path)
+    return probe
 
 
-def _hang_up(connection: psycopg.Connection) -> None:
-    """Shut the socket: whoever waits for it finds that the server is gone."""
-    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
-        line.shutdown(socket.SHUT_RDWR)
+def _shut_down(connection: psycopg.Connection) -> None:
+    """Shut down the socket: a thread that waits for it finds that the connection is lost."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)

@@ -29,7 +29,7 @@ from models.schema.notifications import notifications
 from models.schema.subscriptions import subscriptions
 
 PARTS = 4
-FANOUT_PATIENCE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
+FANOUT_LEASE = timedelta(seconds=30)  # a fan-out that moved within this time is at work: the relay leaves it alone
 BEFORE_ALL, AFTER_ALL = "", "\U0010ffff" * ID_MAX  # of recipients
 
 UNFINISHED = fanouts.c.reached < fanouts.c.until
@@ -142,7 +142,7 @@ def _count(session: Session, row: Row[Any], delivered: int, now: datetime) -> No
         .where(notifications.c.id == row.id)
         .values(
             recipient_count=notifications.c.recipient_count + delivered,
-            enqueue_at=_unless_cancelled(until_expiry(now + FANOUT_PATIENCE, row.expires_at, now)),
+            enqueue_at=_unless_cancelled(until_expiry(now + FANOUT_LEASE, row.expires_at, now)),
             **RESET_ATTEMPTS,
         )
     )

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from lib.rendering.delivered_items import DeliveredItems
 from models.db.database import Session
 from models.inbox.rendering import render_new_item
-from models.inbox.versions import Step, move_on
+from models.inbox.versions import Delta, advance
 from models.schema.inbox import inbox_items
 
 FILTERS = ("kind", "topic", "severity", "actor")  # copied to each item, so that an inbox is filtered by index
@@ -24,7 +24,7 @@ def write_items(session: Session, pairs: Sequence[tuple[Row[Any], str]], now: da
     if not pairs:
         return DeliveredItems()
     later = Counter(recipient for _, recipient in pairs)
-    after = move_on(session, {recipient: Step(n, n, n) for recipient, n in later.items()}, now)
+    after = advance(session, {recipient: Delta(n, n, n) for recipient, n in later.items()}, now)
     rendered = {row.id: render_new_item(row.content) for row, _ in pairs}
     places = {id_: place for place, id_ in enumerate(rendered)}
     delivered = DeliveredItems(list(rendered.values()), epoch=next(iter(after.values())).epoch)

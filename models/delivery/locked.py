@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from models.db.database import Session
-from models.inbox.versions import hold
+from models.inbox.versions import lock_inboxes
 from models.notifications.conditions import RELAY_AFTER, has_a_step
 from models.schema.inbox import inboxes
 from models.schema.notifications import notifications
@@ -25,7 +25,7 @@ def held_of(session: Session, recipients: Collection[str]) -> frozenset[str]:
     The others are held by us until the session ends: it should end at once, as others ask the same.
     """
     known = session.scalars(select(inboxes.c.recipient_id).where(inboxes.c.recipient_id.in_(recipients))).all()
-    return frozenset(known) - frozenset(hold(session, known, skip_held=True))
+    return frozenset(known) - frozenset(lock_inboxes(session, known, skip_locked=True))
 
 
 def come_back_soon(session: Session, ids: Collection[UUID], now: datetime) -> None:

@@ -14,12 +14,12 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, case, delete, or_,
 from models.db.database import Session
 from models.db.literals import inline_literal
 from models.delivery.deliver import ITEMS_AT_ONCE
-from models.delivery.fanout import FANOUT_PATIENCE, Chunk, forget_parts
+from models.delivery.fanout import FANOUT_LEASE, Chunk, forget_parts
 from models.inbox.rendering import Change, render_change
-from models.inbox.versions import Step, hold, move_on
+from models.inbox.versions import Delta, advance, lock_inboxes
 from models.notifications import receipts
 from models.notifications.conditions import RESET_ATTEMPTS, UNDELIVERED
-from models.notifications.receipts import Tally
+from models.notifications.receipts import ReceiptCounts
 from models.schema.inbox import inbox_changes, inbox_items
 from models.schema.notifications import notifications
 
@@ -54,7 +54,7 @@ def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) 
     finished = len(holders) < size
     if finished:
         forget_parts(session, notification_id)
-    progress = _done(now) if finished else {"enqueue_at": now + FANOUT_PATIENCE, **RESET_ATTEMPTS}
+    progress = _done(now) if finished else {"enqueue_at": now + FANOUT_LEASE, **RESET_ATTEMPTS}
     values = progress | vars(counted)
     session.execute(update(notifications).where(notifications.c.id == notification_id).values(values))
     return Chunk(changes, finished, ended=row.batch if row.delivered_at is None and is_first else None)
@@ -94,10 +94,10 @@ def _ended_at(row: Row[Any]) -> datetime:
     return min(moments)
 
 
-def _counted_before(row: Row[Any]) -> Tally | None:
+def _counted_before(row: Row[Any]) -> ReceiptCounts | None:
     """How many had seen and read it when the first step of its withdrawal began."""
     counted = row.counted_at is not None and row.counted_at >= _ended_at(row)
-    return Tally(row.seen, row.read, row.counted_at) if counted else None
+    return ReceiptCounts(row.seen, row.read, row.counted_at) if counted else None
 
 
 def _done(now: datetime) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _remove_items(session: Session, which: ColumnElement[bool], recipients: Sequ
     """Lock the inboxes first: an item must not change while it is counted out. Its owner may have been faster."""
     if not recipients:
         return []
-    hold(session, recipients)
+    lock_inboxes(session, recipients)
     between = inbox_items.c.recipient_id.between(min(recipients), max(recipients))  # a range of the index
     gone = delete(inbox_items).where(which, between, inbox_items.c.recipient_id.in_(recipients))
     columns = (inbox_items.c[name] for name in ("notification_id", "recipient_id", "seq", "read_at", "seen_at"))
@@ -140,7 +140,7 @@ def _remember(session: Session, removed: Sequence[Row[Any]], why: Mapping[UUID, 
     of_each = defaultdict(list)
     for item in sorted(removed, key=lambda item: item.seq):
         of_each[item.recipient_id].append(item)
-    after = move_on(session, {recipient: _step(items) for recipient, items in of_each.items()}, now)
+    after = advance(session, {recipient: _step(items) for recipient, items in of_each.items()}, now)
     rows = [
         {"recipient_id": recipient, "change": why[item.notification_id], "seqs": [item.seq], "at": now, **standing}
         for recipient, items in of_each.items()
@@ -154,8 +154,8 @@ def _remember(session: Session, removed: Sequence[Row[Any]], why: Mapping[UUID, 
     ]
 
 
-def _step(items: Sequence[Row[Any]]) -> Step:
-    return Step(len(items), -sum(item.read_at is None for item in items), -sum(item.seen_at is None for item in items))
+def _step(items: Sequence[Row[Any]]) -> Delta:
+    return Delta(len(items), -sum(item.read_at is None for item in items), -sum(item.seen_at is None for item in items))
 
 
 def _standings(after: Row[Any], items: Sequence[Row[Any]]) -> list[dict[str, int]]:

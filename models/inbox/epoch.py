@@ -12,7 +12,7 @@ from models.db.database import Session
 from models.schema.inbox import history
 
 
-def begin_another_history(session: Session) -> UUID:
+def begin_new_epoch(session: Session) -> UUID:
     epoch = uuid4()
     session.execute(update(history).values(epoch=epoch))
     return epoch

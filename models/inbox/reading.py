@@ -3,33 +3,33 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, tuple_
 
 from lib.rendering.rendered_json import Json, render
 from models.db.database import Session, fetch
-from models.db.insert import insert_unless_there
+from models.db.insert import insert_or_skip
 from models.inbox import statements
-from models.inbox.rendering import Change, StateChange, render_added, render_change, render_item
+from models.inbox.rendering import Change, render_added, render_change, render_item
+from models.inbox.rows import ChangesRow, ItemRow, PageRow, SummaryRow
 from models.inbox.versions import EPOCH
 from models.schema.inbox import inbox_changes, inbox_items, inboxes
 
 Condition = ColumnElement[bool]
 
-# Said by `state`, which the indices begin with. What is unseen is unread.
+# Expressed by `state`, which the indexes begin with. An unseen item is unread.
 UNREAD = inbox_items.c.state == "unread"
 UNSEEN = UNREAD & inbox_items.c.seen_at.is_(None)
 
 
 class ResyncRequired(Exception):
-    """Changes since that version are not kept, or it is not of this history: load the inbox anew."""
+    """Changes since that version are not kept, or it is of another epoch: load the inbox anew."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The counts of an inbox at one version of one history."""
+    """The counts of an inbox at one version of one epoch."""
 
     unread: int
     unseen: int
@@ -38,7 +38,7 @@ class Summary:
 
 
 class NeverOpened(Summary):
-    """Of an inbox that there is not: nothing was delivered to it, and nobody has read it."""
+    """Of an inbox that does not exist: nothing was delivered to it, and nobody has read it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Changes:
-    """What takes a client from the version it named to `version`; `more` when that is not yet the present."""
+    """The changes between the client's version and `version`; `more` if the inbox is at a later one."""
 
     changes: list[Json]
     version: int
@@ -63,25 +63,24 @@ def own(recipient_id: str) -> Condition:
 
 
 def open_inbox(session: Session, recipient_id: str, now: datetime) -> None:
-    """Make this recipient known from now on."""
+    """Create this recipient's inbox unless it exists."""
     open_inboxes(session, [recipient_id], now)
 
 
 def open_inboxes(session: Session, recipient_ids: Sequence[str], now: datetime) -> None:
-    """Make recipients known, so that what is sent to everyone reaches them."""
+    """Create inboxes that do not exist, so that notifications for everyone reach them."""
     empty = {"version": 0, "unread": 0, "unseen": 0, "changes_since": 0, "opened_at": now}
     if recipient_ids:
-        insert_unless_there(session, inboxes, [{"recipient_id": one, **empty} for one in sorted(set(recipient_ids))])
+        insert_or_skip(session, inboxes, [{"recipient_id": one, **empty} for one in sorted(set(recipient_ids))])
 
 
-def present(session: Session, recipient_id: str) -> Summary:
-    """The counts of this inbox at its present version."""
-    rows = fetch(session, statements.STANDING, {"owner": recipient_id})
-    return _summary(rows[0]) if rows else _never_opened(session)
+def current_summary(session: Session, recipient_id: str) -> Summary:
+    rows = fetch(session, statements.SUMMARY, {"owner": recipient_id})
+    return _summary(SummaryRow._make(rows[0])) if rows else _never_opened(session)
 
 
 def _never_opened(session: Session) -> Summary:
-    [(epoch,)] = fetch(session, statements.HISTORY, {})
+    [(epoch,)] = fetch(session, statements.EPOCH_ALONE, {})
     return NeverOpened(0, 0, 0, epoch)
 
 
@@ -97,45 +96,44 @@ def page(
     before: int | None = None,
     limit: int,
 ) -> Page:
-    """Items newest first, those with a seq below `before`; `next_before` is where the next page begins."""
+    """Items newest first, those with a seq below `before`; `next_before` is the `before` of the next page."""
     filters = {"kind": kind, "topic": topic, "severity": severity, "actor": actor}
-    asked = {name: value for name, value in filters.items() if value is not None}
-    names = tuple("no severity" if value == "none" and name == "severity" else name for name, value in asked.items())
+    params = {name: value for name, value in filters.items() if value is not None}
+    names = tuple("no severity" if value == "none" and name == "severity" else name for name, value in params.items())
     query = statements.page(state, names, before is not None, limit + 1)
-    rows = fetch(session, query, {"owner": recipient_id, "before": before, **asked})
-    found = [item for row in rows if (item := row[statements.BESIDE :])[0] is not None]
-    next_before = found[limit - 1][0] if len(found) > limit else None
-    summary = _summary(rows[0]) if rows else _never_opened(session)  # asked again, it might be open by now
-    return Page([render_item(*item) for item in found[:limit]], next_before, summary)
+    found = fetch(session, query, {"owner": recipient_id, "before": before, **params})
+    rows = [PageRow._make(row) for row in found]
+    summary = _summary(rows[0]) if rows else _never_opened(session)  # a second query could find it opened by now
+    items = [row for row in rows if row.seq is not None]
+    next_before = items[limit - 1].seq if len(items) > limit else None
+    return Page([render_item(row) for row in items[:limit]], next_before, summary)
 
 
 def item(session: Session, recipient_id: str, seq: int) -> Json | None:
     rows = fetch(session, statements.ITEM, {"owner": recipient_id, "seq": seq})
-    return render_item(*rows[0]) if rows else None
+    return render_item(ItemRow._make(rows[0])) if rows else None
 
 
 def changes(session: Session, recipient_id: str, since: int, limit: int) -> Changes:
-    """What happened after version `since`, oldest first. Raises `ResyncRequired`."""
-    rows = fetch(session, statements.changes(limit + 1), {"owner": recipient_id, "since": since})
-    at_present = _summary(rows[0]) if rows else _never_opened(session)
-    kept_since = rows[0][statements.KEPT_SINCE] if rows else 0
-    if not kept_since <= since <= at_present.version:
+    """The changes after version `since`, oldest first. Raises `ResyncRequired`."""
+    found = fetch(session, statements.changes(limit + 1), {"owner": recipient_id, "since": since})
+    rows = [ChangesRow._make(row) for row in found]
+    summary = _summary(rows[0]) if rows else _never_opened(session)
+    kept_since = rows[0].changes_since if rows else 0
+    if not kept_since <= since <= summary.version:
         raise ResyncRequired
-    found = [change for row in rows if (change := row[statements.BESIDE :])[0] is not None]
-    more = len(found) > limit
-    version = found[limit - 1][0] if more else at_present.version
-    return Changes([_render_change(*change) for change in found[:limit]], version, more, at_present)
+    changed = [row for row in rows if row.at_version is not None]
+    more = len(changed) > limit
+    version = changed[limit - 1].at_version if more else summary.version
+    return Changes([_render_change(row) for row in changed[:limit]], version, more, summary)
 
 
-def _render_change(version: int, *shown: Any) -> Json:
-    item, (change, *said) = shown[: statements.SHOWN], shown[statements.SHOWN :]
-    if change is None:
-        return render_added(version, render_item(*item))
-    return render(render_change(StateChange(version, change, *said)))
+def _render_change(row: ChangesRow) -> Json:
+    return render_added(row.seq, render_item(row)) if row.change is None else render(render_change(row))
 
 
 def change_log(session: Session, recipient_id: str, versions: Sequence[int]) -> list[Change]:
-    """These changes of state, each with the counts of its own version: what the other devices are told."""
+    """These changes of state, each with the counts of its own version, as they are announced."""
     epoch = session.scalars(select(EPOCH)).one()
     key = tuple_(inbox_changes.c.recipient_id, inbox_changes.c.version)
     named = key.in_([(recipient_id, version) for version in versions])
@@ -143,5 +141,5 @@ def change_log(session: Session, recipient_id: str, versions: Sequence[int]) -> 
     return [Change(recipient_id, row.version, render_change(row), row.unread, row.unseen, epoch) for row in rows]
 
 
-def _summary(standing: Sequence[Any]) -> Summary:
-    return Summary(*standing[: statements.KEPT_SINCE])
+def _summary(row: SummaryRow | PageRow | ChangesRow) -> Summary:
+    return Summary(row.unread, row.unseen, row.inbox_version, row.epoch)

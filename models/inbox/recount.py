@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from models.db.database import Database
-from models.inbox.marking import Which, take_version
+from models.inbox.marking import Selection, take_version
 from models.inbox.reading import UNREAD, UNSEEN
-from models.inbox.versions import hold_one
+from models.inbox.versions import lock_inbox
 from models.schema.inbox import inbox_items, inboxes
 
 BATCH = 1_000  # inboxes in one query
-NOTHING = Which(seqs=[])  # a change that concerns no item carries the counts to every device
+NOTHING = Selection(seqs=[])  # a change of no items makes every device take the new counts
 
 
 @dataclass(frozen=True)
@@ -36,25 +36,25 @@ class Miscount:
 
 
 def recount(database: Database, *, repair: bool) -> Iterator[tuple[int, list[Miscount]]]:
-    """Look at all inboxes; yields, batch by batch, how many were looked at so far and the miscounts found in it."""
-    looked_at, last = 0, ""
+    """Compare all inboxes; yields for each batch how many were compared so far, and the miscounts found in it."""
+    compared, last = 0, ""
     while True:
         with database.read() as session:
             rows = session.execute(_counted().where(inboxes.c.recipient_id > last).limit(BATCH)).all()
         if not rows:
             return
-        looked_at, last = looked_at + len(rows), rows[-1].recipient_id
+        compared, last = compared + len(rows), rows[-1].recipient_id
         suspects = [row.recipient_id for row in rows if _wrong(Miscount(*row))]
-        yield looked_at, [found for one in suspects if (found := _look_again(database, one, repair=repair))]
+        yield compared, [found for one in suspects if (found := _compare_locked(database, one, repair=repair))]
 
 
-def _look_again(database: Database, recipient_id: str, *, repair: bool) -> Miscount | None:
-    """Under its lock nobody changes the inbox, so what is wrong now is wrong.
+def _compare_locked(database: Database, recipient_id: str, *, repair: bool) -> Miscount | None:
+    """Compare one inbox under its row lock, where it cannot change meanwhile.
 
-    Right counts take a version of their own: a device that holds the present one has the wrong counts with it.
+    The repair takes a version: a device at the current version has the wrong counts.
     """
     with database.write() as session:
-        hold_one(session, recipient_id)
+        lock_inbox(session, recipient_id)
         found = Miscount(*session.execute(_counted().where(inboxes.c.recipient_id == recipient_id)).one())
         if not _wrong(found):
             return None

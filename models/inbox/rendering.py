@@ -1,18 +1,18 @@
-"""One shape, one function: the item and the change as REST answers and the socket alike show them.
+"""The JSON of an item and of a change: one function renders it for REST answers and for the socket.
 
-They are JSON text from the moment when a notification is accepted: what is the same for all who receive it is rendered
-once, and stored so.
+The part that all recipients share is rendered once, when the notification is accepted, and stored as text.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
 
 from lib.rendering.rendered_json import Json, members_format, members_of, object_format, object_of, render
+from models.inbox.rows import ChangesRow, ItemRow, PageRow
 
 Rendered = dict[str, Any]
 
@@ -43,38 +43,24 @@ class Change:
         return {**self.rendered, "epoch": str(self.epoch), "unread": self.unread, "unseen": self.unseen}
 
 
-class StateChange(NamedTuple):
-    """What an inbox remembers of a change of state; `seqs` names the items, or `through` with what narrowed it."""
-
-    version: int
-    change: str
-    seqs: list[int] | None
-    through: int | None
-    kind: str | None
-    topic: str | None
-    at: datetime
+def timestamp(time: datetime | None) -> str | None:
+    """RFC 3339 in UTC with a `Z`, always with microseconds, so that texts compare like times."""
+    return None if time is None else time.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def timestamp(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC with a `Z`, microseconds always written so that texts compare like times."""
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
-
-
-def render_content(id_: UUID, said: Mapping[str, Any], created_at: datetime) -> Json:
-    """What all recipients share: the part of an item that is the notification's own."""
-    content = {name: said[name] for name in CONTENT}
-    times = {"created_at": timestamp(created_at), "expires_at": timestamp(said["expires_at"])}
+def render_content(id_: UUID, fields: Mapping[str, Any], created_at: datetime) -> Json:
+    """The part of an item that all recipients share."""
+    content = {name: fields[name] for name in CONTENT}
+    times = {"created_at": timestamp(created_at), "expires_at": timestamp(fields["expires_at"])}
     return render({"id": str(id_), **content, **times})
 
 
-def render_item(
-    seq: int, version: int, content: str, seen_at: str | None, read_at: str | None, archived_at: str | None
-) -> Json:
-    """An inbox item as its owner sees it; the times as the database writes them."""
-    if seen_at is None:  # then it is neither read nor archived
-        return Json(_NEW_ITEM % (seq, version, members_of(content)))
-    times = _render_stored(seen_at), _render_stored(read_at), _render_stored(archived_at)
-    return Json(_ITEM % (seq, version, members_of(content), *times))
+def render_item(row: ItemRow | PageRow | ChangesRow) -> Json:
+    """An inbox item as its owner sees it."""
+    if row.seen_at is None:  # then it is neither read nor archived
+        return Json(_NEW_ITEM % (row.seq, row.version, members_of(row.content)))
+    times = _render_stored(row.seen_at), _render_stored(row.read_at), _render_stored(row.archived_at)
+    return Json(_ITEM % (row.seq, row.version, members_of(row.content), *times))
 
 
 def _render_stored(stored: str | None) -> str:
@@ -94,7 +80,8 @@ def render_added(seq: int, item: Json) -> Json:
     return Json(_ADDED % (seq, item))
 
 
-def render_change(row: StateChange | Row[Any]) -> Rendered:
+def render_change(row: ChangesRow | Row[Any]) -> Rendered:
+    """A change of state, from a row with the columns of `inbox_changes`."""
     named = {"version": row.version, "change": row.change, "seqs": row.seqs, "through": row.through}
     filters = {name: value for name in ("kind", "topic") if (value := getattr(row, name)) is not None}
     return {**named, **filters, "at": timestamp(row.at)}

@@ -1,7 +1,7 @@
-"""The statements that read an inbox. Each is made once: making one takes longer than carrying it out.
+"""The statements that read an inbox. Each is built once: to build one takes longer than to execute it.
 
-`models.db.database.fetch` carries them out. Their parameters: `owner`, and by need `before`, `since`, `seq`, and the
-values of the filters by their names.
+`models.db.database.fetch` executes them. Their parameters: `owner`; some also `before`, `since`, `seq`, and the values
+of the filters by their names. A statement selects the fields of a class in `models.inbox.rows`, in their order.
 """
 
 from collections.abc import Sequence
@@ -28,9 +28,12 @@ from sqlalchemy.types import TypeEngine
 
 from models.db.literals import inline_literal
 from models.inbox.rendering import STATE_TIMES
+from models.inbox.rows import ChangesRow, ItemRow, PageRow
 from models.inbox.versions import EPOCH
 from models.schema.inbox import inbox_changes, inbox_items, inboxes
 from models.schema.notifications import notifications
+
+CACHE_SIZE = 256  # for each kind of statement: combinations of page sizes and filters
 
 LISTS: dict[str | None, tuple[str, ...]] = {
     None: ("unread", "read"),
@@ -45,57 +48,47 @@ FILTERS = {
     "kind": inbox_items.c.kind == bindparam("kind"),
     "topic": inbox_items.c.topic == bindparam("topic"),
     "actor": inbox_items.c.actor == bindparam("actor"),
-    # The index has none of the others; of a parameter the planner cannot tell.
+    # The second condition is that of the partial index: the planner does not know the value of a parameter.
     "severity": (inbox_items.c.severity == bindparam("severity")) & (inbox_items.c.severity != NONE),
     "no severity": inbox_items.c.severity == NONE,
 }
 
-KEPT = 256  # of each kind of statement: how many sizes and combinations of filters are in use side by side
-
-_CHANGE = tuple(
-    inbox_changes.c[name] for name in ("version", "change", "seqs", "through", "kind", "topic", "at")
-)  # what `render_change` shows
 
 OWN = inbox_items.c.recipient_id == bindparam("owner")
-_STANDING = (
+_SUMMARY = (  # the fields of `SummaryRow`
     inboxes.c.unread,
     inboxes.c.unseen,
     inboxes.c.version.label("inbox_version"),
     EPOCH.label("epoch"),
     inboxes.c.changes_since,
 )
+_CHANGE = tuple(inbox_changes.c[name] for name in ("version", "change", "seqs", "through", "kind", "topic", "at"))
 
 
-def _shown(items: FromClause) -> Sequence[ColumnElement[Any]]:
-    """What `render_item` takes, in its order; the times as texts: a datetime for each is a fifth of a page."""
-    times = (cast(items.c[name], Text).label(name) for name in STATE_TIMES)
-    return (items.c.seq, items.c.version, notifications.c.content, *times)
-
-
-_SHOWN = _shown(inbox_items)
-
-BESIDE = len(_STANDING)  # where, in a row, the items and changes beside it begin
-KEPT_SINCE = BESIDE - 1  # where `changes_since` is; before it, what a summary takes
-SHOWN = len(_SHOWN)
+def _item_columns(items: FromClause) -> Sequence[ColumnElement[Any]]:
+    """The fields of `ItemRow`; the times as texts: to make a datetime of each takes a fifth of a page's time."""
+    times = {name: cast(items.c[name], Text).label(name) for name in STATE_TIMES}
+    columns = {**items.c, "content": notifications.c.content, **times}
+    return [columns[name] for name in ItemRow._fields]
 
 
 def _with_content(items: FromClause) -> Select[Any]:
     joined = items.c.notification_id == notifications.c.id
-    return select(*_shown(items)).join_from(items, notifications, joined)
+    return select(*_item_columns(items)).join_from(items, notifications, joined)
 
 
-# The inbox's counts, version, epoch, and since when its changes are kept.
-STANDING: Select[Any] = select(*_STANDING).where(inboxes.c.recipient_id == bindparam("owner"))
+# A `SummaryRow`; none if the inbox does not exist.
+SUMMARY: Select[Any] = select(*_SUMMARY).where(inboxes.c.recipient_id == bindparam("owner"))
 
-# The epoch alone.
-HISTORY: Select[Any] = select(EPOCH)
+EPOCH_ALONE: Select[Any] = select(EPOCH)
 
+# An `ItemRow`.
 ITEM: Select[Any] = _with_content(inbox_items).where(OWN, inbox_items.c.seq == bindparam("seq"))
 
 
-@lru_cache(KEPT)
+@lru_cache(CACHE_SIZE)
 def page(state: str | None, filters: Sequence[str], deep: bool, size: int) -> Select[Any]:
-    """The newest `size` items of a list, each row with the inbox's standing; one row without an item if there is none.
+    """The newest `size` items of a list, each as a `PageRow`.
 
     For each state that the list shows it reads the end of one range of an index, and it merges these.
     """
@@ -108,35 +101,39 @@ def page(state: str | None, filters: Sequence[str], deep: bool, size: int) -> Se
     ends = [_newest(select(*columns).where(*wanted, one), size) for one in ranges]
     items = ends[0] if len(ends) == 1 else _newest(union_all(*map(select, ends)), size)
     shown = _with_content(items).subquery()
-    return _beside_standing(shown).order_by(shown.c.seq.desc())
+    return _with_summary(PageRow._fields, shown).order_by(shown.c.seq.desc())
 
 
-@lru_cache(KEPT)
+@lru_cache(CACHE_SIZE)
 def changes(size: int) -> Select[Any]:
-    """The oldest `size` changes after version `since`, each row with the inbox's standing; one row without if none.
-
-    `at_version` is the row's version: of an item that arrived, or, where `change` is not null, of a change of state.
-    """
+    """The oldest `size` changes after version `since`, each as a `ChangesRow`."""
     arrived = _with_content(inbox_items).where(OWN, inbox_items.c.seq > bindparam("since"))
     items = arrived.order_by(inbox_items.c.seq).limit(inline_literal(size)).subquery()
     of_owner = inbox_changes.c.recipient_id == bindparam("owner")
     changed = select(*_CHANGE).where(of_owner, inbox_changes.c.version > bindparam("since"))
     states = changed.order_by(inbox_changes.c.version).limit(inline_literal(size)).subquery()
-    columns = {column.name: column.type for column in (*_SHOWN, *_CHANGE)}
+    columns = {column.name: column.type for column in (*_item_columns(inbox_items), *_CHANGE)}
     both = union_all(
         select(items.c.seq.label("at_version"), *_padded(items, columns)),
         select(states.c.version.label("at_version"), *_padded(states, columns)),
     ).subquery()
     oldest = select(both).order_by(both.c.at_version).limit(inline_literal(size)).subquery()
-    return _beside_standing(oldest).order_by(oldest.c.at_version)
+    return _with_summary(ChangesRow._fields, oldest).order_by(oldest.c.at_version)
 
 
-def _beside_standing(rows: Subquery) -> Select[Any]:
-    return STANDING.add_columns(*rows.c).select_from(inboxes.outerjoin(rows, true()))
+def _with_summary(names: Sequence[str], rows: Subquery) -> Select[Any]:
+    """The fields of these names, of the rows and the summary beside each; one row with the summary if there is none."""
+    columns = {column.name: column for column in (*_SUMMARY, *rows.c)}
+    beside = inboxes.outerjoin(rows, true())
+    return (
+        select(*(columns[name] for name in names))
+        .select_from(beside)
+        .where(inboxes.c.recipient_id == bindparam("owner"))
+    )
 
 
 def _padded(rows: Subquery, columns: dict[str, TypeEngine[Any]]) -> list[ColumnElement[Any]]:
-    """All these columns by their names, with null for those that the rows have not."""
+    """All these columns by their names, with null for those that the rows do not have."""
     return [
         rows.c[name] if name in rows.c else type_coerce(null(), type_).label(name) for name, type_ in columns.items()
     ]

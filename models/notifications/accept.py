@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Row, select, tuple_
 
 from models.db.database import Session
-from models.db.insert import insert_unless_there
+from models.db.insert import insert_or_skip
 from models.inbox.rendering import render_content
 from models.notifications.conditions import RELAY_AFTER
 from models.notifications.ids import new_id
@@ -76,7 +76,7 @@ def accept_each(session: Session, new: Sequence[NewNotification], now: datetime)
     # In the order of keys: two transactions with the same keys wait for each other instead of deadlocking.
     remaining, known = sorted(rows, key=_key), dict[tuple[str, str], Row[Any]]()
     while remaining:
-        insert_unless_there(session, notifications, remaining)
+        insert_or_skip(session, notifications, remaining)
         keyed = [row for row in remaining if row["idempotency_key"] is not None]
         known |= _known(session, keyed) if keyed else {}
         remaining = [row for row in keyed if _key(row) not in known]  # the retention deleted the row between the two

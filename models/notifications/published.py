@@ -1,4 +1,4 @@
-"""A producer's own history: what it published, where it stands, and how it was received."""
+"""The notifications that a producer published, with their status and receipts."""
 
 import json
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ from models.schema.notifications import notifications
 
 Condition = ColumnElement[bool]
 
-LOOKED_AT = 5_000  # notifications for one page, of which the filters may throw away all: some tens of milliseconds
-A_MILLISECOND = 1 << 80  # in the ids; after the last one of the year 9999 there is none that is a time
+SCANNED_AT_MOST = 5_000  # notifications for one page, whatever the filters leave of them: some tens of milliseconds
+A_MILLISECOND = 1 << 80  # in the ids; added to the last id, since the year 9999 has no later time
 NEWEST = (notifications.c.producer_id.desc(), notifications.c.id.desc())
 
 
 @dataclass(frozen=True)
-class HistoryPage:
-    """Notifications newest first; `next_before` is where the next page begins."""
+class PublishedPage:
+    """Notifications newest first; `next_before` is the `before` of the next page."""
 
     notifications: list[Rendered]
     next_before: UUID | None
@@ -45,32 +45,32 @@ def page(
     until: datetime | None = None,
     before: UUID | None = None,
     limit: int,
-) -> HistoryPage:
-    """Those that fit all the filters; `since` is included, `until` is not.
+) -> PublishedPage:
+    """The notifications that match all filters; `since` is included, `until` is not.
 
-    It looks at no more than `LOOKED_AT` notifications: where few of them fit, a page may have fewer than `limit`, or
-    none, and a next one.
+    A page scans at most `SCANNED_AT_MOST` notifications: if few of them match, it may have fewer than `limit`, or none,
+    and a next page.
     """
-    place = _place(producer_id, since, until, before)
-    looked_at = _shown(now).where(*place).order_by(*NEWEST).limit(inline_literal(LOOKED_AT)).subquery()
+    scanned = _range(producer_id, since, until, before)
+    candidates = _shown(now).where(*scanned).order_by(*NEWEST).limit(inline_literal(SCANNED_AT_MOST)).subquery()
     equal = {"kind": kind, "topic": topic, "status": status}
-    fitting = [looked_at.c[name] == value for name, value in equal.items() if value is not None]
+    matches = [candidates.c[name] == value for name, value in equal.items() if value is not None]
     if recipient is not None:
-        fitting.append(_concerns(session, looked_at, recipient))
-    newest = looked_at.c.producer_id.desc(), looked_at.c.id.desc()
-    rows = session.execute(select(looked_at).where(*fitting).order_by(*newest).limit(inline_literal(limit + 1))).all()
-    next_before = rows[limit - 1].id if len(rows) > limit else _last_looked_at(session, place) if fitting else None
-    return HistoryPage([_render(row) for row in rows[:limit]], next_before)
+        matches.append(_concerns(session, candidates, recipient))
+    newest = candidates.c.producer_id.desc(), candidates.c.id.desc()
+    rows = session.execute(select(candidates).where(*matches).order_by(*newest).limit(inline_literal(limit + 1))).all()
+    next_before = rows[limit - 1].id if len(rows) > limit else _last_scanned(session, scanned) if matches else None
+    return PublishedPage([_render(row) for row in rows[:limit]], next_before)
 
 
 def one(session: Session, producer_id: str, notification_id: UUID, now: datetime) -> Rendered | None:
-    """One of this producer's notifications, with its numbers: how many it concerns, reached, were seen and read by."""
+    """One of this producer's notifications, with its receipts."""
     own = (notifications.c.producer_id == producer_id) & (notifications.c.id == notification_id)
     row = session.execute(_shown(now).where(own)).one_or_none()
     if row is None:
         return None
-    counted = receipts.of(session, row, now)
-    return {**_render(row), **vars(counted), "counted_at": timestamp(counted.counted_at)}
+    counts = receipts.of_notification(session, row, now)
+    return {**_render(row), **vars(counts), "counted_at": timestamp(counts.counted_at)}
 
 
 def _shown(now: datetime) -> Select[Any]:
@@ -87,47 +87,41 @@ def _status(now: datetime) -> ColumnElement[str]:
     )
 
 
-def _place(producer_id: str, since: datetime | None, until: datetime | None, before: UUID | None) -> list[Condition]:
-    """One range of the producer's own index, narrowed at its ends by what the ids say of the time."""
+def _range(producer_id: str, since: datetime | None, until: datetime | None, before: UUID | None) -> list[Condition]:
+    """One range of the index by producer and id. An id begins with a time, so `since` and `until` bound the range."""
     key = tuple_(notifications.c.producer_id, notifications.c.id)
-    # Said as a range, the producer is a part of the order, which its own index has alone. (As one value it would be
-    # none, and all producers' notifications be read through for a small one's.)
-    place: list[Condition] = [notifications.c.producer_id.between(producer_id, producer_id)]
+    # As a range of one value, the producer is a part of the sort order, which only this index has. With `=` the planner
+    # drops it from the order, and may scan all producers' notifications by id to find those of a small one.
+    scanned: list[Condition] = [notifications.c.producer_id.between(producer_id, producer_id)]
     if since is not None:
-        place += [notifications.c.created_at >= since, key >= tuple_(producer_id, first_id(since))]
+        scanned += [notifications.c.created_at >= since, key >= tuple_(producer_id, first_id(since))]
     if until is not None:
         just_after = UUID(int=first_id(until).int + A_MILLISECOND)
-        place += [notifications.c.created_at < until, key < tuple_(producer_id, just_after)]
+        scanned += [notifications.c.created_at < until, key < tuple_(producer_id, just_after)]
     if before is not None:
-        place.append(key < tuple_(producer_id, before))
-    return place
+        scanned.append(key < tuple_(producer_id, before))
+    return scanned
 
 
-def _last_looked_at(session: Session, place: Sequence[Condition]) -> UUID | None:
-    """Where a page went on looking no further; None when it came to the end."""
-    last = (
-        select(notifications.c.id)
-        .where(*place)
-        .order_by(*NEWEST)
-        .offset(inline_literal(LOOKED_AT - 1))
-        .limit(inline_literal(1))
-    )
-    return session.scalar(last)
+def _last_scanned(session: Session, scanned: Sequence[Condition]) -> UUID | None:
+    """The last notification that a page scans; None if the range ends before."""
+    newest = select(notifications.c.id).where(*scanned).order_by(*NEWEST)
+    return session.scalar(newest.offset(inline_literal(SCANNED_AT_MOST - 1)).limit(inline_literal(1)))
 
 
-def _concerns(session: Session, looked_at: FromClause, recipient: str) -> Condition:
-    """It names this recipient; or, by a topic or sent to everyone, it is in that inbox."""
+def _concerns(session: Session, candidates: FromClause, recipient: str) -> Condition:
+    """Whether it names this recipient; or, of a broadcast, whether it is in that inbox."""
     each = func.json_array_elements_text if session.dialect.name == "postgresql" else func.json_each
-    listed = each(looked_at.c.recipients).table_valued("value")
+    listed = each(candidates.c.recipients).table_valued("value")
     named = exists(select(literal(1)).select_from(listed).where(listed.c.value == recipient))
-    item = and_(inbox_items.c.notification_id == looked_at.c.id, inbox_items.c.recipient_id == recipient)
-    # By its seq: asked whether there is an item, PostgreSQL may read the whole inbox first.
+    item = and_(inbox_items.c.notification_id == candidates.c.id, inbox_items.c.recipient_id == recipient)
+    # Not EXISTS: for that PostgreSQL may read the whole inbox first.
     arrived = select(inbox_items.c.seq).where(item).scalar_subquery().is_not(None)
-    return case((looked_at.c.recipients.is_not(None), named), else_=arrived)
+    return case((candidates.c.recipients.is_not(None), named), else_=arrived)
 
 
 def _render(row: Row[Any]) -> Rendered:
-    """As its producer sees it; `recipients` is not known of a topic, or of everyone, until all are reached."""
+    """A notification as its producer sees it. Of a broadcast, `recipients` is known when all have it."""
     known = len(row.recipients) if row.recipients is not None else row.recipient_count if row.delivered_at else None
     times = {name: timestamp(getattr(row, name)) for name in ("deliver_at", "delivered_at", "cancelled_at")}
     target = {"everyone": row.everyone}

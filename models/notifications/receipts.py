@@ -1,7 +1,8 @@
-"""How many saw and read a notification: counted when its producer asks, or by upkeep where many have it.
+"""How many recipients saw and read a notification: counted when its producer asks; for large audiences, cached.
 
-Of what many have the numbers are those of a moment that is told with them: a minute ago at first, later no longer ago
-than a tenth of its age. The last count is taken when it is withdrawn, before it leaves the first inbox.
+For large audiences the maintenance counts; `counted_at` says when: a minute ago at first, later no longer ago than a
+tenth of the notification's age. The last count is taken when the notification is withdrawn, before its first item is
+removed.
 """
 
 from collections.abc import Sequence
@@ -18,58 +19,58 @@ from models.notifications.conditions import unexpired
 from models.schema.inbox import inbox_items
 from models.schema.notifications import LARGE, notifications
 
-AGAIN_AFTER = timedelta(minutes=1)
-SHARE_OF_AGE = 10  # in a month that is a hundred counts; what delivered it cost more
+RECOUNT_AFTER = timedelta(minutes=1)
+SHARE_OF_AGE = 10  # a hundred counts in a month, which cost less than the delivery
 
 
 @dataclass(frozen=True)
-class Tally:
-    """How many of those who had it at that moment had seen it, and read it."""
+class ReceiptCounts:
+    """How many of the recipients had seen it, and read it, at that time."""
 
     seen: int
     read: int
     counted_at: datetime
 
 
-def of(session: Session, notification: Row[Any], now: datetime) -> Tally:
-    """Of this notification, as its row is read in the same session."""
+def of_notification(session: Session, notification: Row[Any], now: datetime) -> ReceiptCounts:
+    """The receipts of this row, which was read in the same session."""
     if notification.counted_at is not None:
-        return Tally(notification.seen, notification.read, notification.counted_at)
+        return ReceiptCounts(notification.seen, notification.read, notification.counted_at)
     if notification.recipient_count > COUNTED_AT_ONCE:
-        return Tally(0, 0, notification.created_at)  # then nobody had it yet; upkeep counts within a minute
+        return ReceiptCounts(0, 0, notification.created_at)  # not counted yet; the maintenance does so within a minute
     return count(session, notification.id, now)
 
 
-def count(session: Session, notification_id: UUID, now: datetime) -> Tally:
-    """It reads every inbox that has it: a second for a million."""
-    holders = select(func.count(inbox_items.c.seen_at), func.count(inbox_items.c.read_at))
-    seen, read = session.execute(holders.where(inbox_items.c.notification_id == notification_id)).one()
-    return Tally(seen, read, now)
+def count(session: Session, notification_id: UUID, now: datetime) -> ReceiptCounts:
+    """Count the items of this notification: one second for a million."""
+    counts = select(func.count(inbox_items.c.seen_at), func.count(inbox_items.c.read_at))
+    seen, read = session.execute(counts.where(inbox_items.c.notification_id == notification_id)).one()
+    return ReceiptCounts(seen, read, now)
 
 
-def of_items(items: Sequence[Row[Any]], now: datetime) -> Tally:
-    """Where all of those that have it are at hand."""
+def of_items(items: Sequence[Row[Any]], now: datetime) -> ReceiptCounts:
+    """The receipts, from all items of a notification."""
     seen, read = (sum(getattr(item, name) is not None for item in items) for name in ("seen_at", "read_at"))
-    return Tally(seen, read, now)
+    return ReceiptCounts(seen, read, now)
 
 
 def due(session: Session, now: datetime) -> list[UUID]:
-    """Those that many have and that should be counted (again), the one that waits for longest first."""
+    """The notifications with a large audience that should be counted (again), the longest overdue first."""
     columns = (notifications.c[name] for name in ("id", "created_at", "deliver_at", "counted_at"))
     alive = LARGE & notifications.c.withdrawn_at.is_(None) & notifications.c.cancelled_at.is_(None) & unexpired(now)
-    waited = {row.id: now - _next_count(row) for row in session.execute(select(*columns).where(alive))}
-    return sorted((id_ for id_, time in waited.items() if time >= timedelta(0)), key=lambda id_: -waited[id_])
+    overdue = {row.id: now - _next_count(row) for row in session.execute(select(*columns).where(alive))}
+    return sorted((id_ for id_, time in overdue.items() if time >= timedelta(0)), key=lambda id_: -overdue[id_])
 
 
-def keep(session: Session, notification_id: UUID, tally: Tally) -> None:
-    """Unless a later count is kept, or it has ended since: then the last count is taken by its withdrawal."""
-    older = notifications.c.counted_at.is_(None) | (notifications.c.counted_at < tally.counted_at)
-    alive = notifications.c.cancelled_at.is_(None) & unexpired(tally.counted_at)
-    kept = update(notifications).where(notifications.c.id == notification_id, older, alive)
-    session.execute(kept.values(vars(tally)))
+def store(session: Session, notification_id: UUID, counts: ReceiptCounts) -> None:
+    """Store a count, unless a later one is stored, or the notification has ended since: its withdrawal counts last."""
+    older = notifications.c.counted_at.is_(None) | (notifications.c.counted_at < counts.counted_at)
+    alive = notifications.c.cancelled_at.is_(None) & unexpired(counts.counted_at)
+    stored = update(notifications).where(notifications.c.id == notification_id, older, alive)
+    session.execute(stored.values(vars(counts)))
 
 
 def _next_count(row: Row[Any]) -> datetime:
     since: datetime = max(row.deliver_at or row.created_at, row.created_at)
     last: datetime | None = row.counted_at
-    return since if last is None else last + max(AGAIN_AFTER, (last - since) / SHARE_OF_AGE)
+    return since if last is None else last + max(RECOUNT_AFTER, (last - since) / SHARE_OF_AGE)

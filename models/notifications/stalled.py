@@ -1,9 +1,9 @@
-"""Notifications that are due and that nobody has worked on for half a minute.
+"""Notifications that are due and that no worker has touched for half a minute.
 
-They do not move, or they wait in a backlog that the workers are too slow for: one look cannot tell.
-Not stalled are what is scheduled, parked, or waits between two attempts; and a broadcast of which a chunk was written
-a moment ago, as each chunk puts off its `enqueue_at`. Nor is the rest of a batch with such a member: it may be held
-back by that, see `models.delivery.batch_order`.
+Either they are stuck, or they wait in a backlog that the workers are too slow for: one query cannot tell.
+A notification is not stalled while it is scheduled, parked, or waits between two attempts; nor is a broadcast of which
+a chunk was written just now (each chunk sets a later `enqueue_at`). Nor is the rest of a batch with such a member,
+which may have to wait for it: see `models.delivery.batch_order`.
 """
 
 from collections.abc import Collection
@@ -15,13 +15,13 @@ from sqlalchemy import ColumnElement, and_, case, not_, or_, select
 
 from models.db.database import Session
 from models.db.literals import inline_literal
-from models.delivery.fanout import FANOUT_PATIENCE
+from models.delivery.fanout import FANOUT_LEASE
 from models.notifications.conditions import RELAY_AFTER_AT_MOST, WAITING, is_due_by, unexpired
 from models.schema.notifications import notifications
 
 STALLED_AFTER = timedelta(seconds=30)
 CHUNK_WITHIN = timedelta(seconds=15)
-COUNT_MAX = 1_000  # whoever looks every few seconds reads no more of a long queue
+COUNT_MAX = 1_000  # the monitoring asks every few seconds: a bound on the rows that it reads of a long queue
 
 _n = notifications.c
 
@@ -33,11 +33,11 @@ class Stalled:
 
 
 def stalled(session: Session, now: datetime) -> Stalled:
-    """How much is overdue. One range of the index of what is due, and of that no more than a thousand rows."""
+    """How many notifications are stalled. Reads at most COUNT_MAX rows, of one range of an index."""
     since = case((_n.deliver_at > _n.created_at, _n.deliver_at), else_=_n.created_at)
-    within_reach = _n.enqueue_at <= now + RELAY_AFTER_AT_MOST  # whatever waits has its next turn by then
+    within_reach = _n.enqueue_at <= now + RELAY_AFTER_AT_MOST  # the latest possible `enqueue_at` of a waiting one
     waiting = and_(WAITING, is_due_by(now), unexpired(now), since <= now - STALLED_AFTER)
-    rows = select(since.label("since"), _n.batch).where(within_reach, waiting, _is_left_alone(now))
+    rows = select(since.label("since"), _n.batch).where(within_reach, waiting, _is_untouched(now))
     first = session.execute(rows.order_by(_n.enqueue_at).limit(inline_literal(COUNT_MAX))).all()
     moving = _moving(session, {row.batch for row in first if row.batch is not None}, now)
     since_when = [row.since for row in first if row.batch not in moving]
@@ -46,16 +46,16 @@ def stalled(session: Session, now: datetime) -> Stalled:
 
 
 def _moving(session: Session, batches: Collection[UUID], now: datetime) -> set[UUID]:
-    """Of these batches, those of which something moves."""
+    """Those of these batches that have a member in progress."""
     if not batches:
         return set()
-    theirs = _n.batch.in_(batches), WAITING, is_due_by(now), unexpired(now)
-    return set(session.scalars(select(_n.batch).where(*theirs, not_(_is_left_alone(now))).distinct()))
+    waiting = _n.batch.in_(batches), WAITING, is_due_by(now), unexpired(now)
+    return set(session.scalars(select(_n.batch).where(*waiting, not_(_is_untouched(now))).distinct()))
 
 
-def _is_left_alone(now: datetime) -> ColumnElement[bool]:
+def _is_untouched(now: datetime) -> ColumnElement[bool]:
     relay_is_late = _n.enqueue_at <= now - STALLED_AFTER
     tasks_are_lost = _n.enqueued >= _n.attempts + 2  # enqueued twice, and not attempted since
-    last_chunk = _n.enqueue_at <= now - CHUNK_WITHIN + FANOUT_PATIENCE
+    last_chunk = _n.enqueue_at <= now - CHUNK_WITHIN + FANOUT_LEASE
     chunks_stopped = or_(_n.recipients.is_not(None), _n.enqueued > 0, last_chunk)
     return or_(relay_is_late, tasks_are_lost, and_(_n.attempts == 0, chunks_stopped))

@@ -21,7 +21,7 @@ from models.delivery import fanout
 from models.delivery import withdraw as withdrawal
 from models.inbox import marking
 from models.inbox import reading as inbox
-from models.inbox.marking import Which
+from models.inbox.marking import Selection
 from models.inbox.rendering import Change
 from models.notifications import accept, cancel, relay
 from models.notifications.accept import NewNotification
@@ -52,7 +52,7 @@ class Crowd:
         with database.write() as session:
             inbox.open_inboxes(session, self.people, datetime.now(UTC))
             subscribe(session, "boots", self.people[::2], datetime.now(UTC))
-            self.epoch = inbox.present(session, self.people[0]).epoch
+            self.epoch = inbox.current_summary(session, self.people[0]).epoch
 
     def note(self, changes: Iterable[Change]) -> None:
         for change in changes:
@@ -132,8 +132,8 @@ class Writer:
     def mark(self, now: datetime) -> None:
         owner, change = self.someone(), self.chance.choice(["seen", "read", "archived"])
         with self.crowd.database.write() as session:
-            through = self.chance.randint(0, inbox.present(session, owner).version + 1)
-            marked = marking.mark(session, owner, change, Which(through=through), now=now)
+            through = self.chance.randint(0, inbox.current_summary(session, owner).version + 1)
+            marked = marking.mark(session, owner, change, Selection(through=through), now=now)
         if marked.version is not None:
             self.crowd.taken.append((owner, marked.version))
 
@@ -181,7 +181,7 @@ class Writer:
         return self.chance.sample(recent, min(count, len(recent)))
 
     def some_seq(self, session: Session, owner: str) -> int:
-        return max(0, inbox.present(session, owner).version - self.chance.randint(0, 10))
+        return max(0, inbox.current_summary(session, owner).version - self.chance.randint(0, 10))
 
 
 @pytest.mark.parametrize("people", [1, 20])
@@ -226,7 +226,7 @@ def expect_every_version_once(crowd: Crowd) -> None:
     """Who took a version was told which: together they are the whole number line."""
     for person in crowd.people:
         with crowd.database.read() as session:
-            last = inbox.present(session, person).version
+            last = inbox.current_summary(session, person).version
         assert sorted(version for owner, version in crowd.taken if owner == person) == list(range(1, last + 1))
         expect_a_whole_log(crowd.database, person)
 

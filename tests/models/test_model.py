@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from sqlalchemy import event
 
 from models.db.database import Database
-from models.inbox.marking import Which
+from models.inbox.marking import Selection
 from tests.models.world import SUBSCRIBERS, Device, World
 
 pytestmark = pytest.mark.slow
@@ -128,7 +128,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(owner=OWNERS, change=st.sampled_from(["seen", "read", "archived"]), picks=st.lists(PICKS, max_size=4))
     def mark_some(self, owner: str, change: str, picks: list[int]) -> None:
-        self.world.mark(owner, change, Which(seqs=[self._seq(owner, pick) for pick in picks]))
+        self.world.mark(owner, change, Selection(seqs=[self._seq(owner, pick) for pick in picks]))
 
     @rule(
         owner=OWNERS,
@@ -140,7 +140,7 @@ class Interleavings(RuleBasedStateMachine):
     )
     def mark_all(self, owner: str, change: str, pick: int, beyond: int, kind: str | None, topic: str | None) -> None:
         through = self._seq(owner, pick) + beyond
-        self.world.mark(owner, change, Which(through=through, kind=kind, topic=topic))
+        self.world.mark(owner, change, Selection(through=through, kind=kind, topic=topic))
 
     @rule(seconds=SECONDS | st.just(12 * 86_400))
     def time_passes(self, seconds: int) -> None:

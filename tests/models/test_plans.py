@@ -19,7 +19,7 @@ from models.db.database import Database, Session
 from models.delivery import batch_order, deliver, fanout, withdraw
 from models.inbox import marking, recount
 from models.inbox import reading as inbox
-from models.inbox.marking import Which
+from models.inbox.marking import Selection
 from models.notifications import accept, cancel, published, receipts, relay
 from models.notifications.ids import first_id
 from models.retention import Retention
@@ -94,7 +94,7 @@ def changes(since: int) -> Query:
 
 
 def mark(change: str, **which: Any) -> Query:
-    return lambda session: marking.mark(session, HEAVY, change, Which(**which), now=END)
+    return lambda session: marking.mark(session, HEAVY, change, Selection(**which), now=END)
 
 
 def patch(seq: int, **state: bool) -> Query:
@@ -152,7 +152,7 @@ def test_the_changes_that_are_announced(crowd: Database) -> None:
     expect_few_rows(look(crowd, lambda session: inbox.change_log(session, HEAVY, few)), len(few))
 
 
-@pytest.mark.parametrize("query", [inbox.present, lambda session, owner: inbox.item(session, owner, 125)])
+@pytest.mark.parametrize("query", [inbox.current_summary, lambda session, owner: inbox.item(session, owner, 125)])
 def test_the_summary_and_one_item(crowd: Database, query: Callable[[Session, str], object]) -> None:
     expect_few_rows(look(crowd, lambda session: query(session, HEAVY)), 1)
 
@@ -183,7 +183,7 @@ def test_named_items_change_their_state(crowd: Database, change: str) -> None:
 def test_all_up_to_one_change_their_state(crowd: Database, change: str, narrowed: dict[str, Any]) -> None:
     through = 10_000 if "topic" in narrowed else 1_000
     with crowd.write() as session:
-        marked = marking.mark(session, HEAVY, change, Which(through=through, **narrowed), now=END)
+        marked = marking.mark(session, HEAVY, change, Selection(through=through, **narrowed), now=END)
         session.rollback()
     assert marked.changed >= 10
     expect_few_rows(look(crowd, mark(change, through=through, **narrowed)), marked.changed)
@@ -205,7 +205,7 @@ def test_a_page_of_a_producers_history(crowd: Database, depth: str, options: dic
 
 @pytest.mark.parametrize("options", [{"recipient": "other4"}, {"recipient": HEAVY}, {"kind": "nothing"}])
 def test_a_page_of_a_producers_history_that_nothing_fits(crowd: Database, options: dict[str, str]) -> None:
-    expect_few_rows(look(crowd, produced(**options)), published.LOOKED_AT)
+    expect_few_rows(look(crowd, produced(**options)), published.SCANNED_AT_MOST)
 
 
 def test_a_page_of_a_small_producers_history_beside_a_large_one(crowd: Database) -> None:

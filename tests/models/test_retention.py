@@ -15,7 +15,7 @@ from models.delivery import fanout, withdraw
 from models.inbox import marking
 from models.inbox.reading import ResyncRequired
 from models.inbox.rendering import Change, Rendered
-from models.inbox.versions import hold
+from models.inbox.versions import lock_inboxes
 from models.notifications import accept as notifications
 from models.notifications import cancel
 from models.notifications import relay as relay_module
@@ -224,7 +224,7 @@ def test_who_is_at_work_is_not_waited_for(postgres: Database) -> None:
         read(postgres, 1, NOW, owner)
     late = NOW + 31 * A_DAY
     with postgres.write() as busy:
-        assert hold(busy, ["alice"]) == ["alice"]
+        assert lock_inboxes(busy, ["alice"]) == ["alice"]
         fanout.fan_out(busy, to_topic, 1, NOW)
         assert run(postgres, retention.forget_changes, late) == 1
         assert run(postgres, retention.expire_old, late) == 1
@@ -241,7 +241,7 @@ def test_who_is_at_work_does_not_end_the_batch(postgres: Database) -> None:
     for n, owner in enumerate(people):
         read(postgres, 1, NOW + n * timedelta(seconds=1), owner)
     with postgres.write() as busy:
-        hold(busy, people[:4])
+        lock_inboxes(busy, people[:4])
         assert [run(postgres, retention.forget_changes, NOW + 20 * A_DAY, size=2) for _ in range(4)] == [2, 2, 1, 0]
     with postgres.read() as session:
         for owner in people[:4]:

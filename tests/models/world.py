@@ -22,8 +22,8 @@ from models.delivery import deliver as delivery
 from models.delivery import withdraw as withdrawal
 from models.inbox import marking
 from models.inbox import reading as inbox
-from models.inbox.epoch import begin_another_history
-from models.inbox.marking import Which
+from models.inbox.epoch import begin_new_epoch
+from models.inbox.marking import Selection
 from models.inbox.reading import Summary
 from models.inbox.recount import recount
 from models.inbox.rendering import Change, Rendered
@@ -143,7 +143,9 @@ class World:
             inbox.open_inboxes(session, RECIPIENTS, NOW)
             for topic, people in SUBSCRIBERS.items():
                 subscribe(session, topic, people, NOW)
-            self._told = {owner: inbox.present(session, owner) for owner in RECIPIENTS}  # by the last announcement
+            self._told = {
+                owner: inbox.current_summary(session, owner) for owner in RECIPIENTS
+            }  # by the last announcement
         self.epoch = self._told["bob"].epoch
         self.back_up()
 
@@ -156,7 +158,7 @@ class World:
         """Put every row back and begin a new epoch. Devices know changes that are lost; the clock is not put back."""
         with self.database.write() as session:
             backup.restore(session, self._backup)
-            self.epoch = begin_another_history(session)
+            self.epoch = begin_new_epoch(session)
         self.published, self.arrived, self.present, self.floors, self._told = deepcopy(self._known_then)
 
     def publish(self, *news: dict[str, Any]) -> list[UUID]:
@@ -247,7 +249,7 @@ class World:
             versions = marking.set_state(session, owner, seq, now=self.now, **state)
         self._announce_versions(owner, versions or [])
 
-    def mark(self, owner: str, change: str, which: Which) -> None:
+    def mark(self, owner: str, change: str, which: Selection) -> None:
         before = {item["seq"]: item for item in self.fresh(owner).items}
         with self.database.write() as session:
             marked = marking.mark(session, owner, change, which, now=self.now)
@@ -294,7 +296,7 @@ class World:
                     device.under_way.append(json.dumps(change.announced()))
         for owner in {change.recipient_id for change in changes}:
             with self.database.glance() as session:
-                present = inbox.present(session, owner)
+                present = inbox.current_summary(session, owner)
             assert self._told[owner] == present, "the last announcement has other counts than the inbox"
 
     def _expect_the_next_version(self, change: Change) -> None:
@@ -401,7 +403,7 @@ def expect_a_whole_log(database: Database, owner: str) -> int:
     return int(floor)
 
 
-def _fits(item: Rendered, which: Which) -> bool:
+def _fits(item: Rendered, which: Selection) -> bool:
     named = item["seq"] in which.seqs if which.seqs is not None else item["seq"] <= (which.through or 0)
     return named and item["kind"] == (which.kind or item["kind"]) and item["topic"] == (which.topic or item["topic"])
 

@@ -21,7 +21,7 @@ from sqlalchemy import func, select, text, update
 from models.db.database import DatabaseUnavailable
 from models.delivery import fanout
 from models.inbox import reading
-from models.inbox.versions import hold
+from models.inbox.versions import lock_inboxes
 from models.notifications import accept as notifications
 from models.notifications import conditions
 from models.notifications import relay as outbox
@@ -87,7 +87,7 @@ def tick(chance: random.Random) -> None:
 def keep_holding(chance: random.Random) -> None:
     for _ in range(HOLDS):
         with suppress(DatabaseUnavailable), database.write() as session:
-            hold(session, sorted(chance.sample(PEOPLE, 2)))
+            lock_inboxes(session, sorted(chance.sample(PEOPLE, 2)))
             over.wait(chance.uniform(0.1, 1.0))
         over.wait(0.1)
 
@@ -141,7 +141,7 @@ def main(seed: int) -> str | None:
     with database.write() as session:
         reading.open_inboxes(session, PEOPLE, datetime.now(UTC))
         subscribe(session, "boots", PEOPLE[::2], datetime.now(UTC))
-    fanout.FANOUT_PATIENCE = timedelta(0)
+    fanout.FANOUT_LEASE = timedelta(0)
     deadline = time.monotonic() + SECONDS
     with ThreadPoolExecutor(THREADS + 2) as pool:
         running = [pool.submit(work) for _ in range(THREADS)]

@@ -298,7 +298,7 @@ from contextlib import suppress
 from models.db import sqlite
 from models.db.database import DatabaseUnavailable
 
-sqlite.SQLITE_PATIENCE_SECONDS = 0.05
+sqlite.LOCK_TIMEOUT_SECONDS = 0.05
 REFUSED = {"recipients": ("bob", "bob")}
 well, refused = accept(BOB, {"recipients": ("carol",)}), accept(REFUSED, {"recipients": ("carol",)})
 other = sqlite3.connect(database.url.removeprefix("sqlite:///"), isolation_level=None)

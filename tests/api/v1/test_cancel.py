@@ -16,7 +16,7 @@ from models.db.database import Database, Session
 from models.delivery import deliver as delivery
 from models.delivery import fanout
 from models.delivery import withdraw as withdrawal
-from models.inbox.versions import hold
+from models.inbox.versions import lock_inboxes
 from tests.api.running import Api, Caller, answered
 from tests.models.locks import wait_until_blocked
 
@@ -71,7 +71,7 @@ def written(database: Database, write: Write, id_: UUID) -> Iterator[None]:
 def in_the_middle(database: Database, pool: ThreadPoolExecutor, shop: Caller, id_: UUID) -> Iterator[None]:
     """A chunk waits for an inbox that it is to write to."""
     with database.write() as holder:
-        hold(holder, people(shop))
+        lock_inboxes(holder, people(shop))
         chunk = pool.submit(write, database, write_a_chunk, id_)
         wait_until_blocked(database)
         yield

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from dev.postgresql import PostgreSQL
-from models.db.database import PATIENCE_SECONDS, Database, DatabaseUnavailable
-from models.db.watchdog import ANSWER_SECONDS
+from models.db.database import READ_TIMEOUT_SECONDS, Database, DatabaseUnavailable
+from models.db.watchdog import PROBE_SECONDS
 from tests.support import wait_for
 
 
@@ -19,7 +19,7 @@ def sleep(database: Database, seconds: float) -> None:
 
 def test_a_server_that_is_busy_is_waited_for(postgres_url: str) -> None:
     database = Database(postgres_url)
-    sleep(database, 2 * (PATIENCE_SECONDS + ANSWER_SECONDS))
+    sleep(database, 2 * (READ_TIMEOUT_SECONDS + PROBE_SECONDS))
     database.dispose()
 
 

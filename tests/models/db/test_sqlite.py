@@ -17,7 +17,7 @@ LOOKS = 10
 
 
 def test_of_many_threads_one_asks_for_the_write_lock(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "SQLITE_PATIENCE_SECONDS", 30.0)
+    monkeypatch.setattr(sqlite, "LOCK_TIMEOUT_SECONDS", 30.0)
     database, other = Database(sqlite_url), sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     asked: list[int] = []
 

@@ -12,7 +12,7 @@ from models.db.database import Database
 from models.delivery import fanout
 from models.delivery import withdraw as withdrawal
 from models.delivery.fanout import PARTS, Chunk
-from models.inbox.versions import hold
+from models.inbox.versions import lock_inboxes
 from models.notifications import accept, cancel, relay
 from models.notifications import published as history
 from models.notifications.accept import NewNotification
@@ -176,7 +176,7 @@ def test_a_withdrawal_waits_for_the_chunk_that_is_being_written(postgres: Databa
 
     with ThreadPoolExecutor(2) as pool:
         with postgres.write() as session:
-            hold(session, PEOPLE[SIZE : SIZE + 1])
+            lock_inboxes(session, PEOPLE[SIZE : SIZE + 1])
             chunk = pool.submit(step, postgres, id_)
             wait_until_blocked(postgres, "\nWITH given")
             with postgres.write() as other:
@@ -191,7 +191,7 @@ def test_who_cancels_while_the_last_chunk_is_written_has_it_withdrawn(postgres: 
     id_ = published(postgres)
     with ThreadPoolExecutor(1) as pool:
         with postgres.write() as session:
-            hold(session, PEOPLE[:1])
+            lock_inboxes(session, PEOPLE[:1])
             last = pool.submit(step, postgres, id_, len(PEOPLE) + 1)
             wait_until_blocked(postgres, "\nWITH given")
             with postgres.write() as other:

@@ -18,7 +18,7 @@ from models.db.database import Database, Session
 from models.delivery import deliver as delivery
 from models.delivery import fanout, withdraw
 from models.inbox import reading
-from models.inbox.versions import hold
+from models.inbox.versions import lock_inboxes
 from models.notifications import accept as notifications
 from models.notifications import relay
 from models.notifications.accept import NewNotification
@@ -90,7 +90,7 @@ STEPS: dict[str, Step] = {
     "accept each with its key": accept_each,
     "deliver one to many": deliver,
     "deliver many": deliver_to_each,
-    "hold": hold,
+    "hold": lock_inboxes,
 }
 
 

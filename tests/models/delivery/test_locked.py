@@ -12,7 +12,7 @@ from models.db.database import Database, Locked
 from models.delivery import deliver, fanout
 from models.delivery.locked import come_back_soon, held_of
 from models.inbox.reading import open_inboxes
-from models.inbox.versions import hold
+from models.inbox.versions import lock_inboxes
 from models.notifications import accept as notifications
 from models.notifications.accept import NewNotification
 from models.notifications.conditions import RELAY_AFTER
@@ -24,7 +24,7 @@ from tests.models.conftest import NOW
 @contextmanager
 def held(database: Database, recipient: str) -> Iterator[None]:
     with database.write() as session:
-        hold(session, [recipient])
+        lock_inboxes(session, [recipient])
         yield
 
 
@@ -94,6 +94,6 @@ def test_waiting_for_a_lock_ends(postgres: Database, postgres_url: str) -> None:
     impatient = Database(postgres_url, lock_seconds=0.1)
     try:
         with held(postgres, "bob"), pytest.raises(Locked), impatient.write() as session:
-            hold(session, ["bob"])
+            lock_inboxes(session, ["bob"])
     finally:
         impatient.dispose()

@@ -57,7 +57,7 @@ def due(database: Database, now: datetime) -> Due:
 
 def counts(database: Database, owner: str) -> tuple[int, int, int]:
     with database.read() as session:
-        now = inbox.present(session, owner)
+        now = inbox.current_summary(session, owner)
     return now.version, now.unread, now.unseen
 
 
@@ -193,8 +193,8 @@ def test_it_goes_step_by_step_and_puts_the_relay_off_while_it_is_at_work(
     steps = [withdraw(database, id_, size=2) for _ in range(2)]
     assert [[change.recipient_id for change in step.changes] for step in steps] == [["alice", "bob"], ["carol", "dave"]]
     assert not any(step.finished for step in steps)
-    assert due(database, LATER + fanout.FANOUT_PATIENCE - timedelta(seconds=1)) == Due([], [])
-    assert due(database, LATER + fanout.FANOUT_PATIENCE) == Due([], [id_])
+    assert due(database, LATER + fanout.FANOUT_LEASE - timedelta(seconds=1)) == Due([], [])
+    assert due(database, LATER + fanout.FANOUT_LEASE) == Due([], [id_])
     assert withdraw(database, id_, size=2).finished
     assert due(database, LATER + 24 * AN_HOUR) == Due([], [])
     assert [person for person in PEOPLE if items_of(person)] == []

@@ -15,7 +15,7 @@ from models.db.database import Database
 from models.delivery import deliver, fanout
 from models.inbox import marking
 from models.inbox import reading as inbox
-from models.inbox.marking import CLEARS, SETS, Marked, Which
+from models.inbox.marking import CLEARS, SETS, Marked, Selection
 from models.inbox.reading import Summary
 from models.inbox.rendering import Rendered, timestamp
 from models.notifications import accept
@@ -119,8 +119,8 @@ def test_a_mark_touches_what_fits_and_is_one_change_that_names_no_more(
 def expect_mark(database: Database, whole: list[Rendered], change: str, which: dict[str, Any]) -> None:
     touched = [item for item in whole if item[f"{change}_at"] is None and is_meant(item, which)]
     with database.write() as session:
-        before = inbox.present(session, "bob")
-        marked = marking.mark(session, "bob", change, Which(**which), now=LATER)
+        before = inbox.current_summary(session, "bob")
+        marked = marking.mark(session, "bob", change, Selection(**which), now=LATER)
         after = {item["seq"]: item for item in reading.page(session, "bob", state="all", limit=100).items}
         told = reading.changes(session, "bob", before.version, 10)
         session.rollback()
@@ -171,10 +171,10 @@ def test_one_item_of_any_state_is_brought_to_any_other(
 ) -> None:
     for item in whole[:: 2 ** len(SORTS)]:
         with database.write() as session:
-            before = inbox.present(session, "bob")
+            before = inbox.current_summary(session, "bob")
             versions = marking.set_state(session, "bob", item["seq"], now=LATER, **asked)
             [after] = reading.page(session, "bob", state="all", before=item["seq"] + 1, limit=1).items
-            now = inbox.present(session, "bob")
+            now = inbox.current_summary(session, "bob")
             session.rollback()
         steps = len(versions or [])
         assert after == brought_to(item, asked) | {"version": before.version + steps if steps else item["version"]}

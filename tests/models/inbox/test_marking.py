@@ -9,7 +9,7 @@ import pytest
 from models.db.database import Database
 from models.inbox import marking
 from models.inbox import reading as inbox
-from models.inbox.marking import Marked, Which
+from models.inbox.marking import Marked, Selection
 from models.inbox.reading import ResyncRequired, Summary
 from models.inbox.rendering import Change, Rendered
 from tests.models.conftest import NOW
@@ -31,14 +31,14 @@ def set_state(database: Database, seq: int, owner: str = "bob", **state: bool) -
         return marking.set_state(session, owner, seq, now=NOW, **state)
 
 
-def mark(database: Database, change: str, which: Which, owner: str = "bob") -> Marked:
+def mark(database: Database, change: str, which: Selection, owner: str = "bob") -> Marked:
     with database.write() as session:
         return marking.mark(session, owner, change, which, now=NOW)
 
 
 def summary(database: Database, owner: str = "bob") -> Summary:
     with database.read() as session:
-        return inbox.present(session, owner)
+        return inbox.current_summary(session, owner)
 
 
 def counts(database: Database) -> tuple[int, int, int]:
@@ -59,7 +59,7 @@ def test_reading_takes_one_version_and_implies_seen(database: Database, items_of
 def test_what_is_so_already_takes_no_version(database: Database) -> None:
     set_state(database, 2, read=True)
     assert set_state(database, 2, read=True, seen=True) == []
-    assert mark(database, "read", Which(seqs=[2])).version is None
+    assert mark(database, "read", Selection(seqs=[2])).version is None
     assert counts(database) == (4, 2, 2)
 
 
@@ -86,14 +86,14 @@ def test_mark_all_is_one_change_and_leaves_alone_what_came_later(
     database: Database, receive: Deliver, items_of: Items
 ) -> None:
     receive("bob", title="came later")
-    assert mark(database, "read", Which(through=3)).changed == 3
+    assert mark(database, "read", Selection(through=3)).changed == 3
     assert counts(database) == (5, 1, 1)
     assert [item["title"] for item in items_of("bob", "unread")] == ["came later"]
 
 
 @pytest.mark.usefixtures("three")
 def test_marking_can_be_narrowed_to_a_kind(database: Database, items_of: Items) -> None:
-    assert mark(database, "read", Which(through=3, kind="follow")).changed == 1
+    assert mark(database, "read", Selection(through=3, kind="follow")).changed == 1
     assert [item["seq"] for item in items_of("bob", "unread")] == [3, 1]
     with database.read() as session:
         [change] = reading.changes(session, "bob", 3, 10).changes
@@ -113,8 +113,8 @@ def test_a_deleted_item_leaves_the_list_and_the_counts(database: Database, items
 def test_nobody_reaches_into_anothers_inbox(database: Database, receive: Deliver) -> None:
     receive("alice")
     assert set_state(database, 3, owner="alice", read=True) is None
-    assert mark(database, "read", Which(seqs=[2, 3]), owner="alice").changed == 0
-    assert mark(database, "read", Which(through=3), owner="alice").changed == 1
+    assert mark(database, "read", Selection(seqs=[2, 3]), owner="alice").changed == 0
+    assert mark(database, "read", Selection(through=3), owner="alice").changed == 1
     with database.read() as session:
         assert inbox.item(session, "alice", 3) is None
     assert counts(database) == (3, 3, 3)
@@ -172,7 +172,7 @@ def test_eight_writers_on_one_inbox_leave_no_gap_and_exact_counts(
         if turn % 2:
             receive("bob")
         else:
-            mark(database, "read", Which(through=turn))
+            mark(database, "read", Selection(through=turn))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(80)))
@@ -190,7 +190,7 @@ def test_marking_an_inbox_that_another_opens_at_the_same_moment_counts_right(
         newcomer = f"newcomer {turn}"
         ids = [accept(recipients=(newcomer,)) for _ in range(3)]
         with ThreadPoolExecutor(4) as pool:
-            marked = pool.submit(mark, database, "read", Which(through=10), newcomer)
+            marked = pool.submit(mark, database, "read", Selection(through=10), newcomer)
             list(pool.map(deliver, ids))
             marked.result()
         assert summary(database, newcomer).unread == len(items_of(newcomer, "unread"))

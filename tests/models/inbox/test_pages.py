@@ -54,4 +54,4 @@ def test_a_glance_leaves_no_transaction_and_the_next_reads_what_was_written_sinc
         receive("bob")
         assert page(database).summary.version == n
         with database.read() as session:
-            assert inbox.present(session, "bob").version == n
+            assert inbox.current_summary(session, "bob").version == n

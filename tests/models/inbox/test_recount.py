@@ -11,10 +11,10 @@ from sqlalchemy import update
 from models.db.database import Database
 from models.inbox import marking, recount
 from models.inbox import reading as inbox
-from models.inbox.marking import Which
+from models.inbox.marking import Selection
 from models.inbox.recount import Miscount
 from models.inbox.rendering import Change
-from models.inbox.versions import hold
+from models.inbox.versions import lock_inboxes
 from models.schema.inbox import inboxes
 from tests.models.conftest import NOW
 from tests.models.world import Device
@@ -42,10 +42,10 @@ def found(database: Database, *, repair: bool = False) -> list[Miscount]:
 @pytest.mark.usefixtures("people")
 def test_right_counts_are_left_alone(database: Database) -> None:
     with database.write() as session:
-        marking.mark(session, "bob", "read", Which(through=1), now=NOW)
+        marking.mark(session, "bob", "read", Selection(through=1), now=NOW)
     assert found(database, repair=True) == []
     with database.read() as session:
-        assert inbox.present(session, "bob").version == 3
+        assert inbox.current_summary(session, "bob").version == 3
 
 
 @pytest.mark.usefixtures("people")
@@ -90,7 +90,7 @@ def test_an_inbox_that_is_being_changed_is_waited_for_only_if_it_seems_wrong(pos
         inbox.open_inboxes(session, ["alice", "bob"], NOW)
     miscount(postgres, "bob", unread=7)
     with postgres.write() as busy:
-        assert hold(busy, ["alice"]) == ["alice"]
+        assert lock_inboxes(busy, ["alice"]) == ["alice"]
         assert [one.recipient_id for one in found(postgres, repair=True)] == ["bob"]
     assert found(postgres) == []
 

@@ -16,8 +16,7 @@ from models.delivery import withdraw as withdrawal
 from models.inbox import marking
 from models.inbox import reading as inbox
 from models.inbox.rendering import Rendered
-from models.notifications import accept, cancel
-from models.notifications import published as history
+from models.notifications import accept, cancel, published
 from models.notifications.accept import NewNotification
 from models.subscriptions import subscribe
 from tests.models.conftest import NOW
@@ -36,7 +35,7 @@ KINDS = ("offer", "order")
 
 
 @pytest.fixture
-def published(database: Database) -> list[Rendered]:
+def publications(database: Database) -> list[Rendered]:
     """A minute apart, each target in each kind, and a rival's among them. Oldest first, as their producer sees them.
 
     All is delivered that is due, except the last two, which wait; the first two are cancelled.
@@ -54,7 +53,7 @@ def published(database: Database) -> list[Rendered]:
     for id_ in ids[:2]:
         withdraw(database, id_)
     with database.read() as session:
-        found = [history.one(session, "shop", id_, LATER) for id_ in ids]
+        found = [published.one(session, "shop", id_, LATER) for id_ in ids]
     return [one for one in found if one is not None]
 
 
@@ -74,7 +73,7 @@ def pages(database: Database, **asked: Any) -> Iterator[list[str]]:
     before, first = None, True
     while first or before is not None:
         with database.read() as session:
-            page = history.page(session, "shop", now=LATER, before=before, **{"limit": 2, **asked})
+            page = published.page(session, "shop", now=LATER, before=before, **{"limit": 2, **asked})
         yield [one["id"] for one in page.notifications]
         before, first = page.next_before, False
 
@@ -84,10 +83,10 @@ def has_status(status: str, one: Rendered) -> bool:
 
 
 def test_the_pages_of_any_two_filters_show_what_fits_newest_first_each_once(
-    database: Database, published: list[Rendered]
+    database: Database, publications: list[Rendered]
 ) -> None:
-    assert len(published) == len(KINDS) * len(TARGETS)
-    not_bobs = {published[n]["id"] for n in (1, 6, 8)}  # for others; and for everyone, but in no inbox yet
+    assert len(publications) == len(KINDS) * len(TARGETS)
+    not_bobs = {publications[n]["id"] for n in (1, 6, 8)}  # for others; and for everyone, but in no inbox yet
     since, until = (f"2026-11-22T12:0{minute}:00.000000Z" for minute in (2, 7))
     tests: dict[str, list[tuple[Any, Callable[[Rendered], bool]]]] = {
         "kind": [("order", lambda one: one["kind"] == "order")],
@@ -100,39 +99,43 @@ def test_the_pages_of_any_two_filters_show_what_fits_newest_first_each_once(
     choices = [(name, *choice) for name, some in tests.items() for choice in some]
     for one, other in combinations_with_replacement(choices, 2):
         asked = {one[0]: one[1], other[0]: other[1]}
-        fitting = [it["id"] for it in reversed(published) if (one[2](it) or one[0] == other[0]) and other[2](it)]
+        fitting = [it["id"] for it in reversed(publications) if (one[2](it) or one[0] == other[0]) and other[2](it)]
         assert list(chain(*pages(database, **asked))) == fitting, asked
 
 
 def test_a_page_looks_no_further_than_a_bound_and_the_next_one_goes_on_there(
-    database: Database, published: list[Rendered], monkeypatch: pytest.MonkeyPatch
+    database: Database, publications: list[Rendered], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "LOOKED_AT", 4)
-    offers = [one["id"] for one in reversed(published) if one["kind"] == "offer"]
+    monkeypatch.setattr(published, "SCANNED_AT_MOST", 4)
+    offers = [one["id"] for one in reversed(publications) if one["kind"] == "offer"]
     assert list(pages(database, kind="offer", limit=10)) == [[], offers[:3], offers[3:]]
     assert list(pages(database, kind="offer", limit=2)) == [[], offers[:2], offers[2:4], offers[4:]]
     assert list(pages(database, kind="nothing")) == [[], [], []]
 
 
 def test_who_deleted_it_or_lost_it_to_a_recall_is_still_whom_it_named(
-    database: Database, published: list[Rendered]
+    database: Database, publications: list[Rendered]
 ) -> None:
     with database.write() as session:
         for item in reading.page(session, "bob", state="all", limit=100).items:
             marking.delete_item(session, "bob", item["seq"], now=LATER)
-    named = [one["id"] for n, one in enumerate(published) if "bob" in TARGETS[n % len(TARGETS)].get("recipients", ())]
+    named = [
+        one["id"] for n, one in enumerate(publications) if "bob" in TARGETS[n % len(TARGETS)].get("recipients", ())
+    ]
     assert list(chain(*pages(database, recipient="bob"))) == named[::-1]
 
 
-def test_one_counts_whom_it_reached_and_who_has_seen_and_read_it(database: Database, published: list[Rendered]) -> None:
-    to_topic, to_all, scheduled = published[2:5]
+def test_one_counts_whom_it_reached_and_who_has_seen_and_read_it(
+    database: Database, publications: list[Rendered]
+) -> None:
+    to_topic, to_all, scheduled = publications[2:5]
     with database.write() as session:
-        marking.mark(session, "alice", "seen", marking.Which(through=100), now=LATER)
-        marking.mark(session, "bob", "read", marking.Which(through=100), now=LATER)
+        marking.mark(session, "alice", "seen", marking.Selection(through=100), now=LATER)
+        marking.mark(session, "bob", "read", marking.Selection(through=100), now=LATER)
     assert numbers(database, to_topic) == ("delivered", 2, 2, 2, 1)
     assert numbers(database, to_all) == ("delivered", 3, 3, 2, 1)
     assert numbers(database, scheduled) == ("scheduled", 2, 0, 0, 0)
-    assert numbers(database, published[8]) == ("accepted", None, 0, 0, 0)  # nobody knows how many "everyone" will be
+    assert numbers(database, publications[8]) == ("accepted", None, 0, 0, 0)  # nobody knows how many "everyone" will be
 
 
 def test_what_is_accepted_at_one_moment_is_told_in_the_order_in_which_it_was(database: Database) -> None:
@@ -144,14 +147,14 @@ def test_what_is_accepted_at_one_moment_is_told_in_the_order_in_which_it_was(dat
     assert list(chain(*pages(database))) == [str(id_) for id_ in reversed(ids)]
 
 
-def test_anothers_is_none(database: Database, published: list[Rendered]) -> None:
+def test_anothers_is_none(database: Database, publications: list[Rendered]) -> None:
     with database.read() as session:
-        for producer, id_ in (("rio", UUID(published[0]["id"])), ("shop", uuid4())):
-            assert history.one(session, producer, id_, LATER) is None
+        for producer, id_ in (("rio", UUID(publications[0]["id"])), ("shop", uuid4())):
+            assert published.one(session, producer, id_, LATER) is None
 
 
 def numbers(database: Database, one: Rendered) -> tuple[object, ...]:
     with database.read() as session:
-        found = history.one(session, "shop", UUID(one["id"]), LATER)
+        found = published.one(session, "shop", UUID(one["id"]), LATER)
     assert found is not None
     return tuple(found[name] for name in ("status", "recipients", "delivered", "seen", "read"))

@@ -11,12 +11,12 @@ from sqlalchemy import update
 from models.db.database import Database
 from models.delivery import withdraw as withdrawal
 from models.inbox import marking
-from models.inbox.marking import Which
+from models.inbox.marking import Selection
 from models.inbox.rendering import Change, timestamp
 from models.limits import COUNTED_AT_ONCE
 from models.notifications import cancel as cancel_module
 from models.notifications import published, receipts
-from models.notifications.receipts import Tally
+from models.notifications.receipts import ReceiptCounts
 from models.schema.notifications import notifications as rows
 from tests.models.conftest import NOW
 
@@ -38,7 +38,7 @@ def numbers(database: Database, id_: UUID, now: datetime = LATER) -> Numbers:
 
 def mark(database: Database, owner: str, change: str, now: datetime = NOW) -> None:
     with database.write() as session:
-        marking.mark(session, owner, change, Which(through=100), now=now)
+        marking.mark(session, owner, change, Selection(through=100), now=now)
 
 
 def say_that_many_have_it(database: Database, id_: UUID) -> None:
@@ -57,9 +57,9 @@ def count_again(database: Database, id_: UUID, now: datetime) -> None:
     keep(database, id_, counted)
 
 
-def keep(database: Database, id_: UUID, counted: Tally) -> None:
+def keep(database: Database, id_: UUID, counted: ReceiptCounts) -> None:
     with database.write() as session:
-        receipts.keep(session, id_, counted)
+        receipts.store(session, id_, counted)
 
 
 def withdraw(database: Database, id_: UUID, size: int, now: datetime) -> bool:
@@ -122,7 +122,7 @@ def test_it_is_counted_every_minute_at_first_and_then_when_it_is_a_tenth_older(
     with database.write() as session:  # one transaction: a day has many minutes
         for minute in range(60 * 24):
             if receipts.due(session, NOW + minute * A_MINUTE):
-                receipts.keep(session, many_have_it, receipts.count(session, many_have_it, NOW + minute * A_MINUTE))
+                receipts.store(session, many_have_it, receipts.count(session, many_have_it, NOW + minute * A_MINUTE))
                 minutes.append(minute)
     assert minutes[:10] == list(range(10)), "every minute of the first ten"
     assert max(now - last for last, now in pairwise(minutes)) <= 60 * 24 / 10
@@ -159,8 +159,8 @@ def test_who_waits_for_longest_is_counted_first(database: Database, accept: Acce
 
 
 def test_a_count_that_was_overtaken_by_a_later_one_is_dropped(database: Database, many_have_it: UUID) -> None:
-    keep(database, many_have_it, Tally(4, 3, LATER + A_MINUTE))
-    keep(database, many_have_it, Tally(2, 1, LATER))
+    keep(database, many_have_it, ReceiptCounts(4, 3, LATER + A_MINUTE))
+    keep(database, many_have_it, ReceiptCounts(2, 1, LATER))
     assert numbers(database, many_have_it) == (4, 3, timestamp(LATER + A_MINUTE))
 
 
