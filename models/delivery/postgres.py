@@ -62,7 +62,7 @@ SELECT ARRAY(SELECT id FROM measured WHERE NOT fits ORDER BY id),
     ARRAY(SELECT content FROM measured WHERE fits AND lives AND size > 0 ORDER BY id),
     array_agg(content_nth), array_agg(recipient), array_agg(version - later),
     array_agg(unread - later), array_agg(unseen - later),
-    (SELECT epoch FROM history)
+    (SELECT epoch FROM epoch)
 FROM (SELECT *, dense_rank() OVER (ORDER BY id) - 1 AS content_nth FROM numbered ORDER BY place) AS in_order
 """
 _AHEAD = """), ahead AS MATERIALIZED (
@@ -105,7 +105,7 @@ WITH given AS MATERIALIZED (
     INSERT INTO inbox_items (recipient_id, seq, version, notification_id, kind, topic, severity, actor)
     SELECT recipient_id, version, version, id, kind, topic, severity, actor FROM moved, said
 )
-SELECT array_agg(recipient_id), array_agg(version), array_agg(unread), array_agg(unseen), (SELECT epoch FROM history)
+SELECT array_agg(recipient_id), array_agg(version), array_agg(unread), array_agg(unseen), (SELECT epoch FROM epoch)
 FROM (SELECT * FROM moved ORDER BY recipient_id) AS in_order
 """
 _SUBSCRIBERS = "SELECT recipient_id FROM subscriptions WHERE topic = :topic"

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import update
 
 from models.db.database import Session
-from models.schema.inbox import history
+from models.schema.inbox import epoch
 
 
 def begin_new_epoch(session: Session) -> UUID:
-    epoch = uuid4()
-    session.execute(update(history).values(epoch=epoch))
-    return epoch
+    new = uuid4()
+    session.execute(update(epoch).values(epoch=new))
+    return new

@@ -9,9 +9,9 @@ from sqlalchemy import Row, bindparam, select, update
 
 from models.db.database import Session, fetch
 from models.db.insert import insert_into
-from models.schema.inbox import history, inboxes
+from models.schema.inbox import epoch, inboxes
 
-EPOCH = select(history.c.epoch).scalar_subquery()
+EPOCH = select(epoch.c.epoch).scalar_subquery()
 
 
 @dataclass(frozen=True)

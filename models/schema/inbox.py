@@ -7,7 +7,7 @@ from models.schema.base import Id, Json, Topic, UtcDateTime, metadata, partial_i
 
 # One row. A client that holds versions of another epoch loads its inbox anew: a restore from a backup takes versions a
 # second time, so it must be followed by a new epoch.
-history = Table("history", metadata, Column("epoch", Uuid, primary_key=True))
+epoch = Table("epoch", metadata, Column("epoch", Uuid, primary_key=True))
 
 # One row a recipient: the version of the inbox, and the counts at that version.
 inboxes = Table(

@@ -107,7 +107,7 @@ def test_a_schema_named_by_the_url_holds_the_tables_and_all_that_is_written(post
     with database.read() as session:
         places = fetch(session, text("SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname !~ '^(pg_|info)'"), {})
         assert places == [("shop",)]
-        assert fetch(session, text("SELECT count(*) FROM history"), {}) == [(1,)]
+        assert fetch(session, text("SELECT count(*) FROM epoch"), {}) == [(1,)]
     database.dispose()
 
 

@@ -1,5 +1,5 @@
-"""A migrated database on PostgreSQL, as the tests of the models have it."""
+"""The migrated databases of the tests of the models."""
 
-from tests.models.conftest import migrated_postgres, postgres, postgres_url
+from tests.models.conftest import database, migrated_postgres, migrated_sqlite, postgres, postgres_url, sqlite_url
 
-__all__ = ["migrated_postgres", "postgres", "postgres_url"]
+__all__ = ["database", "migrated_postgres", "migrated_sqlite", "postgres", "postgres_url", "sqlite_url"]

@@ -6,7 +6,7 @@ The schema is compared before and after each migration, on PostgreSQL. See migra
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from io import StringIO
 
@@ -33,6 +33,7 @@ BUILDS_AN_INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)[^;]* ON
 CREATES_A_TABLE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
 
 WRITE = "LOCK TABLE {table} IN ROW EXCLUSIVE MODE"  # as INSERT, UPDATE and DELETE do
+UPDATABLE_VIEWS = text("SELECT table_name FROM information_schema.views WHERE is_updatable = 'YES'")
 WAITING = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 Schema = dict[str, dict[str, ReflectedColumn]]
@@ -51,11 +52,17 @@ def database() -> Iterator[Database]:
 
 
 def schema(connection: Engine | Connection) -> Schema:
+    """The tables, and the views that serve as tables."""
     inspector = inspect(connection)
     return {
         table: {column["name"]: column for column in inspector.get_columns(table)}
-        for table in inspector.get_table_names()
+        for table in (*inspector.get_table_names(), *updatable_views(connection, inspector.get_view_names()))
     }
+
+
+def updatable_views(connection: Engine | Connection, views: list[str]) -> set[str]:
+    with connection.connect() if isinstance(connection, Engine) else nullcontext(connection) as opened:
+        return set(opened.scalars(UPDATABLE_VIEWS)).intersection(views)
 
 
 def contractions(before: Schema, after: Schema) -> list[str]:
@@ -193,9 +200,11 @@ def test_the_migration_that_broke_the_release_before_would_be_refused(database: 
     assert contractions(before, schema(database.engine)) == ["notifications.fanout_cursor is gone"]
 
 
+RENAMED_BEHIND_A_VIEW = "DO $$ BEGIN ALTER TABLE epoch RENAME TO epochs; CREATE VIEW epoch AS {view}; END $$"
 REFUSED = {
     "DROP TABLE subscriptions": "subscriptions is gone",
-    "ALTER TABLE history RENAME TO epochs": "history is gone",
+    "ALTER TABLE epoch RENAME TO epochs": "epoch is gone",
+    RENAMED_BEHIND_A_VIEW.format(view="SELECT DISTINCT epoch FROM epochs"): "epoch is gone",  # read-only
     "ALTER TABLE notifications DROP COLUMN seen": "notifications.seen is gone",
     "ALTER TABLE notifications RENAME COLUMN seen TO seen_count": "notifications.seen is gone",
     "ALTER TABLE notifications ALTER COLUMN actor SET NOT NULL": "notifications.actor may not be NULL any more",
@@ -205,6 +214,7 @@ REFUSED = {
     "ALTER TABLE notifications ADD COLUMN tenant text NOT NULL": "notifications.tenant demands a value",
 }
 ALLOWED = [
+    RENAMED_BEHIND_A_VIEW.format(view="SELECT epoch FROM epochs"),
     "ALTER TABLE notifications ADD COLUMN tenant text",
     "ALTER TABLE notifications ADD COLUMN tenant text NOT NULL DEFAULT ''",
     "ALTER TABLE notifications ALTER COLUMN kind TYPE varchar(999)",

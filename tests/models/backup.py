@@ -7,11 +7,11 @@ from sqlalchemy import Table, delete, insert, select
 
 from models.db.database import Session
 from models.schema import metadata
-from models.schema.inbox import history
+from models.schema.inbox import epoch
 
 Backup = Mapping[Table, Sequence[dict[str, Any]]]
 
-TABLES = [table for table in metadata.sorted_tables if table is not history]  # its one row always exists
+TABLES = [table for table in metadata.sorted_tables if table is not epoch]  # its one row always exists
 
 
 def back_up(session: Session) -> Backup:

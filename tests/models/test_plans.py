@@ -62,7 +62,7 @@ AFTERWARDS = (
     "VACUUM (ANALYZE) notifications, inbox_items, subscriptions",
 )
 
-SMALL = ("history", "fanouts")  # one row, and some for each fan-out that is under way
+SMALL = ("epoch", "fanouts")  # one row, and some for each fan-out that is under way
 PAGE = 20
 TIMES = 3  # how many rows may be read for each that is wanted: a merge reads one more of each range
 ROWS_BESIDE = 2  # the inbox's own row, and the page's first of the next one

@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 
 from dev.stack import Stack
 from models.db.database import Database
-from models.schema.inbox import history, inbox_items, inboxes
+from models.schema.inbox import epoch, inbox_items, inboxes
 from tests.browser.conftest import OpenPage
 from tests.browser.support.pane import Pane
 from tests.support.stack import token_for
@@ -83,7 +83,7 @@ def test_a_server_restored_from_a_backup_replaces_what_the_page_held(
         expect(bobs.item(text)).to_be_visible()
     bobs.take_laptop("Go offline")
     with database.write() as session:
-        session.execute(update(history).values(epoch=uuid4()))
+        session.execute(update(epoch).values(epoch=uuid4()))
         session.execute(update(inboxes).where(inboxes.c.recipient_id == bob).values(version=1, unread=1, unseen=1))
         session.execute(delete(inbox_items).where(inbox_items.c.recipient_id == bob, inbox_items.c.seq > 1))
     alices.write(bob, "after the restore")
