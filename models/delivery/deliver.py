@@ -98,7 +98,7 @@ def _claim(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any
         .where(notifications.c.id.in_(ids))
         .values(
             delivered_at=now,
-            recipient_count=case((notifications.c.expires_at <= now, 0), else_=size),
+            delivered_count=case((notifications.c.expires_at <= now, 0), else_=size),
             enqueue_at=notifications.c.expires_at,
             **RESET_ATTEMPTS,
         )

@@ -141,7 +141,7 @@ def _count(session: Session, row: Row[Any], delivered: int, now: datetime) -> No
         update(notifications)
         .where(notifications.c.id == row.id)
         .values(
-            recipient_count=notifications.c.recipient_count + delivered,
+            delivered_count=notifications.c.delivered_count + delivered,
             enqueue_at=_unless_cancelled(until_expiry(now + FANOUT_LEASE, row.expires_at, now)),
             **RESET_ATTEMPTS,
         )

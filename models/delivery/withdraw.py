@@ -67,7 +67,7 @@ def withdraw_named(session: Session, ids: Sequence[UUID], now: datetime) -> With
     """
     named = notifications.c.id.in_(ids) & notifications.c.recipients.is_not(None)
     rows = session.execute(_waiting(named, now)).all()
-    fitting = max(1, bisect_right(list(accumulate(row.recipient_count for row in rows)), ITEMS_AT_ONCE))
+    fitting = max(1, bisect_right(list(accumulate(row.delivered_count for row in rows)), ITEMS_AT_ONCE))
     portion, left = rows[:fitting], rows[fitting:]
     of_them = inbox_items.c.notification_id.in_([row.id for row in portion])
     removed = _remove_items(session, of_them, _holders(session, of_them, None)) if portion else []

@@ -96,7 +96,6 @@ def _row(new: NewNotification, id_: UUID, batch: UUID | None, now: datetime) -> 
         "id": id_,
         "batch": batch,
         "created_at": now,
-        "recipient_count": 0,
         "enqueued": 0,
         "enqueue_at": now + RELAY_AFTER if is_due(new, now) else new.deliver_at,
         "fingerprint": "" if new.idempotency_key is None else _fingerprint(fields),

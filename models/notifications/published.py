@@ -81,7 +81,7 @@ def _status(now: datetime) -> ColumnElement[str]:
     return case(
         (notifications.c.cancelled_at.is_not(None), "cancelled"),
         (notifications.c.delivered_at.is_not(None), "delivered"),
-        (notifications.c.recipient_count > 0, "delivering"),
+        (notifications.c.delivered_count > 0, "delivering"),
         (notifications.c.deliver_at > now, "scheduled"),
         else_="accepted",
     )
@@ -122,8 +122,8 @@ def _concerns(session: Session, candidates: FromClause, recipient: str) -> Condi
 
 def _render(row: Row[Any]) -> Rendered:
     """A notification as its producer sees it. Of a broadcast, `recipients` is known when all have it."""
-    known = len(row.recipients) if row.recipients is not None else row.recipient_count if row.delivered_at else None
+    known = len(row.recipients) if row.recipients is not None else row.delivered_count if row.delivered_at else None
     times = {name: timestamp(getattr(row, name)) for name in ("deliver_at", "delivered_at", "cancelled_at")}
     target = {"everyone": row.everyone}
-    numbers = {"recipients": known, "delivered": row.recipient_count}
+    numbers = {"recipients": known, "delivered": row.delivered_count}
     return {**json.loads(row.content), **target, "status": row.status, **times, **numbers}

@@ -36,7 +36,7 @@ def of_notification(session: Session, notification: Row[Any], now: datetime) -> 
     """The receipts of this row, which was read in the same session."""
     if notification.counted_at is not None:
         return ReceiptCounts(notification.seen, notification.read, notification.counted_at)
-    if notification.recipient_count > COUNTED_AT_ONCE:
+    if notification.delivered_count > COUNTED_AT_ONCE:
         return ReceiptCounts(0, 0, notification.created_at)  # not counted yet; the maintenance does so within a minute
     return count(session, notification.id, now)
 

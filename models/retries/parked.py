@@ -29,7 +29,7 @@ DIED = "the worker died in the attempt"
 
 PARKED = notifications.c.parked_at.is_not(None)
 NAMED = func.json_array_length(notifications.c.recipients)
-SHOWN = ("id", "producer_id", "kind", "created_at", "parked_at", "attempts", "last_error", "topic", "recipient_count")
+SHOWN = ("id", "producer_id", "kind", "created_at", "parked_at", "attempts", "last_error", "topic", "delivered_count")
 Step = Literal["deliver", "fan out", "withdraw"]
 
 
@@ -147,7 +147,7 @@ def _shown() -> Select[Any]:
 def _parked(row: Row[Any]) -> Parked:
     step: Step = "withdraw" if not row.undelivered else "fan out" if row.named is None else "deliver"
     shown = {name: getattr(row, name) for name in ("id", "producer_id", "kind", "created_at", "parked_at", "attempts")}
-    audience = {"named": row.named, "topic": row.topic, "reached": row.recipient_count}
+    audience = {"named": row.named, "topic": row.topic, "reached": row.delivered_count}
     return Parked(**shown, step=step, error=row.last_error or "", **audience)
 
 

@@ -27,7 +27,10 @@ notifications = Table(
     Column("deliver_at", UtcDateTime),
     Column("expires_at", UtcDateTime),
     Column("delivered_at", UtcDateTime),
-    Column("recipient_count", Integer, nullable=False),  # inbox items written so far
+    # Inbox items written so far. The database keeps an older name. To rename it while processes of the release before
+    # write would take a copy of the column, an update of every row, and a trigger that makes each delivery cost the
+    # database 4 % more CPU.
+    Column("recipient_count", Integer, key="delivered_count", default=inline_literal(0), nullable=False),
     # How many of the recipients had seen and read it at `counted_at`.
     Column("seen", Integer, nullable=False, server_default="0"),
     Column("read", Integer, nullable=False, server_default="0"),
@@ -46,7 +49,7 @@ notifications = Table(
 )
 _columns = notifications.c
 
-LARGE = _columns.recipient_count > inline_literal(COUNTED_AT_ONCE)  # see `models.notifications.receipts`
+LARGE = _columns.delivered_count > inline_literal(COUNTED_AT_ONCE)  # see `models.notifications.receipts`
 
 partial_index(
     "ix_notifications_undelivered",

@@ -117,7 +117,7 @@ def test_who_saw_and_read_what_many_have_is_counted(house: House) -> None:
     dave.expect_stored(1)
     with house.database.write() as session:
         many = update(notifications).where(notifications.c.id == UUID(id_))
-        session.execute(many.values(recipient_count=COUNTED_AT_ONCE + 1))
+        session.execute(many.values(delivered_count=COUNTED_AT_ONCE + 1))
     dave.ok("PATCH", "/v1/inbox/1", {"read": True})
     house.upkeep()
     wait_for(lambda: shop.ok("GET", f"/v1/notifications/{id_}")["seen"] == 1, TIMEOUT, "upkeep to count")

@@ -43,7 +43,7 @@ def mark(database: Database, owner: str, change: str, now: datetime = NOW) -> No
 
 def say_that_many_have_it(database: Database, id_: UUID) -> None:
     with database.write() as session:
-        session.execute(update(rows).where(rows.c.id == id_).values(recipient_count=COUNTED_AT_ONCE + 1))
+        session.execute(update(rows).where(rows.c.id == id_).values(delivered_count=COUNTED_AT_ONCE + 1))
 
 
 def due(database: Database, now: datetime) -> list[UUID]:
@@ -109,7 +109,7 @@ def test_what_many_have_is_told_as_of_the_last_count(database: Database, many_ha
 def test_many_are_more_than_ten_thousand(database: Database, five_have_it: UUID) -> None:
     for count, is_large in ((COUNTED_AT_ONCE, False), (COUNTED_AT_ONCE + 1, True)):
         with database.write() as session:
-            session.execute(update(rows).values(recipient_count=count))
+            session.execute(update(rows).values(delivered_count=count))
         assert due(database, LATER) == [five_have_it] * is_large
         assert (numbers(database, five_have_it)[2] == timestamp(LATER)) is not is_large
 
