@@ -17,13 +17,11 @@ from psycopg.sql import SQL, Composed, Literal
 
 from lib.circuit_breaker import CircuitBreaker
 from lib.database_url import parse_postgresql
-from models.db import watchdog
+from models.db import probe
 from models.db.server_connection import ServerConnection
 from models.db.unavailable import DatabaseUnavailable, DatabaseUnusable, ReadOnly
-from models.db.watchdog import Watchdog
 
 CONNECT_TIMEOUT_SECONDS = 2  # the minimum of libpq; the API has to answer 503 within three seconds
-READ_TIMEOUT_SECONDS = 1.5  # then the server is probed; a busy one answers, a silent one is given up
 POOLER_PROBE_SECONDS = 2.0  # how long a query through a pooler may take that probes the server
 RESET_SECONDS = 0.5  # after a failed attempt to connect, no other is made for this long
 PREPARE_AFTER = 5  # executions: psycopg's default
@@ -69,7 +67,6 @@ class Connector:
         self._set_session = _set(settings, is_local=False)
         self.set_local = _set(settings, is_local=True)
         self._always_pooler = always_pooler
-        self.watchdog = Watchdog(READ_TIMEOUT_SECONDS, self._answers)
         self._failure = DatabaseUnavailable()
         self._circuit = CircuitBreaker(RESET_SECONDS)
 
@@ -90,8 +87,9 @@ class Connector:
         since = time.monotonic()
         connection = ServerConnection.connect(self._conninfo, **options, autocommit=True, prepare_threshold=None)
         try:
-            with self.watchdog.watch(connection, since):
-                self._admit(connection)
+            connection.answers = self._answers
+            connection.expect_answer(since)
+            self._admit(connection)
         except BaseException:
             connection.close()
             raise
@@ -123,11 +121,11 @@ class Connector:
         self._circuit.record_failure()
         raise failure from cause
 
-    def _answers(self, connection: psycopg.Connection[Any]) -> bool:
+    def _answers(self, connection: ServerConnection) -> bool:
         """A pooler answers the probe itself, whatever its server does: there a query has to return."""
-        if not isinstance(connection, ServerConnection) or connection.through_pooler:
+        if connection.through_pooler:
             return self._server_answers()
-        return watchdog.answers(connection)
+        return probe.answers(connection)
 
     def _server_answers(self) -> bool:
         try:

@@ -9,8 +9,9 @@ import psycopg
 from sqlalchemy import Connection, Dialect, Executable
 
 from lib.database_url import is_postgresql
-from models.db.connector import READ_TIMEOUT_SECONDS, TAKES_NO_WRITES
+from models.db.connector import TAKES_NO_WRITES
 from models.db.postgresql import Postgresql
+from models.db.server_connection import READ_TIMEOUT_SECONDS
 from models.db.sqlite import Sqlite
 from models.db.unavailable import (
     DATABASE_ERRORS,

@@ -10,8 +10,8 @@ from psycopg.sql import SQL
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
-from models.db.connector import READ_TIMEOUT_SECONDS, Connector
-from models.db.server_connection import ServerConnection
+from models.db.connector import Connector
+from models.db.server_connection import READ_TIMEOUT_SECONDS, ServerConnection
 from models.db.unavailable import DATABASE_ERRORS, spoils_connections
 
 POOL_TIMEOUT_SECONDS = 1
@@ -75,7 +75,7 @@ class Postgresql:
         with ExitStack() as stack:
             session = stack.enter_context(engine.connect())
             connection = _server_connection(session)
-            stack.enter_context(self._connector.watchdog.watch(connection, since))
+            connection.expect_answer(since)
             if connection.through_pooler or _kind(session) != AUTOCOMMIT:
                 stack.enter_context(session.begin())
             elif connection.used_at and since > connection.used_at + IDLE_SECONDS:

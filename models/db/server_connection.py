@@ -1,17 +1,22 @@
 """The driver's connection to PostgreSQL, and the cursor that psycopg and SQLAlchemy execute statements with."""
 
-from collections.abc import Iterable
-from typing import Any, Self, cast
+from collections.abc import Callable, Iterable
+from time import monotonic
+from typing import Any, Self, TypeVar, cast
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import Params, Query, QueryNoTemplate
+from psycopg.abc import Params, PQGen, Query, QueryNoTemplate
 from psycopg.pq import TransactionStatus
 from psycopg.sql import SQL, Composed
 
 from models.db.unavailable import is_outdated_plan
 
 Begin = SQL | Composed
+Result = TypeVar("Result")
+
+READ_TIMEOUT_SECONDS = 1.5  # then the server is probed; a busy one answers, a silent one is given up
+INTERRUPT_SECONDS = 0.1  # psycopg's default: how often a wait looks for signals
 
 
 class ServerConnection(psycopg.Connection[Any]):
@@ -23,10 +28,32 @@ class ServerConnection(psycopg.Connection[Any]):
     is_ending = False  # the server has announced that it ends the connection
     begun_by: Begin | None = None  # until the first statement of the transaction
     _last_begun_by: Begin = SQL("BEGIN")
+    _probe_at = float("inf")
+    answers: Callable[["ServerConnection"], bool]  # whether the server answers a probe
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.cursor_factory = ServerCursor
+
+    def wait(self, gen: PQGen[Result], interval: float = INTERRUPT_SECONDS, timeout: float | None = None) -> Result:
+        """Raises `OperationalError` if the server falls silent: after the read timeout it does not answer a probe.
+
+        A server that answers is busy, and is waited for: the generator goes on where the timeout ended the wait.
+        """
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        while True:
+            try:
+                return super().wait(gen, interval, max(0.0, self._probe_at - monotonic()))
+            except errors._WaitTimeout:  # psycopg has no public name for it; tests/models/db/test_database.py needs it
+                if not self.answers(self):
+                    self.pgconn.finish()
+                    raise psycopg.OperationalError("the server is silent") from None
+                self.expect_answer(monotonic())
+
+    def expect_answer(self, since: float) -> None:
+        """Begin the read timeout."""
+        self._probe_at = since + READ_TIMEOUT_SECONDS
 
     def note(self, notice: psycopg.errors.Diagnostic) -> None:
         self.is_ending |= notice.severity_nonlocalized in ("FATAL", "PANIC")

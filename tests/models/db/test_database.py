@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from dev.postgresql import PostgreSQL
 from models.db.database import READ_TIMEOUT_SECONDS, Database, DatabaseUnavailable
-from models.db.watchdog import PROBE_SECONDS
+from models.db.probe import PROBE_SECONDS
 from tests.support import wait_for
 
 
