@@ -37,7 +37,7 @@ def migrate(database: Database) -> None:
         context.configure(connection=session, target_metadata=metadata, render_as_batch=True)
         context.run_migrations()
         if is_sqlite and session.exec_driver_sql("PRAGMA foreign_key_check").first():
-            raise RuntimeError("the migrated rows refer to others that are not there")
+            raise RuntimeError("the migrated rows refer to rows that do not exist")
     database.dispose()
 
 

@@ -1,4 +1,4 @@
-"""A migration expands the schema; what contracts it names the migration since which nobody uses the old form.
+"""A migration expands the schema; a contracting one names the migration with which the use of the old form ended.
 
 The schema is compared before and after each migration, on PostgreSQL. See migrations/README.md.
 """
@@ -66,7 +66,7 @@ def updatable_views(connection: Engine | Connection, views: list[str]) -> set[st
 
 
 def contractions(before: Schema, after: Schema) -> list[str]:
-    """What the release before, which knows the schema `before`, may miss in the other. A renaming is a loss."""
+    """What breaks the release before, which uses the schema `before`. A renaming is a loss."""
     found = [f"{table} is gone" for table in before if table not in after]
     for table, columns in before.items():
         for name in columns if table in after else ():
@@ -137,7 +137,7 @@ def test_no_index_is_built_while_writers_wait(migration: Script) -> None:
 def test_nobody_waits_behind_a_migration_that_waits_for_a_table(
     database: Database, migration: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A writer keeps one table after the other in use; meanwhile others write to it."""
+    """One transaction has locked a table, another writes to it; each table in turn."""
     monkeypatch.setattr(locks, "LOCK_SECONDS", 0.2)
     monkeypatch.setattr(locks, "ATTEMPTS", 1)
     migrate(database.url, migration.revision)
@@ -152,7 +152,7 @@ def migrate_while_in_use(url: str, table: str, go: Callable[[], None]) -> None:
     with ThreadPoolExecutor() as pool, psycopg.connect(url) as writer, psycopg.connect(url) as other:
         writer.execute(WRITE.format(table=table).encode())
         migrating = pool.submit(go)
-        with closing(writer):  # so that the migration ends, whatever comes
+        with closing(writer):  # so that the migration ends
             wait_for(lambda: migrating.done() or waits_for_a_lock(url), what="the migration")
             other.execute("SET lock_timeout = '3s'")
             other.execute(WRITE.format(table=table).encode())
@@ -166,7 +166,7 @@ def waits_for_a_lock(url: str) -> bool:
 
 
 def test_a_migration_that_failed_midway_can_be_run_again(database: Database) -> None:
-    """To build an index, what was done before is committed: then it fails."""
+    """Building an index commits the earlier part of the migration; here the index fails."""
     migrate(database.url, "0007")
     with database.write() as session:
         session.execute(text("CREATE VIEW ix_notifications_batch AS SELECT 1"))
@@ -186,7 +186,7 @@ VALUES (gen_random_uuid(), 'shop', '{"id":"x"}', 'offer', 'none', '["bob"]', fal
 
 
 def test_what_the_release_before_inserts_is_there(database: Database) -> None:
-    """It names the columns that it knows."""
+    """It inserts without the newer columns."""
     migrate(database.url)
     with database.write() as session:
         session.execute(text(INSERT))

@@ -1,4 +1,4 @@
-"""Migration 0010: the release before reads and writes the table by its old name, and nobody is answered by an error."""
+"""Migration 0010: the release before reads and writes the table by its old name, and no statement fails."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -36,7 +36,7 @@ def test_the_epoch_is_the_same_after_the_way_back_and_forth(database: Database) 
 
 
 def test_what_the_release_before_has_prepared_goes_on(postgres: Database) -> None:
-    """Also in a transaction that begins before the migration, and ends after it waits for that."""
+    """Also in a transaction that the migration waits for."""
     migrate(postgres.url, "0009", command.downgrade)
     with ThreadPoolExecutor() as pool, postgres.glance() as session:
         before = [fetch(session, OLD, {}) for _ in range(PREPARE_AFTER + 1)][-1]

@@ -1,4 +1,4 @@
-"""Migration 0009 on a PostgreSQL that is in use: nobody is answered by an error, and it can be run again."""
+"""Migration 0009 on a PostgreSQL that is in use: no statement fails, and it can be run again."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ INDEX = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_inbox_items_topi
 
 
 class Load:
-    """Threads that do all there is to do, and count what succeeded and what was unavailable for the moment."""
+    """Threads that execute all operations, and count successes and failures because the database was unavailable."""
 
     def __init__(self, database: Database) -> None:
         self.crowd = Crowd(database, 20)
@@ -109,7 +109,7 @@ def test_readers_and_writers_go_on_while_topics_are_widened(postgres: Database, 
 
 
 def test_a_reader_of_one_table_is_not_kept_from_the_others(postgres: Database) -> None:
-    """As a deadlock would: the migration waits for a table that the reader has, and holds no other."""
+    """No deadlock: the migration waits for a table that the reader has locked, and holds no lock on another."""
     migrate(postgres.url, "0008", command.downgrade)
     with ThreadPoolExecutor() as pool, postgres.read() as session:
         subscriptions.topics_of(session, "bob")

@@ -1,4 +1,4 @@
-"""Backups as rows, for any database: what a restore brings back, without the server's own tools."""
+"""Backups as rows, for any database: a restore without the server's own tools."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

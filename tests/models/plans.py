@@ -1,4 +1,4 @@
-"""What PostgreSQL does for a query: the plan of each statement as the product sends it, with the rows it read."""
+"""The plans that PostgreSQL makes for the statements of a query as they are sent, with the rows that they read."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ PARAMETER = re.compile(r"%\((\w+)\)s")
 
 @dataclass(frozen=True)
 class Look:
-    """One statement's plan, carried out."""
+    """The plan of one statement, after its execution."""
 
     statement: str
     plan: dict[str, Any]
@@ -33,7 +33,7 @@ class Look:
 
     @property
     def rows_read(self) -> int:
-        """The most rows that were read of any one table, those that a filter threw away among them."""
+        """The most rows that were read of one table, those removed by a filter included."""
         read: dict[str, int] = {}
         for scan in self.scans:
             removed = scan.get("Rows Removed by Filter", 0) + scan.get("Rows Removed by Index Recheck", 0)
@@ -48,7 +48,7 @@ class Look:
 
     @property
     def pages_read(self) -> int:
-        """To find rows, of indices too: an index that is read for nothing throws no rows away, but has pages."""
+        """The pages read to find rows, of indexes too: an index scan without a use removes no rows, but reads pages."""
         return sum(scan["Shared Hit Blocks"] + scan["Shared Read Blocks"] for scan in self.scans)
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class Look:
 
 
 def look(database: Database, query: Callable[[Session], object]) -> list[Look]:
-    """The plans of all that this query sends, as PostgreSQL makes them for a prepared statement; nothing is kept."""
+    """The plans of all statements of this query, as for prepared statements; its changes are rolled back."""
     looks: list[Look] = []
     with database.engine.connect() as session, session.begin() as transaction, _watched(session, looks):
         query(session)
@@ -66,7 +66,7 @@ def look(database: Database, query: Callable[[Session], object]) -> list[Look]:
 
 @contextmanager
 def _watched(session: Session, looks: list[Look]) -> Iterator[None]:
-    """At the driver, through which all goes, by SQLAlchemy or not."""
+    """At the driver, which executes all statements, with and without SQLAlchemy."""
     connection = session.connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
 

@@ -41,7 +41,7 @@ SEED = 20261122
 
 
 class Crowd:
-    """What the writers share: the people, what was published, and every version that was taken, by whom."""
+    """What the writers share: the recipients, the notifications, and every version with the writer that took it."""
 
     def __init__(self, database: Database, size: int) -> None:
         self.database = database
@@ -98,7 +98,7 @@ class Crowd:
 
 
 class Writer:
-    """One of the eight: at each turn it does something, to someone, with a connection of its own."""
+    """One of the eight: it executes random operations for random recipients, with a connection of its own."""
 
     def __init__(self, crowd: Crowd, number: int) -> None:
         self.crowd = crowd
@@ -223,7 +223,7 @@ def test_eight_writers_at_once_leave_every_inbox_whole_and_every_device_right(po
 
 
 def expect_every_version_once(crowd: Crowd) -> None:
-    """Who took a version was told which: together they are the whole number line."""
+    """Every writer knows the versions that it took: together they have no gap and no double."""
     for person in crowd.people:
         with crowd.database.read() as session:
             last = inbox.current_summary(session, person).version
@@ -232,7 +232,7 @@ def expect_every_version_once(crowd: Crowd) -> None:
 
 
 def expect_nothing_that_ended(database: Database) -> None:
-    """What is cancelled or has expired is in no inbox, and nothing waits for the relay for ever."""
+    """Cancelled and expired notifications are in no inbox, and nothing waits for the relay for ever."""
     ended = notification_rows.c.cancelled_at.is_not(None) | (notification_rows.c.expires_at <= datetime.now(UTC))
     with database.read() as session:
         left = (

@@ -106,7 +106,7 @@ def produced(producer: str = PRODUCER, **options: Any) -> Query:
 
 
 def expect_few_rows(looks: list[Look], rows: int) -> None:
-    """No statement reads much more than `rows` of any table, sorts more than it wants, or passes by an index."""
+    """No statement reads much more than `rows` of a table, sorts more than it needs, or scans a whole table."""
     assert looks
     for one in looks:
         large = [scan for scan in one.scans if scan["Relation Name"] not in SMALL]

@@ -1,4 +1,4 @@
-"""What is older than its retention is forgotten, in batches; who was away longer loads the inbox anew, nobody else."""
+"""Rows older than their retention are deleted in batches; only a client that was away longer loads its inbox anew."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -213,7 +213,7 @@ def test_it_goes_batch_by_batch_through_many_inboxes(database: Database, receive
 
 
 def test_who_is_at_work_is_not_waited_for(postgres: Database) -> None:
-    """An inbox that is being changed keeps its changes, a notification that is being fanned out is left: for now."""
+    """Changes of a locked inbox and a notification in a fan-out are left for a later run."""
     new = notifications.NewNotification("shop", "offer", "News", recipients=("alice", "bob"))
     wide = notifications.NewNotification("shop", "offer", "News", topic="boots")
     with postgres.write() as session:
@@ -233,7 +233,7 @@ def test_who_is_at_work_is_not_waited_for(postgres: Database) -> None:
 
 
 def test_who_is_at_work_does_not_end_the_batch(postgres: Database) -> None:
-    """A batch that is not full ends upkeep's turn: with somebody always at work, it would never keep up."""
+    """A batch that is not full ends the run: if locked inboxes made batches smaller, it would never keep up."""
     people = [f"{n}" for n in range(9)]
     with postgres.write() as session:
         new = [notifications.NewNotification("shop", "offer", "News", recipients=tuple(people))]

@@ -1,4 +1,4 @@
-"""Which users' tokens are refused, and up to when they were issued."""
+"""Revocations: whose tokens are refused, and up to which time of issue."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta

@@ -44,7 +44,7 @@ def test_the_migrations_make_exactly_the_declared_schema(database: Database) -> 
 
 
 def test_keys_indices_and_their_conditions_are_those_declared(database: Database) -> None:
-    """What Alembic's comparison does not look at: primary keys, foreign keys, conditions of indices."""
+    """Alembic compares no primary keys, foreign keys and conditions of indexes."""
     found = _described(database)
     with database.write() as session:
         session.execute(text("DROP VIEW history"))  # for the release before: see migration 0010
@@ -76,7 +76,7 @@ def test_a_second_migration_changes_nothing_and_keeps_the_epoch(database: Databa
 def test_what_was_published_before_its_content_was_kept_rendered_is_shown_as_it_was(
     database: Database, receive: Callable[..., list[Change]], items_of: Callable[..., list[Rendered]]
 ) -> None:
-    """Back to the columns that there were, and forth again."""
+    """Downgrade to the old columns, and upgrade again."""
     said = {
         "title": "Grüße ☂ \u2028",
         "body": 'a\n"b"\\',
@@ -115,7 +115,7 @@ def test_there_is_one_head() -> None:
 
 INDEX_ROW_MAX = 2_704  # bytes: a third of a page, beyond which PostgreSQL refuses the row
 BYTES: dict[type[TypeEngine[Any]], int] = {Uuid: 16, BigInteger: 8, Integer: 4, Boolean: 1, UtcDateTime: 8}
-OVERHEAD = 16  # of the row, and for alignment and the length of each text
+OVERHEAD = 16  # of the row, with alignment and the lengths of texts
 
 
 def test_every_index_has_room_for_the_longest_of_everything_that_it_holds() -> None:
@@ -128,7 +128,7 @@ def test_every_index_has_room_for_the_longest_of_everything_that_it_holds() -> N
 
 
 def _bytes(column: Column[Any]) -> int:
-    """What the longest value takes: four bytes for a character, and a header."""
+    """The size of the longest value: four bytes a character, and a header."""
     if isinstance(column.type, String):
         assert column.type.length is not None, f"{column} is in an index and has no limit"
         return 8 + 4 * column.type.length

@@ -42,7 +42,7 @@ from tests.support.delivered import as_changes
 RECIPIENTS = ("alice", "bob", "carol")
 SUBSCRIBERS = {"boots": ("bob", "carol"), "hats": ("alice", "bob")}
 RETENTION = Retention(notifications=timedelta(days=30), changes=timedelta(days=10))
-ALL = 10_000  # more than there ever is
+ALL = 10_000  # more than there are
 
 
 class Device(Replica):
@@ -100,7 +100,7 @@ class Device(Replica):
             assert item["version"] >= self._paged.get((self.epoch, seq), 0), "an item went back"
 
     def expect_the_same_as(self, fresh: reading.Page) -> None:
-        """It shows what a fresh page shows, in every field, as deep as it was loaded; and the counts."""
+        """It shows the same items and counts as a fresh page, in every field, down to where it has loaded."""
         deepest = int(self._older) if self._older is not None else 0
         shown = {item["seq"]: item for item in fresh.items if item["seq"] >= deepest}
         assert self.items == shown
@@ -111,7 +111,7 @@ class Device(Replica):
 
 @dataclass
 class Published:
-    """What the world knows of a notification, beside the database."""
+    """A notification as the world expects it, apart from the database."""
 
     id: UUID
     audience: tuple[str, ...]
@@ -127,7 +127,7 @@ class Published:
 
 
 class World:
-    """Does what happens in Belfry, remembers what must come of it, and tells the devices that are online."""
+    """Executes the operations, records their expected effects, and announces changes to the devices that are online."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -181,7 +181,7 @@ class World:
         return ids
 
     def _accept(self, new: Sequence[NewNotification]) -> list[UUID]:
-        """As the API does: single notifications by one statement, a batch in a transaction."""
+        """As the API does: single notifications in one statement, a batch in a transaction."""
         if len(new) > 1:
             with self.database.write() as session:
                 return accept.accept(session, new, self.now)
@@ -189,7 +189,7 @@ class World:
             return [one for one in accept.accept_each(session, new, self.now) if isinstance(one, UUID)]
 
     def deliver(self, ids: Sequence[UUID]) -> list[UUID]:
-        """Answers those that want a fan-out."""
+        """Returns the broadcasts."""
         left, wide, behind, ordered = ids, list[UUID](), list[UUID](), False
         while left:
             with self.database.write_at_once() as session:
@@ -211,7 +211,7 @@ class World:
         return chunk.finished
 
     def deliver_wholly(self, ids: Sequence[UUID]) -> None:
-        """Deliver them, and what of their batches can go on then."""
+        """Deliver them, and then the others of their batches."""
         while ids:
             before = len(self.arrived)
             for id_ in self.deliver(ids):
@@ -265,7 +265,7 @@ class World:
             self._announce_versions(owner, [version])
 
     def relay(self) -> bool:
-        """One tick, and all that it enqueues; answers whether there was anything."""
+        """One tick of the relay, and all tasks that it enqueues; returns whether there were any."""
         with self.database.write() as session:
             due = relay.due(session, self.now, ALL)
         self.deliver_wholly(due.deliver)
@@ -310,7 +310,7 @@ class World:
         self._told[change.recipient_id] = told
 
     def come_to_rest(self) -> None:
-        """Let the relay do all that is to be done."""
+        """Run the relay until nothing is due."""
         self.now += RELAY_AFTER_AT_MOST
         while self.relay():
             pass
@@ -320,7 +320,7 @@ class World:
             return reading.page(session, owner, state="all", limit=ALL)
 
     def expect_rest(self) -> None:
-        """What must hold whenever nothing is under way."""
+        """The invariants whenever no task is in progress."""
         for owner in RECIPIENTS:
             self._expect_the_right_items(owner)
             assert expect_a_whole_log(self.database, owner) == self.floors[owner]

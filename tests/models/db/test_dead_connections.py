@@ -1,4 +1,4 @@
-"""A pooled connection that died while nobody used it is replaced, and the statement sent once more."""
+"""A pooled connection that died while it was idle is replaced, and the statement is sent on another."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -84,7 +84,7 @@ def test_the_first_statement_after_all_connections_died_succeeds(
 def test_a_connection_whose_end_nobody_told_is_found_dead_before_the_statement_is_sent(
     server: PostgreSQL, proxy: Proxy, database: Database, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    """As behind a firewall that forgot it: only whoever sends something learns that it is gone."""
+    """As behind a firewall that dropped it: only sending something shows that it is gone."""
     monkeypatch.setattr(postgresql, "IDLE_SECONDS", 0)
     monkeypatch.setattr(postgresql, "_is_closed", lambda connection: False)
     finish(server, proxy)

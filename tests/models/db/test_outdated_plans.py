@@ -74,7 +74,7 @@ def test_the_first_statement_of_a_transaction_is_executed_once_in_spite_of_an_ou
 def test_a_later_statement_with_an_outdated_plan_means_that_the_database_is_away(
     database: Database, way: str, execute: Execute
 ) -> None:
-    """And every connection of the pool is replaced, so that the next transaction succeeds."""
+    """Every connection of the pool is replaced, so that the next transaction succeeds."""
     n = prepare(database, way, execute)
     widen(database.url)
     with pytest.raises(DatabaseUnavailable) as refusal, blaming():
@@ -89,7 +89,7 @@ def test_a_later_statement_with_an_outdated_plan_means_that_the_database_is_away
 def test_rows_written_by_executemany_are_not_lost_when_a_later_plan_is_outdated(
     database: Database, execute: Execute
 ) -> None:
-    """The transaction is not begun anew without them: it is committed whole, or not at all."""
+    """The transaction is not begun again without them: it is committed whole, or not at all."""
     prepare(database, "write", execute)
     widen(database.url)
     with pytest.raises(DatabaseUnavailable):

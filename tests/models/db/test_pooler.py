@@ -40,7 +40,7 @@ SET = text(
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgreSQL]:
-    """Whose own settings are not ours."""
+    """A role with other settings than Belfry's."""
     with (
         temporary_folder() as folder,
         PostgreSQL(folder / "postgresql", TimeZone="Asia/Tokyo", DateStyle="German") as running,
@@ -177,7 +177,7 @@ MADE = "SELECT relname, relkind FROM pg_class WHERE relnamespace = to_regnamespa
 def test_migrations_through_a_pooler_stay_in_the_schema_that_the_url_names(
     server: PostgreSQL, pgbouncer: PgBouncer
 ) -> None:
-    """Also where they leave the transaction that brings the search_path along."""
+    """Also outside of the transaction that sets the search_path."""
     made = []
     with psycopg.connect(server.url, autocommit=True) as admin:
         for schema, url in (("direct", server.url), ("pooled", pgbouncer.url)):

@@ -1,4 +1,4 @@
-"""A server that takes no writes is a database that is away, and no connection to it is used again."""
+"""A server that takes no writes counts as unavailable, and no connection to it is used again."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,7 +60,7 @@ def newest(database: Database) -> int:
 
 
 def set_read_only(server: PostgreSQL, value: str) -> None:
-    """As who fails over by hand does; connections stay open."""
+    """As in a failover by hand; connections stay open."""
     with psycopg.connect(server.url, autocommit=True) as admin:
         admin.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}".encode())
         admin.execute("SELECT pg_reload_conf()")

@@ -73,7 +73,7 @@ def state_of(item: Rendered) -> str:
 
 
 def choices(*names: str) -> Iterator[dict[str, str]]:
-    """Each of these filters left out, or with each value that some item has."""
+    """Each of these filters, without a value or with each value that an item has."""
     values = [(None, *(value for value in SORTS[name] if value is not None)) for name in names]
     for chosen in product(*values):
         yield {name: value for name, value in zip(names, chosen, strict=True) if value is not None}
@@ -146,7 +146,7 @@ def is_meant(item: Rendered, which: dict[str, Any]) -> bool:
 
 
 def moved_to(item: Rendered, change: str, version: int, is_touched: bool) -> Rendered:
-    """Read implies seen, archived implies read; what is so already keeps its time."""
+    """Read implies seen, archived implies read; a time that is set already stays."""
     if not is_touched:
         return item
     times = {name: item[name] or timestamp(LATER) for name in SETS[change]}

@@ -1,4 +1,4 @@
-"""A producer's history: what the filters mean, page by page; and what the numbers of one notification count."""
+"""What a producer published: the filters, page by page; and the numbers of one notification."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""How many saw and read it: of few at once, of many as of a moment that is told, and at its end for good."""
+"""Receipts: counted at once for small audiences, cached for large ones, and final when a notification ends."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -81,7 +81,7 @@ def five_have_it(accept: Accept, deliver: Deliver) -> UUID:
 
 @pytest.fixture
 def many_have_it(database: Database, five_have_it: UUID) -> UUID:
-    """As far as its row knows."""
+    """By its row alone."""
     say_that_many_have_it(database, five_have_it)
     return five_have_it
 

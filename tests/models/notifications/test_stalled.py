@@ -1,4 +1,4 @@
-"""What was accepted, is due and does not move is found, whoever is to blame; what waits on purpose is not."""
+"""Notifications that are due and make no progress count as stalled; those that wait on purpose do not."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -30,7 +30,7 @@ def found(database: Database, seconds: float) -> Stalled:
 
 
 def relay(database: Database, seconds: float) -> None:
-    """Beat and a worker that relays are there; whether anybody delivers is another question."""
+    """Beat and a worker that relays are running; deliveries may not be."""
     with database.write() as session:
         relay_module.due(session, NOW + timedelta(seconds=seconds), 100)
 
@@ -91,7 +91,7 @@ def test_what_waits_between_two_attempts_or_is_parked_is_not_stalled(database: D
 
 
 def test_what_failed_once_and_is_never_tried_again_is_stalled(database: Database, accept: Accept) -> None:
-    """As when its worker died of it and none came after."""
+    """As when its worker died in the attempt, and no other took its place."""
     id_ = accept(recipients=["bob"])
     fail(database, id_, 0)
     assert found(database, 34).count == 0
