@@ -57,14 +57,14 @@ def render_content(id_: UUID, fields: Mapping[str, Any], created_at: datetime) -
 
 def render_item(row: ItemRow | PageRow | ChangesRow) -> Json:
     """An inbox item as its owner sees it."""
-    if row.seen_at is None:  # a read or archived item is seen
+    if row.seen_at is None:  # then it is neither read nor archived
         return Json(_NEW_ITEM % (row.seq, row.version, members_of(row.content)))
-    times = _quoted_time(row.seen_at), _quoted_time(row.read_at), _quoted_time(row.archived_at)
+    times = _render_stored(row.seen_at), _render_stored(row.read_at), _render_stored(row.archived_at)
     return Json(_ITEM % (row.seq, row.version, members_of(row.content), *times))
 
 
-def _quoted_time(stored: str | None) -> str:
-    """Of `2026-11-26 09:50:34.5`, a UTC time with or without `+00` after it, the result of `timestamp` in quotes."""
+def _render_stored(stored: str | None) -> str:
+    """The JSON of a time as the database writes it: `2026-11-26 09:50:34.5` in UTC, with or without a final `+00`."""
     if stored is None:
         return "null"
     text = stored.removesuffix("+00")
