@@ -1,8 +1,8 @@
 """Delivering what names its recipients: what is wrong, or has to wait, holds up nothing that need not wait for it."""
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,48 +17,39 @@ from models.retries.parked import Begun
 from workers import attempts
 from workers.announcing import announce_items
 from workers.celery import app, database
+from workers.followers import batches_of, enqueue_followers, followers_enqueued
 from workers.locked_inboxes import HeldInboxes
-from workers.queues import CONCURRENCY, DELIVER, FAN_OUT
+from workers.queues import CONCURRENCY, FAN_OUT
 
 THREADS_MAX = 1_000  # of a worker: each waits for one delivery at the most
 
 log = logging.getLogger(__name__)
 
 
-def deliver(ids: list[UUID], *, counted: bool, came_back: bool = False) -> None:
+def deliver(ids: list[UUID], *, counted: bool, redelivered: bool = False) -> None:
     """Deliver them; what is wrong with one of them does not hold up the others. Then enqueue what they held back.
 
-    `came_back`: who had them may have delivered them, and died before it enqueued what they held back.
+    `redelivered`: the worker that had them may have delivered them, and died before it enqueued what they held back.
     """
-    with following() as batches:
-        batches.update(_batches_of(ids if came_back else []))
+    with followers_enqueued() as batches:
+        batches.update(batches_of(ids if redelivered else []))
         if counted:
             _attempt_again(ids, batches)
         else:
             _attempt(ids, batches, counted=False)
 
 
-@contextmanager
-def following() -> Iterator[set[UUID]]:
-    """Enqueue what may go on in these batches when the block ends: once, as each batch is read for it."""
-    batches = set[UUID]()
-    try:
-        yield batches
-    finally:
-        go_on(batches)
-
-
 def begin(ids: list[UUID], batches: set[UUID]) -> Begun:
     """Count attempts. To `batches` are added those of notifications that had used all attempts and are parked."""
     begun = attempts.begin(ids)
-    batches |= _batches_of(begun.parked)
+    batches |= batches_of(begun.parked)
     return begun
 
 
 def fail(notification_id: UUID, error: Unfit, batches: set[UUID], *, counted: bool) -> None:
     """Keep why an attempt failed. What is parked by it holds back nothing any more: its batch is added to `batches`."""
     if attempts.fail(notification_id, error, counted=counted):
-        batches |= _batches_of([notification_id])
+        batches |= batches_of([notification_id])
 
 
 def _attempt_again(ids: list[UUID], batches: set[UUID]) -> None:
@@ -130,54 +121,13 @@ def leave_locked(ids: Collection[UUID], *, counted: bool) -> None:
         attempts.forgive(ids)
 
 
-def go_on_after(ids: Collection[UUID]) -> None:
-    """Enqueue what these may have held back."""
-    go_on(_batches_of(ids))
-
-
-def _batches_of(ids: Collection[UUID]) -> set[UUID]:
-    batches = set[UUID]()
-    if ids:
-        with _best_effort(), database.glance() as session:
-            batches.update(batch_order.batches_of(session, ids))
-    return batches
-
-
-def go_on(batches: Collection[UUID]) -> None:
-    """Enqueue what waits in these batches and may go now."""
-    with _best_effort():
-        _enqueue_next(batches)
-
-
-@contextmanager
-def _best_effort() -> Iterator[None]:
-    """What is not enqueued here has a turn of its own by the relay; the task at hand has done its work."""
-    try:
-        yield
-    except Exception as error:
-        log.warning("batch_not_enqueued reason=%s", type(error).__name__)
-
-
-def _enqueue_next(batches: Collection[UUID]) -> None:
-    if not batches:
-        return
-    with database.read() as session:
-        free = batch_order.next_of(session, batches, datetime.now(UTC))
-    for again in (False, True):
-        direct = [str(one) for one in free.direct if (one in free.again) is again]
-        if direct:
-            app.send_task(DELIVER, [direct], {"again": again})
-    for one in free.wide:
-        app.send_task(FAN_OUT, [str(one)], {"again": one in free.again})
-
-
 def _deliver_together(groups: Sequence[list[UUID]]) -> list[set[UUID]]:
     """The batches in which something arrived are answered once, to the first of those who share this."""
     batches = set[UUID]()
     try:
         _deliver([one for group in groups for one in group], batches)
     except Exception:
-        go_on(batches)
+        enqueue_followers(batches)
         raise
     return [batches, *(set[UUID]() for _ in groups[1:])]
 

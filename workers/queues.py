@@ -33,6 +33,8 @@ ROUTES = {
     MAINTENANCE: {"queue": MAINTENANCE_QUEUE},
 }
 
+STEPS = ("deliver", "fan_out", "withdraw", "relay", "retention", "announce")  # a module of workers.tasks each
+
 CONCURRENCY = 16  # tasks at once in one process; concurrent deliveries share a transaction
 
 RELAY_EVERY = timedelta(seconds=2)
@@ -49,7 +51,7 @@ def make_celery(broker_url: str) -> Celery:
         "belfry",
         broker=broker.url,
         set_as_current=False,
-        include=["workers.tasks", "workers.health"],
+        include=[*(f"workers.tasks.{step}" for step in STEPS), "workers.health"],
         amqp=CompactAMQP,
         control=Control,
     )

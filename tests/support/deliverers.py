@@ -29,9 +29,9 @@ from models.notifications.accept import NewNotification
 from models.schema.inbox import inbox_items
 from models.schema.notifications import notifications as rows
 from models.subscriptions import subscribe
-from workers import delivering, tasks
-from workers.celery import app, database
-from workers.queues import DELIVER
+from workers.celery import announcer, app, database
+from workers.queues import DELIVER, FAN_OUT
+from workers.tasks import deliver, fan_out
 
 PEOPLE = [f"person {n}" for n in range(6)]
 BATCHES, MEMBERS = 5, 30
@@ -56,9 +56,9 @@ def work() -> None:
             continue
         with suppress(DatabaseUnavailable):  # the task fails, and the relay enqueues it again
             if name == DELIVER:
-                tasks.deliver.run(args[0], **kwargs)
+                deliver.deliver.run(args[0], **kwargs)
             else:
-                tasks.fan_out.run(args[0], **kwargs)
+                fan_out.fan_out.run(args[0], **kwargs)
 
 
 def relay() -> None:
@@ -77,7 +77,7 @@ def tick(chance: random.Random) -> None:
         due = outbox.due(session, datetime.now(UTC), 1_000)
     direct = [str(one) for one in due.deliver if one not in due.broadcasts]
     for one in due.broadcasts & set(due.deliver):
-        send_task(tasks.fan_out.name, [str(one)], {"again": True})
+        send_task(FAN_OUT, [str(one)], {"again": True})
     while direct:
         size = chance.randint(1, 60)
         send_task(DELIVER, [direct[:size]], {"again": True})
@@ -135,9 +135,8 @@ def out_of_order() -> list[tuple[str, int, int]]:
 def main(seed: int) -> str | None:
     chance = random.Random(seed)
     app.send_task = send_task
-    tasks.fan_out.delay = lambda id_: send_task(tasks.fan_out.name, [id_])
-    for module in (delivering, tasks):
-        vars(module)["tell"] = lambda _: None  # there are no push servers
+    fan_out.fan_out.delay = lambda id_: send_task(FAN_OUT, [id_])
+    vars(announcer).update(announce=lambda _: None, announce_items=lambda _: None)  # there are no push servers
     with database.write() as session:
         reading.open_inboxes(session, PEOPLE, datetime.now(UTC))
         subscribe(session, "boots", PEOPLE[::2], datetime.now(UTC))

@@ -7,7 +7,7 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -19,11 +19,19 @@ from models.notifications.accept import NewNotification
 from models.schema.inbox import inbox_items
 from models.schema.notifications import notifications as rows
 from models.subscriptions import subscribe
-from workers import delivering, tasks
-from workers.celery import app, database
+from workers import delivering
+from workers.celery import announcer, app, database
+from workers.tasks import deliver, fan_out, relay, withdraw
 
 Enqueued = tuple[str, list[Any], dict[str, bool]]
 
+tasks = SimpleNamespace(
+    deliver=deliver.deliver,
+    fan_out=fan_out.fan_out,
+    relay=relay.relay,
+    withdraw=withdraw.withdraw,
+    withdraw_named=withdraw.withdraw_named,
+)
 queue: deque[Enqueued] = deque()
 
 
@@ -38,8 +46,7 @@ def _delay(task: Any) -> None:
 app.send_task = send_task
 for one in (tasks.deliver, tasks.fan_out, tasks.withdraw, tasks.withdraw_named):
     _delay(one)
-for module in (delivering, tasks):
-    vars(module)["tell"] = lambda _: None  # nobody listens
+vars(announcer).update(announce=lambda _: None, announce_items=lambda _: None)  # there are no push servers
 with database.write() as session:
     reading.open_inboxes(session, ["bob", "carol"], datetime.now(UTC))
     subscribe(session, "boots", ["bob", "carol"], datetime.now(UTC))

@@ -11,23 +11,24 @@ from models.delivery.fanout import PARTS
 ENVIRON = {"DATABASE_URL": "sqlite:///x.db", "BROKER_URL": "amqp://host//", "JWT_SECRET": "x" * 32, "JWT_JWKS_URL": ""}
 IDS = ["01a20320-a200-74af-9041-65bc98de2849", "01a20320-a200-74af-9050-7b2c12d3082c"]
 WITHDRAW_TOGETHER = f"""
-from workers import tasks
+from workers.tasks import withdraw
 
 def die(*_):
     raise SystemExit("it is tried as before, and kills the next worker")
 
-tasks.withdrawal.withdraw_named = die
-tasks.withdraw.delay = lambda id_, again: print(id_, again)
-tasks.withdraw_named.push_request(delivery_info={{"redelivered": True}})
-tasks.withdraw_named.run({IDS})
+withdraw.withdrawal.withdraw_named = die
+withdraw.withdraw.delay = lambda id_, again: print(id_, again)
+withdraw.withdraw_named.push_request(delivery_info={{"redelivered": True}})
+withdraw.withdraw_named.run({IDS})
 """
 GO_ON = f"""
-from workers import tasks
+from models.delivery.fanout import Chunk
+from workers.tasks import fan_out
 
-tasks._one_chunk = lambda *_, counted: tasks.Chunk([], finished=False)
-tasks.fan_out.delay = print
-tasks.fan_out.push_request(delivery_info={{"redelivered": REDELIVERED}})
-tasks.fan_out.run({IDS[0]!r})
+fan_out.run_chunk = lambda *_, counted: Chunk([], finished=False)
+fan_out.fan_out.delay = print
+fan_out.fan_out.push_request(delivery_info={{"redelivered": REDELIVERED}})
+fan_out.fan_out.run({IDS[0]!r})
 """
 
 
