@@ -136,7 +136,8 @@ def main(seed: int) -> str | None:
     chance = random.Random(seed)
     app.send_task = send_task
     fan_out.fan_out.delay = lambda id_: send_task(FAN_OUT, [id_])
-    vars(announcer).update(announce=lambda _: None, announce_items=lambda _: None)  # there are no push servers
+    for method in ("announce", "announce_items"):
+        setattr(announcer, method, lambda _: None)  # there are no push servers
     with database.write() as session:
         reading.open_inboxes(session, PEOPLE, datetime.now(UTC))
         subscribe(session, "boots", PEOPLE[::2], datetime.now(UTC))

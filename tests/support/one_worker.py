@@ -19,7 +19,7 @@ from models.notifications.accept import NewNotification
 from models.schema.inbox import inbox_items
 from models.schema.notifications import notifications as rows
 from models.subscriptions import subscribe
-from workers import delivering
+from workers import delivering  # noqa: F401 (the scripts of tests use it)
 from workers.celery import announcer, app, database
 from workers.tasks import deliver, fan_out, relay, withdraw
 
@@ -46,7 +46,8 @@ def _delay(task: Any) -> None:
 app.send_task = send_task
 for one in (tasks.deliver, tasks.fan_out, tasks.withdraw, tasks.withdraw_named):
     _delay(one)
-vars(announcer).update(announce=lambda _: None, announce_items=lambda _: None)  # there are no push servers
+for method in ("announce", "announce_items"):
+    setattr(announcer, method, lambda _: None)  # there are no push servers
 with database.write() as session:
     reading.open_inboxes(session, ["bob", "carol"], datetime.now(UTC))
     subscribe(session, "boots", ["bob", "carol"], datetime.now(UTC))
