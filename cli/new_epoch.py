@@ -15,6 +15,6 @@ def new_epoch(database: Database) -> None:
     The restored database assigns versions again that clients already hold, for other changes. Clients that see a new
     epoch load their inboxes again.
     """
-    with database.write() as session:
-        epoch = begin_new_epoch(session)
+    with database.transaction() as conn:
+        epoch = begin_new_epoch(conn)
     click.echo(f"The epoch is {epoch} from now on; every client loads its inbox anew.")

@@ -13,7 +13,7 @@ import click
 
 from cli.database import with_database
 from cli.errors import CommandFailed, InvalidUsage
-from models.db.database import Database, Session
+from models.db.database import Connection, Database
 from models.limits import ERROR_MAX
 from models.retries import parked as parking
 from models.retries.parked import Parked
@@ -33,7 +33,7 @@ all_option = click.option("--all", "all_", is_flag=True, help="All that are park
 class Action:
     """A change to parked notifications, and the messages for those that were changed and for those that were not."""
 
-    apply: Callable[[Session, Sequence[UUID], datetime], list[UUID]]
+    apply: Callable[[Connection, Sequence[UUID], datetime], list[UUID]]
     done: str
     refused: str = "is not parked"
 
@@ -136,8 +136,8 @@ def _apply(database: Database, action: Action, ids: Sequence[UUID], *, all_: boo
 
 def _apply_to_batch(database: Database, action: Action, batch: Sequence[UUID]) -> int:
     """Print why some could not be changed; returns how many."""
-    with database.write() as session:
-        changed = set(action.apply(session, batch, datetime.now(UTC)))
+    with database.transaction() as conn:
+        changed = set(action.apply(conn, batch, datetime.now(UTC)))
     unchanged = [id_ for id_ in batch if id_ not in changed]
     for id_ in unchanged:
         reason = action.refused if _find(database, id_) else "is not parked"
@@ -149,8 +149,8 @@ def _all_parked(database: Database) -> Iterator[Parked]:
     """All that are parked, those parked longest first; read in pages."""
     last: Parked | None = None
     while True:
-        with database.read() as session:
-            page = parking.page(session, last, BATCH)
+        with database.snapshot() as conn:
+            page = parking.page(conn, last, BATCH)
         if not page:
             return
         yield from page
@@ -158,13 +158,13 @@ def _all_parked(database: Database) -> Iterator[Parked]:
 
 
 def _find(database: Database, id_: UUID) -> Parked | None:
-    with database.read() as session:
-        return parking.one(session, id_)
+    with database.snapshot() as conn:
+        return parking.one(conn, id_)
 
 
 def _count(database: Database) -> int:
-    with database.read() as session:
-        return parking.count(session)
+    with database.snapshot() as conn:
+        return parking.count(conn)
 
 
 def _line(cells: Sequence[str]) -> str:

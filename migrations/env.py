@@ -33,10 +33,10 @@ def usable_database() -> Database:
 
 def migrate(database: Database) -> None:
     is_sqlite = database.engine.dialect.name == "sqlite"
-    with database.write() as session:
-        context.configure(connection=session, target_metadata=metadata, render_as_batch=True)
+    with database.transaction() as conn:
+        context.configure(connection=conn, target_metadata=metadata, render_as_batch=True)
         context.run_migrations()
-        if is_sqlite and session.exec_driver_sql("PRAGMA foreign_key_check").first():
+        if is_sqlite and conn.exec_driver_sql("PRAGMA foreign_key_check").first():
             raise RuntimeError("the migrated rows refer to rows that do not exist")
     database.dispose()
 

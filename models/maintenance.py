@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from models.db.database import Session
+from models.db.database import Connection
 from models.db.insert import insert_into
 from models.schema.maintenance import maintenance
 
@@ -26,14 +26,14 @@ class StepState:
         return self.succeeded_at is None or self.succeeded_at < self.failed_at
 
 
-def record(session: Session, step: str, now: datetime, *, succeeded: bool) -> None:
+def record(conn: Connection, step: str, now: datetime, *, succeeded: bool) -> None:
     """Store the outcome of a run of this step."""
     outcome = {"succeeded_at" if succeeded else "failed_at": now}
-    run = insert_into(session, maintenance).values(step=step, **outcome)
-    session.execute(run.on_conflict_do_update(index_elements=[maintenance.c.step], set_=outcome))
+    run = insert_into(conn, maintenance).values(step=step, **outcome)
+    conn.execute(run.on_conflict_do_update(index_elements=[maintenance.c.step], set_=outcome))
 
 
-def states(session: Session) -> list[StepState]:
+def states(conn: Connection) -> list[StepState]:
     """One for each step that ever ran."""
     columns = maintenance.c.step, maintenance.c.succeeded_at, maintenance.c.failed_at
-    return [StepState(*row) for row in session.execute(select(*columns).order_by(maintenance.c.step))]
+    return [StepState(*row) for row in conn.execute(select(*columns).order_by(maintenance.c.step))]

@@ -92,8 +92,8 @@ def _revocations_reader(settings: Settings) -> ReadRevocations:
     database.refuse_unusable()
 
     def read(since: datetime | None) -> Mapping[str, datetime]:
-        with database.glance() as session:
-            return all_revocations(session, since)
+        with database.autocommit() as conn:
+            return all_revocations(conn, since)
 
     return _in_thread(read) if database.engine.dialect.name == "sqlite" else read  # SQLite would block the event loop
 

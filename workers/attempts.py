@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
-from models.db.database import DatabaseUnavailable, Session
+from models.db.database import Connection, DatabaseUnavailable
 from models.retries import parked as parking
 from models.retries.errors import Unfit
 from workers.celery import database
@@ -20,24 +20,24 @@ OWED_MAX = 10_000  # records that wait for the database; beyond that the oldest 
 
 log = logging.getLogger(__name__)
 
-Record = Callable[[Session], object]
+Record = Callable[[Connection], object]
 
 _owed: deque[Record] = deque(maxlen=OWED_MAX)
 
 
 def begin(ids: list[UUID]) -> parking.Begun:
     settle()
-    with database.write() as session:
-        return parking.begin(session, ids, datetime.now(UTC))
+    with database.transaction() as conn:
+        return parking.begin(conn, ids, datetime.now(UTC))
 
 
 def fail(notification_id: UUID, error: Unfit, *, counted: bool) -> bool:
     """True when that was the last attempt, and it is parked. If the database is down, it is recorded later."""
     parked = False
 
-    def record(session: Session) -> None:
+    def record(conn: Connection) -> None:
         nonlocal parked
-        parked = parking.fail(session, notification_id, error, datetime.now(UTC), counted=counted)
+        parked = parking.fail(conn, notification_id, error, datetime.now(UTC), counted=counted)
 
     _record(record)
     log.error("%s id=%s error=%s", "parked" if parked else "attempt_failed", notification_id, error)
@@ -48,7 +48,7 @@ def forgive(ids: Collection[UUID]) -> None:
     """If the database is down, the attempts are taken back later: they must not be counted as a worker's death."""
     taken_back = list(ids)
     if taken_back:
-        _record(lambda session: parking.forgive(session, taken_back))
+        _record(lambda conn: parking.forgive(conn, taken_back))
 
 
 def settle() -> None:
@@ -63,8 +63,8 @@ def settle() -> None:
 def _record(record: Record) -> bool:
     """Answers whether it is recorded; if not, it is kept for `settle`."""
     try:
-        with database.write() as session:
-            record(session)
+        with database.transaction() as conn:
+            record(conn)
     except DatabaseUnavailable:
         _owed.append(record)
         return False

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from celery import Task
 
-from models.db.database import Locked, Session
+from models.db.database import Connection, Locked
 from models.delivery.fanout import Chunk
 from models.retries.errors import Unfit, blaming
 from workers import attempts, delivering
 from workers.celery import database
 from workers.followers import batches_of, enqueue_followers, followers_enqueued
 
-Step = Callable[[Session, UUID, int, datetime], Chunk]
+Step = Callable[[Connection, UUID, int, datetime], Chunk]
 
 
 def is_redelivered(task: Task) -> bool:
@@ -27,8 +27,8 @@ def run_chunk(step: Step, notification_id: UUID, size: int, *, counted: bool) ->
         if counted and not delivering.begin([notification_id], batches).ids:
             return Chunk([], finished=True)
         try:
-            with blaming(), database.write() as session:
-                chunk = step(session, notification_id, size, datetime.now(UTC))
+            with blaming(), database.transaction() as conn:
+                chunk = step(conn, notification_id, size, datetime.now(UTC))
         except Unfit as error:
             delivering.fail(notification_id, error, batches, counted=counted)
             return Chunk([], finished=True)

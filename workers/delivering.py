@@ -145,8 +145,8 @@ def _deliver(ids: list[UUID], batches: set[UUID], *, ordered: bool = False) -> s
     waiting, behind = set(ids) - set(left), list[UUID]()
     while left:
         try:
-            with blaming(), database.write_at_once() as session:
-                delivered = delivery.deliver(session, left, datetime.now(UTC), ordered=ordered)
+            with blaming(), database.autocommit_write() as conn:
+                delivered = delivery.deliver(conn, left, datetime.now(UTC), ordered=ordered)
         except Locked:
             free = held_inboxes.meet(left)
             if len(free) == len(left):  # it was no inbox, or was let go meanwhile
@@ -177,14 +177,14 @@ def _first(wide: list[UUID]) -> list[UUID]:
     """Of these broadcasts the first of each batch: each one that ends has the next enqueued."""
     if len(wide) <= 1:
         return wide
-    with database.read() as session:
-        return broadcasts.leading(session, wide, datetime.now(UTC)).first
+    with database.snapshot() as conn:
+        return broadcasts.leading(conn, wide, datetime.now(UTC)).first
 
 
 def _free(behind: list[UUID]) -> Order:
     """Which of these nothing holds back; of the others the first comes back soon."""
-    with database.read() as session:
-        found = batch_order.order_of(session, behind, datetime.now(UTC))
+    with database.snapshot() as conn:
+        found = batch_order.order_of(conn, behind, datetime.now(UTC))
     if found.first_held:
         held_inboxes.come_back_soon(found.first_held)
     return found

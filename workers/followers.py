@@ -27,8 +27,8 @@ def batches_of(ids: Collection[UUID]) -> set[UUID]:
     """The batches of these notifications; none if the database does not answer."""
     batches = set[UUID]()
     if ids:
-        with _best_effort(), database.glance() as session:
-            batches.update(batch_order.batches_of(session, ids))
+        with _best_effort(), database.autocommit() as conn:
+            batches.update(batch_order.batches_of(conn, ids))
     return batches
 
 
@@ -49,8 +49,8 @@ def _best_effort() -> Iterator[None]:
 
 
 def _enqueue_next(batches: Collection[UUID]) -> None:
-    with database.read() as session:
-        free = batch_order.next_of(session, batches, datetime.now(UTC))
+    with database.snapshot() as conn:
+        free = batch_order.next_of(conn, batches, datetime.now(UTC))
     for again in (False, True):
         direct = [str(one) for one in free.direct if (one in free.again) is again]
         if direct:

@@ -38,16 +38,16 @@ class HeldInboxes:
         return self._leave(ids, recipients)
 
     def come_back_soon(self, ids: Collection[UUID]) -> None:
-        with self._database.write() as session:
-            locked.come_back_soon(session, ids, datetime.now(UTC))
+        with self._database.transaction() as conn:
+            locked.come_back_soon(conn, ids, datetime.now(UTC))
 
     def _recipients_of(self, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
-        with self._database.glance() as session:
-            return locked.recipients_of(session, ids)
+        with self._database.autocommit() as conn:
+            return locked.recipients_of(conn, ids)
 
     def _held_of(self, recipients: Collection[str]) -> frozenset[str]:
-        with self._database.write() as session:
-            return locked.held_of(session, recipients)
+        with self._database.transaction() as conn:
+            return locked.held_of(conn, recipients)
 
     def _leave(self, ids: Sequence[UUID], recipients: dict[UUID, list[str]]) -> list[UUID]:
         waiting = {id_ for id_, names in recipients.items() if not self._met.isdisjoint(names)}

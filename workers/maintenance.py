@@ -9,7 +9,7 @@ from uuid import UUID
 
 from models import maintenance
 from models import retention as upkeep
-from models.db.database import DatabaseUnavailable, Session
+from models.db.database import Connection, DatabaseUnavailable
 from models.notifications import receipts
 from models.retention import Retention
 from models.retries.errors import describe
@@ -40,8 +40,8 @@ def _run(name: str, step: Callable[[], None]) -> None:
 
 def _record(name: str, *, succeeded: bool) -> None:
     try:
-        with database.write() as session:
-            maintenance.record(session, name, datetime.now(UTC), succeeded=succeeded)
+        with database.transaction() as conn:
+            maintenance.record(conn, name, datetime.now(UTC), succeeded=succeeded)
     except Exception as error:
         log.error("maintenance_not_recorded step=%s error=%s", name, _reason(error))
 
@@ -51,11 +51,11 @@ def _reason(error: Exception) -> str:
     return describe(cause if isinstance(error, DatabaseUnavailable) and isinstance(cause, Exception) else error)
 
 
-def _run_batches(step: Callable[[Session, Retention, datetime, int], int]) -> None:
+def _run_batches(step: Callable[[Connection, Retention, datetime, int], int]) -> None:
     done = BATCH
     while done == BATCH:
-        with database.write() as session:
-            done = step(session, retention, datetime.now(UTC), BATCH)
+        with database.transaction() as conn:
+            done = step(conn, retention, datetime.now(UTC), BATCH)
 
 
 def _count_readers() -> None:
@@ -63,8 +63,8 @@ def _count_readers() -> None:
 
     Where one cannot be counted the others are; the step has failed then.
     """
-    with database.read() as session:
-        due = receipts.due(session, datetime.now(UTC))
+    with database.snapshot() as conn:
+        due = receipts.due(conn, datetime.now(UTC))
     failures = []
     enough = time.monotonic() + COUNTING_SECONDS
     while due and time.monotonic() < enough:
@@ -77,7 +77,7 @@ def _count_readers() -> None:
 
 
 def _count(notification_id: UUID) -> None:
-    with database.read() as session:
-        counted = receipts.count(session, notification_id, datetime.now(UTC))
-    with database.write() as session:
-        receipts.store(session, notification_id, counted)
+    with database.snapshot() as conn:
+        counted = receipts.count(conn, notification_id, datetime.now(UTC))
+    with database.transaction() as conn:
+        receipts.store(conn, notification_id, counted)

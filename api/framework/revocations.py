@@ -64,5 +64,5 @@ class RevokedTokens:
         self._refreshed_at = started_at
 
     def _read(self, since: datetime | None) -> Mapping[str, datetime]:
-        with self._database.glance() as session:
-            return all_revocations(session, since)
+        with self._database.autocommit() as conn:
+            return all_revocations(conn, since)

@@ -27,9 +27,9 @@ class Undelivered(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         try:
-            with self._services.database.read() as session:
-                undelivered = relay.undelivered(session, self._services.clock())
-                parked = parking.count(session)
+            with self._services.database.snapshot() as conn:
+                undelivered = relay.undelivered(conn, self._services.clock())
+                parked = parking.count(conn)
         except DatabaseUnavailable:
             return
         yield GaugeMetricFamily(
@@ -55,8 +55,8 @@ class Maintenance(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         try:
-            with self._services.database.read() as session:
-                states = maintenance.states(session)
+            with self._services.database.snapshot() as conn:
+                states = maintenance.states(conn)
         except DatabaseUnavailable:
             return
         succeeded = GaugeMetricFamily(

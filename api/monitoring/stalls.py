@@ -52,8 +52,8 @@ class StallMonitor:
 
     def _query(self, now: datetime) -> Stalled | None:
         try:
-            with self._database.glance() as session:
-                return stalled(session, now)
+            with self._database.autocommit() as conn:
+                return stalled(conn, now)
         except DatabaseUnavailable:
             return None  # /readyz reports the database
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from api.pipeline.enqueue import Enqueuer
 from lib.group_commit import GroupCommit
-from models.db.database import Database, Session, is_away
+from models.db.database import Connection, Database, is_away
 from models.notifications.accept import IdempotencyKeyReused, NewNotification, accept, accept_each, is_due
 
 GROUP_MAX = 128  # notifications in one commit: at most some megabytes in memory
@@ -35,22 +35,22 @@ class Publisher:
         return self._group.do(new)
 
     def publish_all(
-        self, new: Sequence[NewNotification], now: datetime, also: Callable[[Session], object] = lambda _: None
+        self, new: Sequence[NewNotification], now: datetime, also: Callable[[Connection], object] = lambda _: None
     ) -> list[UUID]:
         """Publish all of them or none, in their order, in a transaction of their own; `also` writes in it too.
 
         Raises `IdempotencyKeyReused` or `DatabaseUnavailable`.
         """
-        with self._database.write() as session:
-            ids = accept(session, new, now)
-            also(session)
+        with self._database.transaction() as conn:
+            ids = accept(conn, new, now)
+            also(conn)
         self._enqueue(new, ids, now)
         return ids
 
     def _publish_group(self, new: Sequence[NewNotification]) -> list[UUID | IdempotencyKeyReused]:
         now = self._clock()
-        with self._database.write_at_once() as session:
-            accepted = accept_each(session, new, now)
+        with self._database.autocommit_write() as conn:
+            accepted = accept_each(conn, new, now)
         self._enqueue(new, accepted, now)
         return accepted
 

@@ -39,7 +39,7 @@ def follow(context: RequestContext, body: Follow) -> Response:
     [id_] = context.publisher.publish_all(
         [notification],
         context.now,
-        also=lambda session: subscribe(session, topic_of(body.target), [follower], context.now),
+        also=lambda conn: subscribe(conn, topic_of(body.target), [follower], context.now),
     )
     return Response(FollowAccepted(id=str(id_), target=body.target))
 
@@ -47,6 +47,6 @@ def follow(context: RequestContext, body: Follow) -> Response:
 @endpoint("DELETE", "/v1/follows/{target}", scope=INBOX, responses={204: None})
 def unfollow(context: RequestContext, target: Id) -> Response:
     """Stop following someone. It is no error if the caller did not follow them."""
-    with context.database.write() as session:
-        unsubscribe_recipients(session, topic_of(target), [context.caller])
+    with context.database.transaction() as conn:
+        unsubscribe_recipients(conn, topic_of(target), [context.caller])
     return Response()

@@ -24,8 +24,8 @@ def read_inbox(context: RequestContext, query: InboxQuery) -> Response:
     """Items, newest first. Without `state`: all that are not archived. Filters combine."""
     before = INBOX_ITEMS.place(context.caller, query.cursor)
     filters = query.model_dump(exclude={"cursor"})
-    with context.database.glance() as session:
-        page = reading.page(session, context.caller, before=before, **filters)
+    with context.database.autocommit() as conn:
+        page = reading.page(conn, context.caller, before=before, **filters)
     _open_if_new(context, page.summary)
     next_cursor = None if page.next_before is None else INBOX_ITEMS.cursor(context.caller, page.next_before)
     body = {"next_cursor": next_cursor, **_counts(page.summary)}
@@ -36,8 +36,8 @@ def read_inbox(context: RequestContext, query: InboxQuery) -> Response:
 @endpoint("GET", "/v1/inbox/summary", scope=INBOX, responses={200: Summary, 304: None}, headers=(ETAG,))
 def read_summary(context: RequestContext) -> Response:
     """The counts at the current version."""
-    with context.database.glance() as session:
-        summary = reading.current_summary(session, context.caller)
+    with context.database.autocommit() as conn:
+        summary = reading.current_summary(conn, context.caller)
     _open_if_new(context, summary)
     tag = f"{summary.epoch}.{_owner_tag(context.caller)}.{summary.version}"
     headers = {"ETag": f'"{tag}"', **CACHING}
@@ -49,8 +49,8 @@ def read_summary(context: RequestContext) -> Response:
 @endpoint("GET", "/v1/inbox/changes", scope=INBOX, responses={200: Changes}, problems=(RESYNC_REQUIRED,))
 def read_changes(context: RequestContext, query: ChangesQuery) -> Response:
     """All changes after version `since`, oldest first. While `more` is true, repeat with `since` = `version`."""
-    with context.database.glance() as session:
-        found = reading.changes(session, context.caller, query.since, query.limit)
+    with context.database.autocommit() as conn:
+        found = reading.changes(conn, context.caller, query.since, query.limit)
     if query.epoch not in (None, str(found.summary.epoch)):
         raise Problem(RESYNC_REQUIRED)
     _open_if_new(context, found.summary)
@@ -61,16 +61,16 @@ def read_changes(context: RequestContext, query: ChangesQuery) -> Response:
 @endpoint("GET", "/v1/inbox/{seq}", scope=INBOX, responses={200: Item})
 def read_item(context: RequestContext, seq: Seq) -> Response:
     """One item."""
-    with context.database.glance() as session:
-        return Response(_existing(reading.item(session, context.caller, seq)))
+    with context.database.autocommit() as conn:
+        return Response(_existing(reading.item(conn, context.caller, seq)))
 
 
 @endpoint("PATCH", "/v1/inbox/{seq}", scope=INBOX, responses={200: Item})
 def change_item(context: RequestContext, seq: Seq, body: ItemPatch) -> Response:
     """Set the state of one item. A state that it has already changes nothing and takes no version."""
-    with context.database.write() as session:
-        versions = marking.set_state(session, context.caller, seq, now=context.now, **body.model_dump())
-        item = reading.item(session, context.caller, seq)
+    with context.database.transaction() as conn:
+        versions = marking.set_state(conn, context.caller, seq, now=context.now, **body.model_dump())
+        item = reading.item(conn, context.caller, seq)
     _announce(context, versions or [])
     return Response(_existing(item))
 
@@ -78,8 +78,8 @@ def change_item(context: RequestContext, seq: Seq, body: ItemPatch) -> Response:
 @endpoint("DELETE", "/v1/inbox/{seq}", scope=INBOX, responses={204: None})
 def delete_item(context: RequestContext, seq: Seq) -> Response:
     """Delete one item from the inbox."""
-    with context.database.write() as session:
-        version = marking.delete_item(session, context.caller, seq, now=context.now)
+    with context.database.transaction() as conn:
+        version = marking.delete_item(conn, context.caller, seq, now=context.now)
     if version is None:
         raise Problem(NOT_FOUND, NO_SUCH_ITEM)
     _announce(context, [version])
@@ -105,8 +105,8 @@ def mark_archived(context: RequestContext, body: Mark) -> Response:
 
 
 def _mark(context: RequestContext, body: Mark, state: str) -> Response:
-    with context.database.write() as session:
-        marked = marking.mark(session, context.caller, state, marking.Selection(**body.model_dump()), now=context.now)
+    with context.database.transaction() as conn:
+        marked = marking.mark(conn, context.caller, state, marking.Selection(**body.model_dump()), now=context.now)
     _announce(context, [] if marked.version is None else [marked.version])
     summary = marked.summary
     return Response(
@@ -126,8 +126,8 @@ def _open_if_new(context: RequestContext, shown: reading.Summary) -> None:
     The response shows the state before. The client asks for later changes, whose versions it lacks.
     """
     if isinstance(shown, reading.NeverOpened):
-        with context.database.write_at_once() as session:
-            reading.open_inbox(session, context.caller, context.now)
+        with context.database.autocommit_write() as conn:
+            reading.open_inbox(conn, context.caller, context.now)
 
 
 def _owner_tag(caller: str) -> str:

@@ -79,8 +79,8 @@ def read_published(context: RequestContext, query: HistoryQuery) -> Response:
     """The caller's own notifications, newest first; filters combine."""
     before = PUBLISHED.place(context.caller, query.cursor)
     filters = query.model_dump(exclude={"cursor"})
-    with context.database.read() as session:
-        page = published.page(session, context.caller, now=context.now, before=before, **filters)
+    with context.database.snapshot() as conn:
+        page = published.page(conn, context.caller, now=context.now, before=before, **filters)
     next_cursor = None if page.next_before is None else PUBLISHED.cursor(context.caller, page.next_before)
     body = {"notifications": page.notifications, "next_cursor": next_cursor}
     return Response(body, headers=link_to_next("/v1/notifications", query, next_cursor))
@@ -89,8 +89,8 @@ def read_published(context: RequestContext, query: HistoryQuery) -> Response:
 @endpoint("GET", "/v1/notifications/{notification_id}", scope=NOTIFY, responses={200: PublishedInFull})
 def read_one_published(context: RequestContext, notification_id: NotificationId) -> Response:
     """One of the caller's notifications: its status, and how many recipients received, saw and read it."""
-    with context.database.read() as session:
-        found = published.one(session, context.caller, notification_id, context.now)
+    with context.database.snapshot() as conn:
+        found = published.one(conn, context.caller, notification_id, context.now)
     if found is None:
         raise Problem(NOT_FOUND)
     return Response(found)
@@ -114,8 +114,8 @@ def cancel_notification(context: RequestContext, notification_id: NotificationId
     After `503` with `delivery_under_way` it is cancelled too, but a part of its delivery has not ended. Repeat the
     request to wait for that. Repeating it is safe.
     """
-    with context.database.write() as session:
-        found = cancel.cancel(session, context.caller, notification_id, context.now)
+    with context.database.transaction() as conn:
+        found = cancel.cancel(conn, context.caller, notification_id, context.now)
     if not found:
         raise Problem(NOT_FOUND)
     has_ended = _wait_for_writers(context, notification_id)
@@ -129,8 +129,8 @@ def _wait_for_writers(context: RequestContext, notification_id: UUID) -> bool:
     """Wait until no transaction writes items of it, holding no connection. False: it took too long."""
     deadline = time.monotonic() + WRITERS_SECONDS
     while True:
-        with context.database.write_at_once() as session:
-            if not cancel.is_being_written(session, notification_id):
+        with context.database.autocommit_write() as conn:
+            if not cancel.is_being_written(conn, notification_id):
                 return True
         if time.monotonic() > deadline:
             return False

@@ -10,21 +10,21 @@ from models import subscriptions
 @endpoint("GET", "/v1/subscriptions", scope=INBOX, responses={200: Topics})
 def read_subscriptions(context: RequestContext) -> Response:
     """The topics that the caller is subscribed to, sorted."""
-    with context.database.read() as session:
-        return Response(Topics(topics=subscriptions.topics_of(session, context.caller)))
+    with context.database.snapshot() as conn:
+        return Response(Topics(topics=subscriptions.topics_of(conn, context.caller)))
 
 
 @endpoint("PUT", "/v1/subscriptions/{topic}", scope=INBOX, responses={204: None})
 def subscribe(context: RequestContext, topic: Topic) -> Response:
     """Subscribe the caller to a topic."""
-    with context.database.write() as session:
-        subscriptions.subscribe(session, topic, [context.caller], context.now)
+    with context.database.transaction() as conn:
+        subscriptions.subscribe(conn, topic, [context.caller], context.now)
     return Response()
 
 
 @endpoint("DELETE", "/v1/subscriptions/{topic}", scope=INBOX, responses={204: None})
 def unsubscribe(context: RequestContext, topic: Topic) -> Response:
     """Unsubscribe the caller from a topic. It is no error if the caller was not subscribed."""
-    with context.database.write() as session:
-        subscriptions.unsubscribe(session, topic, [context.caller])
+    with context.database.transaction() as conn:
+        subscriptions.unsubscribe(conn, topic, [context.caller])
     return Response()

@@ -21,8 +21,8 @@ def revoke_tokens(context: RequestContext, body: Revoke) -> Response:
     the same second, since most issuers count in whole seconds. If the issuer's clock is ahead of Belfry's, repeat the
     request after that difference, to cover the tokens that were issued within it.
     """
-    with context.database.write() as session:
-        revoke(session, body.user, context.now)
+    with context.database.transaction() as conn:
+        revoke(conn, body.user, context.now)
     try:
         context.services.announcer.revoke(body.user, context.now)
     except AnnounceFailed as error:

@@ -11,7 +11,7 @@ from models.subscriptions import subscribe, unsubscribe
 @endpoint("PUT", "/v1/topics/{topic}/subscribers", scope=NOTIFY, responses={200: SubscribersChanged})
 def change_subscribers(context: RequestContext, topic: Topic, body: Subscribers) -> Response:
     """Subscribe users to a topic and unsubscribe users from it, all or none."""
-    with context.database.write() as session:
-        added = subscribe(session, topic, body.add, context.now)
-        removed = unsubscribe(session, topic, body.remove)
+    with context.database.transaction() as conn:
+        added = subscribe(conn, topic, body.add, context.now)
+        removed = unsubscribe(conn, topic, body.remove)
     return Response(SubscribersChanged(added=added, removed=removed))

@@ -27,17 +27,15 @@ from models.db.unavailable import (
 
 __all__ = [
     "READ_TIMEOUT_SECONDS",
+    "Connection",
     "Database",
     "DatabaseUnavailable",
     "DatabaseUnusable",
     "Locked",
     "ReadOnly",
-    "Session",
-    "fetch",
+    "execute_prepared",
     "is_away",
 ]
-
-Session = Connection  # one transaction on one connection; every query takes one
 
 CACHE_SIZE = 1_024  # compiled statements
 
@@ -67,40 +65,40 @@ class Database:
         }
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def transaction(self) -> Iterator[Connection]:
         """One transaction, committed on leaving and rolled back on an exception. Raises `DatabaseUnavailable`."""
-        with self._opened("transaction") as session:
-            yield session
+        with self._opened("transaction") as conn:
+            yield conn
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
+    def snapshot(self) -> Iterator[Connection]:
         """A read-only transaction: all its queries see one snapshot. Raises `DatabaseUnavailable`."""
-        with self._opened("snapshot") as session:
-            yield session
+        with self._opened("snapshot") as conn:
+            yield conn
 
     @contextmanager
-    def glance(self) -> Iterator[Session]:
+    def autocommit(self) -> Iterator[Connection]:
         """For a single query, which sees one snapshot by itself: it saves the round trips of BEGIN and COMMIT.
 
         Raises `DatabaseUnavailable`.
         """
-        with self._opened("autocommit") as session:
-            yield session
+        with self._opened("autocommit") as conn:
+            yield conn
 
     @contextmanager
-    def write_at_once(self) -> Iterator[Session]:
+    def autocommit_write(self) -> Iterator[Connection]:
         """For a single statement that writes: it is a transaction by itself, in one round trip instead of three.
 
-        The same as `write` on SQLite, where a writer waits for the lock in BEGIN, and through a pooler.
+        The same as `transaction` on SQLite, where a writer waits for the lock in BEGIN, and through a pooler.
         Raises `DatabaseUnavailable`.
         """
-        with self._opened("autocommit" if self._server.has_autocommit_writes else "transaction") as session:
-            yield session
+        with self._opened("autocommit" if self._server.has_autocommit_writes else "transaction") as conn:
+            yield conn
 
     def check(self) -> None:
         """Raises `DatabaseUnavailable` unless the database answers and takes writes. Does not log it."""
-        with self._opened("autocommit", is_check=True) as session:
-            if session.exec_driver_sql(self._server.read_only).scalar():
+        with self._opened("autocommit", is_check=True) as conn:
+            if conn.exec_driver_sql(self._server.read_only).scalar():
                 self._server.renew()
                 raise ReadOnly(TAKES_NO_WRITES)
 
@@ -121,11 +119,11 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _opened(self, kind: str, *, is_check: bool = False) -> Iterator[Session]:
+    def _opened(self, kind: str, *, is_check: bool = False) -> Iterator[Connection]:
         try:
-            session, opened = self._server.open(self._engines[kind])
+            conn, opened = self._server.open(self._engines[kind])
             with opened:
-                yield session
+                yield conn
         except DATABASE_ERRORS as error:
             if spoils_connections(error):
                 self._server.renew()
@@ -140,22 +138,22 @@ class Database:
             raise
 
 
-def fetch(session: Session, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+def execute_prepared(conn: Connection, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
     """Execute a statement that is built once and executed often; returns all rows. Ignores parameters that it lacks.
 
     On PostgreSQL the driver executes it: SQLAlchemy takes five times as long as the driver alone.
     """
-    connection = session.connection.driver_connection
-    text, constants = _text_of(statement, session.dialect)
+    connection = conn.connection.driver_connection
+    text, constants = _text_of(statement, conn.dialect)
     if text is None or not isinstance(connection, psycopg.Connection):
-        result = session.execute(statement, parameters)
+        result = conn.execute(statement, parameters)
         return result.all() if result.returns_rows else ()
     try:
         cursor = connection.execute(text, {**constants, **parameters})
         return () if cursor.rownumber is None else cursor.fetchall()
     except psycopg.Error as error:
         if connection.broken:
-            session.invalidate(error)
+            conn.invalidate(error)
         raise
 
 

@@ -9,34 +9,34 @@ from sqlalchemy import JSON, ColumnElement, String, Table, bindparam, cast, func
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
-from models.db.database import Session, fetch
+from models.db.database import Connection, execute_prepared
 
 CACHE_SIZE = 32  # statements: one for each table and set of columns
 
 
-def insert_into(session: Session, table: Table) -> PostgresInsert | SqliteInsert:
+def insert_into(conn: Connection, table: Table) -> PostgresInsert | SqliteInsert:
     """An INSERT with `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    return PostgresInsert(table) if session.dialect.name == "postgresql" else SqliteInsert(table)
+    return PostgresInsert(table) if conn.dialect.name == "postgresql" else SqliteInsert(table)
 
 
-def insert_or_skip(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+def insert_or_skip(conn: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert the rows, all of the same columns, in this order; skip those that exist.
 
     On PostgreSQL they are one JSON parameter: a parameter for each column would cost three times as much.
     """
-    if session.dialect.name == "postgresql":
+    if conn.dialect.name == "postgresql":
         text = json.dumps(rows, default=str, ensure_ascii=False, separators=(",", ":"))
-        fetch(session, _from_json(table, tuple(rows[0])), {"rows": text})
+        execute_prepared(conn, _from_json(table, tuple(rows[0])), {"rows": text})
     else:
-        session.execute(SqliteInsert(table).on_conflict_do_nothing(), rows)
+        conn.execute(SqliteInsert(table).on_conflict_do_nothing(), rows)
 
 
-def insert_new(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> int:
+def insert_new(conn: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> int:
     """Insert the rows in this order, skip those that exist; returns how many were inserted."""
     if not rows:
         return 0
-    new = insert_into(session, table).on_conflict_do_nothing().returning(*table.primary_key)
-    return len(session.execute(new, rows).all())
+    new = insert_into(conn, table).on_conflict_do_nothing().returning(*table.primary_key)
+    return len(conn.execute(new, rows).all())
 
 
 @lru_cache(CACHE_SIZE)

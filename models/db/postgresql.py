@@ -73,14 +73,14 @@ class Postgresql:
 
     def _open(self, engine: Engine, since: float) -> tuple[Connection, ExitStack]:
         with ExitStack() as stack:
-            session = stack.enter_context(engine.connect())
-            connection = _server_connection(session)
+            conn = stack.enter_context(engine.connect())
+            connection = _server_connection(conn)
             connection.expect_answer(since)
-            if connection.through_pooler or _kind(session) != AUTOCOMMIT:
-                stack.enter_context(session.begin())
+            if connection.through_pooler or _kind(conn) != AUTOCOMMIT:
+                stack.enter_context(conn.begin())
             elif connection.used_at and since > connection.used_at + IDLE_SECONDS:
                 connection.execute("", prepare=False)
-            return session, stack.pop_all()
+            return conn, stack.pop_all()
 
     def _check(self, connection: ServerConnection, _record: object, _proxy: object) -> None:
         """Raises `DisconnectionError` for the pool to replace the connection."""
@@ -89,19 +89,19 @@ class Postgresql:
         if connection.opened_at <= self._renewed_at or _is_closed(connection) or _became_read_only(connection):
             raise DisconnectionError
 
-    def _begin(self, session: Connection) -> None:
-        connection = _server_connection(session)
+    def _begin(self, conn: Connection) -> None:
+        connection = _server_connection(conn)
         begins = self._pooled_begins if connection.through_pooler else BEGINS
-        if begin := begins.get(_kind(session)):
+        if begin := begins.get(_kind(conn)):
             connection.begin(begin)
 
 
-def _kind(session: Connection) -> str:
-    return cast(str, session.get_execution_options().get("belfry_begin", "transaction"))
+def _kind(conn: Connection) -> str:
+    return cast(str, conn.get_execution_options().get("belfry_begin", "transaction"))
 
 
-def _server_connection(session: Connection) -> ServerConnection:
-    return cast(ServerConnection, session.connection.driver_connection)
+def _server_connection(conn: Connection) -> ServerConnection:
+    return cast(ServerConnection, conn.connection.driver_connection)
 
 
 def _is_closed(connection: ServerConnection) -> bool:

@@ -30,24 +30,24 @@ class Sqlite:
     def open(self, engine: Engine) -> tuple[Connection, ExitStack]:
         """A connection, in a transaction unless it is in autocommit; the stack ends both."""
         with ExitStack() as stack:
-            session = stack.enter_context(engine.connect())
-            if _begin_of(session):
-                stack.enter_context(session.begin())
-            return session, stack.pop_all()
+            conn = stack.enter_context(engine.connect())
+            if _begin_of(conn):
+                stack.enter_context(conn.begin())
+            return conn, stack.pop_all()
 
     def renew(self) -> None:
         """Nothing to do: there is no server that could close a connection."""
 
-    def _begin(self, session: Connection) -> None:
+    def _begin(self, conn: Connection) -> None:
         """A writer takes the lock at once: one that reads first and then writes may fail, and cannot retry.
 
         SQLite gives the lock to the first that asks once it is free. So one thread of a process asks at a time: a
         process with many threads would leave little to the others.
         """
-        begin, deadline = _begin_of(session), time.monotonic() + LOCK_TIMEOUT_SECONDS
+        begin, deadline = _begin_of(conn), time.monotonic() + LOCK_TIMEOUT_SECONDS
         is_next = begin == BEGINS["transaction"] and self._waiting.acquire(timeout=LOCK_TIMEOUT_SECONDS)
         try:
-            _try_until(session, begin, deadline)
+            _try_until(conn, begin, deadline)
         finally:
             if is_next:
                 self._waiting.release()
@@ -60,14 +60,14 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
     connection.execute("PRAGMA foreign_keys=ON")
 
 
-def _begin_of(session: Connection) -> str | None:
-    return BEGINS.get(session.get_execution_options().get("belfry_begin", "transaction"))
+def _begin_of(conn: Connection) -> str | None:
+    return BEGINS.get(conn.get_execution_options().get("belfry_begin", "transaction"))
 
 
-def _try_until(session: Connection, begin: str | None, deadline: float) -> None:
+def _try_until(conn: Connection, begin: str | None, deadline: float) -> None:
     while begin:
         try:
-            session.exec_driver_sql(begin)
+            conn.exec_driver_sql(begin)
             return
         except OperationalError:
             if time.monotonic() > deadline:

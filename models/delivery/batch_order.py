@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Subquery, func, select
 
-from models.db.database import Session
+from models.db.database import Connection
 from models.db.literals import inline_literal
 from models.schema.notifications import notifications
 from models.schema.subscriptions import subscriptions
@@ -80,23 +80,23 @@ class _Subscribed:
     recipients_of: dict[str, set[str]] = field(default_factory=dict)
 
 
-def order_of(session: Session, ids: Collection[UUID], now: datetime) -> Order:
+def order_of(conn: Connection, ids: Collection[UUID], now: datetime) -> Order:
     """Which of these may go now; others of their batches stay where they are."""
     columns = notifications.c.id, notifications.c.batch, notifications.c.recipients.is_(None).label("wide")
-    given = session.execute(select(*columns).where(notifications.c.id.in_(ids))).all()
-    rows = _waiting(session, {row.batch for row in given if row.batch is not None}, now)
-    held, first_held = _held(session, rows, set(ids))
+    given = conn.execute(select(*columns).where(notifications.c.id.in_(ids))).all()
+    rows = _waiting(conn, {row.batch for row in given if row.batch is not None}, now)
+    held, first_held = _held(conn, rows, set(ids))
     wide = {row.id for row in given if row.wide}
     free = sorted(set(ids) - set(held))
     return Order([one for one in free if one not in wide], [one for one in free if one in wide], held, first_held)
 
 
-def next_of(session: Session, batches: Collection[UUID], now: datetime) -> Order:
+def next_of(conn: Connection, batches: Collection[UUID], now: datetime) -> Order:
     """Which of these batches may go now. Where only broadcasts wait, those that are held back are not listed."""
-    first = first_broadcasts(session, batches, now)
-    mixed = _with_direct(session, batches, now)
-    rows = _waiting(session, mixed, now)
-    held, first_held = _held(session, rows, {row.id for row in rows})
+    first = first_broadcasts(conn, batches, now)
+    mixed = _with_direct(conn, batches, now)
+    rows = _waiting(conn, mixed, now)
+    held, first_held = _held(conn, rows, {row.id for row in rows})
     stays = set(held)
     free = [row for row in rows if row.id not in stays]
     direct = [row.id for row in free if row.recipients is not None]
@@ -105,7 +105,7 @@ def next_of(session: Session, batches: Collection[UUID], now: datetime) -> Order
     return Order(direct, wide, held, first_held, frozenset(row.id for row in free if row.attempts))
 
 
-def hold_on(session: Session, broadcast: Row[Any], now: datetime) -> Order | None:
+def hold_on(conn: Connection, broadcast: Row[Any], now: datetime) -> Order | None:
     """What holds this broadcast back; None if nothing does.
 
     Only the first broadcast of a batch is compared with what else waits in it: the others wait for that one.
@@ -115,27 +115,27 @@ def hold_on(session: Session, broadcast: Row[Any], now: datetime) -> Order | Non
     rows = waiting_in([broadcast.batch], now)
     before = select(rows.c.id).where(rows.c.id < broadcast.id)
     queries = before.exists(), before.where(rows.c.recipients.is_(None)).exists()
-    any_before, broadcast_before = session.execute(select(*queries)).one()
+    any_before, broadcast_before = conn.execute(select(*queries)).one()
     if broadcast_before:
         return Order([], [], [broadcast.id], [])
-    order = order_of(session, [broadcast.id], now) if any_before else None
+    order = order_of(conn, [broadcast.id], now) if any_before else None
     return order if order and order.held else None
 
 
-def first_broadcasts(session: Session, batches: Collection[UUID], now: datetime) -> dict[UUID, list[Row[Any]]]:
+def first_broadcasts(conn: Connection, batches: Collection[UUID], now: datetime) -> dict[UUID, list[Row[Any]]]:
     """The first two broadcasts that wait in each of these batches."""
     rows = waiting_in(batches, now)
     place = func.row_number().over(partition_by=rows.c.batch, order_by=rows.c.id).label("place")
     placed = select(*(rows.c[name] for name in SHOWN), place).where(rows.c.recipients.is_(None)).subquery()
     first = defaultdict[UUID, list[Row[Any]]](list)
-    for row in session.execute(select(placed).where(placed.c.place <= inline_literal(2)).order_by(placed.c.id)):
+    for row in conn.execute(select(placed).where(placed.c.place <= inline_literal(2)).order_by(placed.c.id)):
         first[row.batch].append(row)
     return dict(first)
 
 
-def batches_of(session: Session, ids: Collection[UUID]) -> list[UUID]:
+def batches_of(conn: Connection, ids: Collection[UUID]) -> list[UUID]:
     in_one = select(notifications.c.batch).where(notifications.c.id.in_(ids), notifications.c.batch.is_not(None))
-    return list(session.scalars(in_one.distinct()))
+    return list(conn.scalars(in_one.distinct()))
 
 
 def waiting_in(batches: Collection[UUID], now: datetime) -> Subquery:
@@ -148,23 +148,23 @@ def waiting_in(batches: Collection[UUID], now: datetime) -> Subquery:
     return select(*(theirs[name] for name in SHOWN)).where(*open_, is_due, lives).subquery()
 
 
-def _waiting(session: Session, batches: Collection[UUID], now: datetime) -> Sequence[Row[Any]]:
+def _waiting(conn: Connection, batches: Collection[UUID], now: datetime) -> Sequence[Row[Any]]:
     """In the order of ids."""
     if not batches:
         return []
     rows = waiting_in(batches, now)
-    return session.execute(select(rows).order_by(rows.c.id)).all()
+    return conn.execute(select(rows).order_by(rows.c.id)).all()
 
 
-def _with_direct(session: Session, batches: Collection[UUID], now: datetime) -> set[UUID]:
+def _with_direct(conn: Connection, batches: Collection[UUID], now: datetime) -> set[UUID]:
     """Those of the batches in which a direct notification waits."""
     rows = waiting_in(batches, now)
-    return set(session.scalars(select(rows.c.batch).where(rows.c.recipients.is_not(None)).distinct()))
+    return set(conn.scalars(select(rows.c.batch).where(rows.c.recipients.is_not(None)).distinct()))
 
 
-def _held(session: Session, rows: Sequence[Row[Any]], wanted: set[UUID]) -> tuple[list[UUID], list[UUID]]:
+def _held(conn: Connection, rows: Sequence[Row[Any]], wanted: set[UUID]) -> tuple[list[UUID], list[UUID]]:
     """Those of the wanted that something holds back, and which of them are the first."""
-    subscribed = _subscribed(session, rows)
+    subscribed = _subscribed(conn, rows)
     stay, before = defaultdict[UUID, _Audience](_Audience), defaultdict[UUID, _Audience](_Audience)
     held, first = list[UUID](), dict[tuple[UUID, bool], UUID]()
     for row in rows:
@@ -181,7 +181,7 @@ def _held(session: Session, rows: Sequence[Row[Any]], wanted: set[UUID]) -> tupl
     return held, [id_ for id_ in first.values() if id_ in wanted]
 
 
-def _subscribed(session: Session, rows: Sequence[Row[Any]]) -> _Subscribed:
+def _subscribed(conn: Connection, rows: Sequence[Row[Any]]) -> _Subscribed:
     """Which topics of these the recipients that these name are subscribed to."""
     topics = {row.topic for row in rows if row.recipients is None and row.topic is not None}
     names = sorted({name for row in rows if topics for name in row.recipients or ()})
@@ -189,7 +189,7 @@ def _subscribed(session: Session, rows: Sequence[Row[Any]]) -> _Subscribed:
     for start in range(0, len(names), ASKED_AT_ONCE):
         some = subscriptions.c.topic.in_(topics), subscriptions.c.recipient_id.in_(names[start : start + ASKED_AT_ONCE])
         chosen = select(subscriptions.c.topic, subscriptions.c.recipient_id).where(*some)
-        for topic, recipient in session.execute(chosen):
+        for topic, recipient in conn.execute(chosen):
             found.topics_of.setdefault(recipient, set()).add(topic)
             found.recipients_of.setdefault(topic, set()).add(recipient)
     return found

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Row, case, func, select, update
 
 from lib.rendering.delivered_items import DeliveredItems
-from models.db.database import Session
+from models.db.database import Connection
 from models.delivery import postgres
 from models.delivery.items import write_items
 from models.notifications.conditions import RESET_ATTEMPTS, WAITING, is_due_by, unexpired
@@ -35,29 +35,29 @@ class Delivery:
     batches: list[UUID] = field(default_factory=list)
 
 
-def deliver(session: Session, ids: Sequence[UUID], now: datetime, *, ordered: bool = False) -> Delivery:
+def deliver(conn: Connection, ids: Sequence[UUID], now: datetime, *, ordered: bool = False) -> Delivery:
     """Move what names its recipients from accepted to delivered and write their items, in the order of ids.
 
     A transaction writes a bounded number of items: what is `left` wants another one. The guard is `delivered_at IS
     NULL`: a doubled, redelivered or raced call finds nothing left to do. `ordered` says that
     `models.delivery.batch_order` has just found these free to go, together.
     """
-    if session.dialect.name == "postgresql":
-        claimed = postgres.deliver(session, ids, ITEMS_AT_ONCE, now, ordered=ordered)
+    if conn.dialect.name == "postgresql":
+        claimed = postgres.deliver(conn, ids, ITEMS_AT_ONCE, now, ordered=ordered)
         return Delivery(claimed.items, claimed.left, claimed.wide, claimed.behind, claimed.batches)
-    waiting = _lock(session, ids, now)
+    waiting = _lock(conn, ids, now)
     wide = [row.id for row in waiting if row.size is None]
     direct = [row for row in waiting if row.size is not None]
-    behind = [] if ordered else _behind(session, direct, now)
+    behind = [] if ordered else _behind(conn, direct, now)
     portion, left = _portion([row for row in direct if row.id not in behind])
-    claimed_rows = _claim(session, portion, now)
+    claimed_rows = _claim(conn, portion, now)
     alive = [row for row in claimed_rows if row.expires_at is None or row.expires_at > now]
     pairs = [(row, recipient) for row in alive for recipient in row.recipients]
     batches = {row.batch for row in claimed_rows if row.batch is not None}
-    return Delivery(write_items(session, pairs, now), left, wide, behind, sorted(batches))
+    return Delivery(write_items(conn, pairs, now), left, wide, behind, sorted(batches))
 
 
-def _lock(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
+def _lock(conn: Connection, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
     """Those that wait, with the number of recipients that they name (none: for a fan-out).
 
     They are locked in the order of ids, so that two workers with the same ones wait for each other instead of
@@ -66,10 +66,10 @@ def _lock(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]
     waiting = notifications.c.id.in_(ids), WAITING, is_due_by(now)
     size = func.json_array_length(notifications.c.recipients).label("size")
     columns = notifications.c.id, notifications.c.batch, size
-    return list(session.execute(select(*columns).where(*waiting).order_by(notifications.c.id).with_for_update()))
+    return list(conn.execute(select(*columns).where(*waiting).order_by(notifications.c.id).with_for_update()))
 
 
-def _behind(session: Session, rows: Sequence[Row[Any]], now: datetime) -> list[UUID]:
+def _behind(conn: Connection, rows: Sequence[Row[Any]], now: datetime) -> list[UUID]:
     """Those after one of their batch that waits and is not among them."""
     batches = {row.batch for row in rows if row.batch is not None}
     if not batches:
@@ -77,7 +77,7 @@ def _behind(session: Session, rows: Sequence[Row[Any]], now: datetime) -> list[U
     ids = [row.id for row in rows]
     others = notifications.c.batch.in_(batches), notifications.c.id.not_in(ids), WAITING, is_due_by(now), unexpired(now)
     first = select(notifications.c.batch, func.min(notifications.c.id)).where(*others).group_by(notifications.c.batch)
-    ahead = {batch: id_ for batch, id_ in session.execute(first)}
+    ahead = {batch: id_ for batch, id_ in conn.execute(first)}
     return [row.id for row in rows if row.batch in ahead and row.id > ahead[row.batch]]
 
 
@@ -89,7 +89,7 @@ def _portion(waiting: Sequence[Row[Any]]) -> tuple[list[UUID], list[UUID]]:
     return ids[:fitting], ids[fitting:]
 
 
-def _claim(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
+def _claim(conn: Connection, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
     if not ids:
         return []
     size = func.json_array_length(notifications.c.recipients)
@@ -104,4 +104,4 @@ def _claim(session: Session, ids: Sequence[UUID], now: datetime) -> list[Row[Any
         )
         .returning(*notifications.c)
     )
-    return sorted(session.execute(delivered), key=lambda row: row.id)
+    return sorted(conn.execute(delivered), key=lambda row: row.id)

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, case, delete, func, select, update
 
 from lib.rendering.delivered_items import DeliveredItems
-from models.db.database import Session
+from models.db.database import Connection
 from models.db.insert import insert_into
 from models.db.literals import inline_literal
 from models.delivery import broadcasts, postgres
@@ -52,74 +52,74 @@ class Chunk:
     items: DeliveredItems = field(default_factory=DeliveredItems)
 
 
-def fan_out(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
+def fan_out(conn: Connection, notification_id: UUID, size: int, now: datetime) -> Chunk:
     """Deliver to the next `size` recipients of a part that nobody else is at.
 
     It ends where it is when the notification is cancelled or expires: from then on it is only withdrawn.
     """
-    row = _hold(session, notification_id, now)
+    row = _hold(conn, notification_id, now)
     if row is None:
         return Chunk([], finished=True)
-    part, abreast = _free_part(session, row), 1
+    part, abreast = _free_part(conn, row), 1
     if part is None:
-        if held := hold_on(session, row, now):
+        if held := hold_on(conn, row, now):
             return Chunk([], finished=True, held=held)
-        abreast = _begin(session, row, size, now)
-        part = _free_part(session, row) if abreast else None
+        abreast = _begin(conn, row, size, now)
+        part = _free_part(conn, row) if abreast else None
     if part is None:
         return Chunk([], finished=True)  # others are at all that is left
-    write = postgres.write_next if session.dialect.name == "postgresql" else _write_next
-    items = write(session, row, part.reached, part.until, size, now)
+    write = postgres.write_next if conn.dialect.name == "postgresql" else _write_next
+    items = write(conn, row, part.reached, part.until, size, now)
     reached = part.until if len(items) < size else items.recipients[-1]
-    _move(session, part, reached)
-    _count(session, row, len(items), now)
-    ended = reached == part.until and _end(session, row, now)
+    _move(conn, part, reached)
+    _count(conn, row, len(items), now)
+    ended = reached == part.until and _end(conn, row, now)
     return Chunk([], ended, abreast, ended=row.batch if ended else None, items=items)
 
 
-def _hold(session: Session, notification_id: UUID, now: datetime) -> Row[Any] | None:
+def _hold(conn: Connection, notification_id: UUID, now: datetime) -> Row[Any] | None:
     """The notification if it is to be fanned out, held against who would withdraw it, and not against each other."""
     wide = select(notifications).where(notifications.c.id == notification_id, notifications.c.recipients.is_(None))
     waiting = wide.where(WAITING, is_due_by(now), unexpired(now))
-    return session.execute(waiting.with_for_update(read=True, key_share=True)).one_or_none()
+    return conn.execute(waiting.with_for_update(read=True, key_share=True)).one_or_none()
 
 
-def _free_part(session: Session, row: Row[Any]) -> Row[Any] | None:
+def _free_part(conn: Connection, row: Row[Any]) -> Row[Any] | None:
     parts = select(fanouts).where(fanouts.c.notification_id == row.id, UNFINISHED).order_by(fanouts.c.part)
-    return session.execute(parts.limit(1).with_for_update(skip_locked=True)).one_or_none()
+    return conn.execute(parts.limit(1).with_for_update(skip_locked=True)).one_or_none()
 
 
-def _write_next(session: Session, row: Row[Any], after: str, until: str, size: int, now: datetime) -> DeliveredItems:
+def _write_next(conn: Connection, row: Row[Any], after: str, until: str, size: int, now: datetime) -> DeliveredItems:
     known = _audience(row)
     wanted = select(known).where(known > after, known <= until).order_by(known).limit(inline_literal(size))
-    return write_items(session, [(row, recipient) for recipient in session.scalars(wanted)], now)
+    return write_items(conn, [(row, recipient) for recipient in conn.scalars(wanted)], now)
 
 
-def _begin(session: Session, row: Row[Any], size: int, now: datetime) -> int:
+def _begin(conn: Connection, row: Row[Any], size: int, now: datetime) -> int:
     """Cut the audience into parts, of `size` at least, and answer how many; none if another does so."""
-    ends = [BEFORE_ALL, *_cuts(session, row, size), AFTER_ALL]
+    ends = [BEFORE_ALL, *_cuts(conn, row, size), AFTER_ALL]
     first, *more = (
         {"notification_id": row.id, "part": part, "reached": reached, "until": until}
         for part, (reached, until) in enumerate(pairwise(ends))
     )
-    unless_begun = insert_into(session, fanouts).on_conflict_do_nothing().returning(fanouts.c.part)
-    if not session.execute(unless_begun, first).all():
+    unless_begun = insert_into(conn, fanouts).on_conflict_do_nothing().returning(fanouts.c.part)
+    if not conn.execute(unless_begun, first).all():
         return 0
-    if _hold(session, row.id, now) is None:  # the other began before us, and has ended it by now
-        forget_parts(session, row.id)
+    if _hold(conn, row.id, now) is None:  # the other began before us, and has ended it by now
+        forget_parts(conn, row.id)
         return 0
     if more:
-        session.execute(fanouts.insert(), more)
+        conn.execute(fanouts.insert(), more)
     return len(more) + 1
 
 
-def _cuts(session: Session, row: Row[Any], size: int) -> list[str]:
+def _cuts(conn: Connection, row: Row[Any], size: int) -> list[str]:
     known = _audience(row)
-    count = session.scalar(select(func.count(known))) or 0
+    count = conn.scalar(select(func.count(known))) or 0
     parts = min(PARTS, max(1, count // size))
     places = [count * part // parts - 1 for part in range(1, parts)]
     one_at = [select(known).order_by(known).offset(place).limit(1) for place in places]
-    found = {session.scalar(one) for one in one_at}  # each at a moment of its own: some may have gone by then, or come
+    found = {conn.scalar(one) for one in one_at}  # each at a moment of its own: some may have gone by then, or come
     return sorted(cut for cut in found if cut is not None)
 
 
@@ -130,14 +130,14 @@ def _audience(row: Row[Any]) -> ColumnElement[str]:
     return select(subscriptions.c.recipient_id).where(subscriptions.c.topic == row.topic).subquery().c.recipient_id
 
 
-def _move(session: Session, part: Row[Any], reached: str) -> None:
+def _move(conn: Connection, part: Row[Any], reached: str) -> None:
     own = (fanouts.c.notification_id == part.notification_id) & (fanouts.c.part == part.part)
-    session.execute(update(fanouts).where(own).values(reached=reached))
+    conn.execute(update(fanouts).where(own).values(reached=reached))
 
 
-def _count(session: Session, row: Row[Any], delivered: int, now: datetime) -> None:
+def _count(conn: Connection, row: Row[Any], delivered: int, now: datetime) -> None:
     """From here on it is a moment until the commit: who counts another part's chunk waits for it."""
-    session.execute(
+    conn.execute(
         update(notifications)
         .where(notifications.c.id == row.id)
         .values(
@@ -148,15 +148,15 @@ def _count(session: Session, row: Row[Any], delivered: int, now: datetime) -> No
     )
 
 
-def _end(session: Session, row: Row[Any], now: datetime) -> bool:
+def _end(conn: Connection, row: Row[Any], now: datetime) -> bool:
     """End it if this was the last part: of two that end at a time, the later one sees that the other has."""
     left = select(fanouts.c.part).where(fanouts.c.notification_id == row.id, UNFINISHED)
-    if session.execute(left.limit(1)).first() is None:
+    if conn.execute(left.limit(1)).first() is None:
         delivered = {"delivered_at": now, "enqueue_at": _unless_cancelled(row.expires_at)}
-        session.execute(update(notifications).where(notifications.c.id == row.id).values(delivered))
-        forget_parts(session, row.id)
+        conn.execute(update(notifications).where(notifications.c.id == row.id).values(delivered))
+        forget_parts(conn, row.id)
         if row.batch is not None:
-            broadcasts.advance(session, row.batch, now)
+            broadcasts.advance(conn, row.batch, now)
         return True
     return False
 
@@ -166,6 +166,6 @@ def _unless_cancelled(turn: datetime | None) -> ColumnElement[datetime | None]:
     return case((notifications.c.cancelled_at.is_(None), turn), else_=notifications.c.enqueue_at)
 
 
-def forget_parts(session: Session, notification_id: UUID) -> None:
+def forget_parts(conn: Connection, notification_id: UUID) -> None:
     """It is fanned out no more."""
-    session.execute(delete(fanouts).where(fanouts.c.notification_id == notification_id))
+    conn.execute(delete(fanouts).where(fanouts.c.notification_id == notification_id))

@@ -6,29 +6,29 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from models.db.database import Session
+from models.db.database import Connection
 from models.inbox.versions import lock_inboxes
 from models.notifications.conditions import RELAY_AFTER, has_a_step
 from models.schema.inbox import inboxes
 from models.schema.notifications import notifications
 
 
-def recipients_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+def recipients_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
     """Whom these notifications name; none for a topic or for everyone."""
     named = select(notifications.c.id, notifications.c.recipients).where(notifications.c.id.in_(ids))
-    return {row.id: row.recipients or [] for row in session.execute(named)}
+    return {row.id: row.recipients or [] for row in conn.execute(named)}
 
 
-def held_of(session: Session, recipients: Collection[str]) -> frozenset[str]:
+def held_of(conn: Connection, recipients: Collection[str]) -> frozenset[str]:
     """Those of them whose inboxes somebody holds at the moment.
 
-    The others are held by us until the session ends: it should end at once, as others ask the same.
+    The others are held by us until the transaction ends: it should end at once, as others ask the same.
     """
-    known = session.scalars(select(inboxes.c.recipient_id).where(inboxes.c.recipient_id.in_(recipients))).all()
-    return frozenset(known) - frozenset(lock_inboxes(session, known, skip_locked=True))
+    known = conn.scalars(select(inboxes.c.recipient_id).where(inboxes.c.recipient_id.in_(recipients))).all()
+    return frozenset(known) - frozenset(lock_inboxes(conn, known, skip_locked=True))
 
 
-def come_back_soon(session: Session, ids: Collection[UUID], now: datetime) -> None:
+def come_back_soon(conn: Connection, ids: Collection[UUID], now: datetime) -> None:
     """They get their next turn by the relay soon, and not ever later: that they wait is not their fault."""
     later = notifications.c.id.in_(ids), has_a_step(now), notifications.c.enqueue_at > now + RELAY_AFTER
-    session.execute(update(notifications).where(*later).values(enqueue_at=now + RELAY_AFTER))
+    conn.execute(update(notifications).where(*later).values(enqueue_at=now + RELAY_AFTER))

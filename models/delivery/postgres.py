@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, text
 
 from lib.rendering.delivered_items import DeliveredItems
-from models.db.database import Session, fetch
+from models.db.database import Connection, execute_prepared
 from models.inbox.rendering import render_new_item
 
 _ONLY = "  -- only: "
@@ -68,16 +68,16 @@ class Claimed:
     batches: list[UUID]
 
 
-def deliver(session: Session, ids: Sequence[UUID], most: int, now: datetime, *, ordered: bool) -> Claimed:
+def deliver(conn: Connection, ids: Sequence[UUID], most: int, now: datetime, *, ordered: bool) -> Claimed:
     """Deliver those of these notifications that may be delivered, up to so many items, in the order of ids."""
     given = {"ids": list(ids), "most": most, "now": now, "ordered": ordered}
     wide = list[UUID]()
     if not ordered:
-        [(left, wide, batched, *columns)] = fetch(session, _DELIVER_SINGLE, given)
+        [(left, wide, batched, *columns)] = execute_prepared(conn, _DELIVER_SINGLE, given)
         items = _delivered(*columns)
         if items or left or not batched:  # two portions in one transaction would lock inboxes out of order
             return Claimed(items, left + batched, wide, [], [])
-    [(left, behind, batches, *columns)] = fetch(session, _DELIVER_BATCHED, given)
+    [(left, behind, batches, *columns)] = execute_prepared(conn, _DELIVER_BATCHED, given)
     return Claimed(_delivered(*columns), left, wide, behind, batches)
 
 
@@ -87,10 +87,10 @@ def _delivered(contents: list[str], places: list[int], recipients: list[str] | N
     return DeliveredItems([render_new_item(content) for content in contents], places, recipients, *rest)
 
 
-def write_next(session: Session, row: Row[Any], after: str, until: str, size: int, now: datetime) -> DeliveredItems:
+def write_next(conn: Connection, row: Row[Any], after: str, until: str, size: int, now: datetime) -> DeliveredItems:
     """Write an item for the first `size` of a notification's audience `after` a recipient and up to another."""
     given = {"id": row.id, "topic": row.topic, "after": after, "until": until, "now": now}
-    [(recipients, *rest)] = fetch(session, _fan_out(row.everyone, size), given)
+    [(recipients, *rest)] = execute_prepared(conn, _fan_out(row.everyone, size), given)
     return _delivered([row.content], [0] * len(recipients or ()), recipients, *rest)
 
 

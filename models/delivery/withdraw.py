@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, case, delete, or_, select, update
 
-from models.db.database import Session
+from models.db.database import Connection
 from models.db.literals import inline_literal
 from models.delivery.deliver import ITEMS_AT_ONCE
 from models.delivery.fanout import FANOUT_LEASE, Chunk, forget_parts
@@ -36,44 +36,44 @@ class Withdrawn:
     batches: list[UUID] = field(default_factory=list)
 
 
-def withdraw(session: Session, notification_id: UUID, size: int, now: datetime) -> Chunk:
+def withdraw(conn: Connection, notification_id: UUID, size: int, now: datetime) -> Chunk:
     """Take it out of the next `size` inboxes; `finished` when none holds it any more, or it is not to be withdrawn.
 
     The row's lock keeps two workers apart, and one that still delivers it: when this has finished, so has its delivery,
     even for a worker whose clock is behind.
     """
-    row = session.execute(_waiting(notifications.c.id == notification_id, now)).one_or_none()
+    row = conn.execute(_waiting(notifications.c.id == notification_id, now)).one_or_none()
     if row is None:
         return Chunk([], finished=True)
     counted = _counted_before(row)
     is_first = counted is None
-    counted = counted or receipts.count(session, row.id, max(now, _ended_at(row)))
+    counted = counted or receipts.count(conn, row.id, max(now, _ended_at(row)))
     of_it = inbox_items.c.notification_id == notification_id
-    holders = _holders(session, of_it, size)
-    changes = _remember(session, _remove_items(session, of_it, holders), {notification_id: _why(row)}, now)
+    holders = _holders(conn, of_it, size)
+    changes = _remember(conn, _remove_items(conn, of_it, holders), {notification_id: _why(row)}, now)
     finished = len(holders) < size
     if finished:
-        forget_parts(session, notification_id)
+        forget_parts(conn, notification_id)
     progress = _done(now) if finished else {"enqueue_at": now + FANOUT_LEASE, **RESET_ATTEMPTS}
     values = progress | vars(counted)
-    session.execute(update(notifications).where(notifications.c.id == notification_id).values(values))
+    conn.execute(update(notifications).where(notifications.c.id == notification_id).values(values))
     return Chunk(changes, finished, ended=row.batch if row.delivered_at is None and is_first else None)
 
 
-def withdraw_named(session: Session, ids: Sequence[UUID], now: datetime) -> Withdrawn:
+def withdraw_named(conn: Connection, ids: Sequence[UUID], now: datetime) -> Withdrawn:
     """Take those that name their recipients out of all inboxes, many by as many statements as one.
 
     A transaction takes a bounded number of items: what is `left` wants another one.
     """
     named = notifications.c.id.in_(ids) & notifications.c.recipients.is_not(None)
-    rows = session.execute(_waiting(named, now)).all()
+    rows = conn.execute(_waiting(named, now)).all()
     fitting = max(1, bisect_right(list(accumulate(row.delivered_count for row in rows)), ITEMS_AT_ONCE))
     portion, left = rows[:fitting], rows[fitting:]
     of_them = inbox_items.c.notification_id.in_([row.id for row in portion])
-    removed = _remove_items(session, of_them, _holders(session, of_them, None)) if portion else []
-    changes = _remember(session, removed, {row.id: _why(row) for row in portion}, now)
+    removed = _remove_items(conn, of_them, _holders(conn, of_them, None)) if portion else []
+    changes = _remember(conn, removed, {row.id: _why(row) for row in portion}, now)
     if portion:
-        _finish(session, portion, removed, now)
+        _finish(conn, portion, removed, now)
     batches = {row.batch for row in portion if row.batch is not None and row.delivered_at is None}
     return Withdrawn(changes, [row.id for row in left], sorted(batches))
 
@@ -105,7 +105,7 @@ def _done(now: datetime) -> dict[str, Any]:
     return {"withdrawn_at": now, "enqueue_at": None, "delivered_at": delivered_at, "attempts": 0}
 
 
-def _finish(session: Session, rows: Sequence[Row[Any]], removed: Sequence[Row[Any]], now: datetime) -> None:
+def _finish(conn: Connection, rows: Sequence[Row[Any]], removed: Sequence[Row[Any]], now: datetime) -> None:
     of_each = defaultdict(list)
     for item in removed:
         of_each[item.notification_id].append(item)
@@ -114,33 +114,33 @@ def _finish(session: Session, rows: Sequence[Row[Any]], removed: Sequence[Row[An
     values = _done(now) | {name: bindparam(f"new_{name}") for name in names}
     finish = update(notifications).where(notifications.c.id == bindparam("done")).values(values)
     told = [{f"new_{name}": value for name, value in vars(one).items()} for one in counted]
-    session.execute(finish, [{"done": row.id, **one} for row, one in zip(rows, told, strict=True)])
+    conn.execute(finish, [{"done": row.id, **one} for row, one in zip(rows, told, strict=True)])
 
 
-def _holders(session: Session, which: ColumnElement[bool], size: int | None) -> Sequence[str]:
+def _holders(conn: Connection, which: ColumnElement[bool], size: int | None) -> Sequence[str]:
     recipient = inbox_items.c.recipient_id
     holding = select(recipient).where(which).order_by(recipient)
-    return session.scalars(holding if size is None else holding.limit(inline_literal(size))).all()
+    return conn.scalars(holding if size is None else holding.limit(inline_literal(size))).all()
 
 
-def _remove_items(session: Session, which: ColumnElement[bool], recipients: Sequence[str]) -> Sequence[Row[Any]]:
+def _remove_items(conn: Connection, which: ColumnElement[bool], recipients: Sequence[str]) -> Sequence[Row[Any]]:
     """Lock the inboxes first: an item must not change while it is counted out. Its owner may have been faster."""
     if not recipients:
         return []
-    lock_inboxes(session, recipients)
+    lock_inboxes(conn, recipients)
     between = inbox_items.c.recipient_id.between(min(recipients), max(recipients))  # a range of the index
     gone = delete(inbox_items).where(which, between, inbox_items.c.recipient_id.in_(recipients))
     columns = (inbox_items.c[name] for name in ("notification_id", "recipient_id", "seq", "read_at", "seen_at"))
-    return session.execute(gone.returning(*columns)).all()
+    return conn.execute(gone.returning(*columns)).all()
 
 
-def _remember(session: Session, removed: Sequence[Row[Any]], why: Mapping[UUID, str], now: datetime) -> list[Change]:
+def _remember(conn: Connection, removed: Sequence[Row[Any]], why: Mapping[UUID, str], now: datetime) -> list[Change]:
     if not removed:
         return []
     of_each = defaultdict(list)
     for item in sorted(removed, key=lambda item: item.seq):
         of_each[item.recipient_id].append(item)
-    after = advance(session, {recipient: _step(items) for recipient, items in of_each.items()}, now)
+    after = advance(conn, {recipient: _step(items) for recipient, items in of_each.items()}, now)
     rows = [
         {"recipient_id": recipient, "change": why[item.notification_id], "seqs": [item.seq], "at": now, **standing}
         for recipient, items in of_each.items()
@@ -150,7 +150,7 @@ def _remember(session: Session, removed: Sequence[Row[Any]], why: Mapping[UUID, 
     epoch = next(iter(after.values())).epoch
     return [
         Change(row.recipient_id, row.version, render_change(row), row.unread, row.unseen, epoch)
-        for row in session.execute(remembered, rows)
+        for row in conn.execute(remembered, rows)
     ]
 
 

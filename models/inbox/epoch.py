@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import update
 
-from models.db.database import Session
+from models.db.database import Connection
 from models.schema.inbox import epoch
 
 
-def begin_new_epoch(session: Session) -> UUID:
+def begin_new_epoch(conn: Connection) -> UUID:
     new = uuid4()
-    session.execute(update(epoch).values(epoch=new))
+    conn.execute(update(epoch).values(epoch=new))
     return new

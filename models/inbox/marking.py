@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from models.db.database import Session, fetch
+from models.db.database import Connection, execute_prepared
 from models.inbox.reading import UNREAD, UNSEEN, Condition, Summary, current_summary, open_inbox, own
 from models.inbox.statements import OWN
 from models.inbox.versions import advance_one, lock_inbox
@@ -80,7 +80,7 @@ class Marked:
 
 
 def set_state(
-    session: Session,
+    conn: Connection,
     recipient_id: str,
     seq: int,
     *,
@@ -93,7 +93,7 @@ def set_state(
 
     Returns the versions that this took: none if the item has that state already. None if there is no such item.
     """
-    if not lock_inbox(session, recipient_id) or not fetch(session, _EXISTS, {"owner": recipient_id, "one": seq}):
+    if not lock_inbox(conn, recipient_id) or not execute_prepared(conn, _EXISTS, {"owner": recipient_id, "one": seq}):
         return None
     changes = {
         "unarchived": archived is False,
@@ -103,54 +103,54 @@ def set_state(
         "archived": archived is True,
     }
     selection = Selection(seqs=[seq])
-    taken = [_change(session, recipient_id, name, selection, now)[0] for name, wanted in changes.items() if wanted]
+    taken = [_change(conn, recipient_id, name, selection, now)[0] for name, wanted in changes.items() if wanted]
     return [version for version in taken if version is not None]
 
 
-def mark(session: Session, recipient_id: str, change: str, selection: Selection, *, now: datetime) -> Marked:
+def mark(conn: Connection, recipient_id: str, change: str, selection: Selection, *, now: datetime) -> Marked:
     """Mark items as "seen", "read" or "archived"; this takes one version, however many items it changes."""
-    if not lock_inbox(session, recipient_id):
-        open_inbox(session, recipient_id, now)
-        lock_inbox(session, recipient_id)  # another transaction may have created it, and delivered into it
-    version, changed = _change(session, recipient_id, change, selection, now)
-    return Marked(changed, version, current_summary(session, recipient_id))
+    if not lock_inbox(conn, recipient_id):
+        open_inbox(conn, recipient_id, now)
+        lock_inbox(conn, recipient_id)  # another transaction may have created it, and delivered into it
+    version, changed = _change(conn, recipient_id, change, selection, now)
+    return Marked(changed, version, current_summary(conn, recipient_id))
 
 
-def delete_item(session: Session, recipient_id: str, seq: int, *, now: datetime) -> int | None:
+def delete_item(conn: Connection, recipient_id: str, seq: int, *, now: datetime) -> int | None:
     """Delete one item; returns the version that this took, None if there is no such item."""
-    if not lock_inbox(session, recipient_id):
+    if not lock_inbox(conn, recipient_id):
         return None
     one = own(recipient_id) & (inbox_items.c.seq == seq)
     removed = delete(inbox_items).where(one).returning(inbox_items.c.read_at, inbox_items.c.seen_at)
-    row = session.execute(removed).one_or_none()
+    row = conn.execute(removed).one_or_none()
     if row is None:
         return None
     fewer_unread, fewer_unseen = -int(row.read_at is None), -int(row.seen_at is None)
-    return take_version(session, recipient_id, "deleted", Selection(seqs=[seq]), now, fewer_unread, fewer_unseen)
+    return take_version(conn, recipient_id, "deleted", Selection(seqs=[seq]), now, fewer_unread, fewer_unseen)
 
 
 def _change(
-    session: Session, recipient_id: str, change: str, selection: Selection, now: datetime
+    conn: Connection, recipient_id: str, change: str, selection: Selection, now: datetime
 ) -> tuple[int | None, int]:
     """Apply a change to the selected items; returns the version that it took, if any, and how many items it changed."""
     params = selection.params(recipient_id)
-    affected = _affected(session, change, selection, params)
+    affected = _affected(conn, change, selection, params)
     if not affected.items:
         return None, 0
     more_unread = {"seen": 0, "unread": affected.items, "unarchived": 0}.get(change, -affected.unread)
     more_unseen = -affected.unseen if change in SETS else 0
-    version = take_version(session, recipient_id, change, affected.selection, now, more_unread, more_unseen)
+    version = take_version(conn, recipient_id, change, affected.selection, now, more_unread, more_unseen)
     for statement in _updates(change, tuple(params)):
-        fetch(session, statement, {**params, "at_version": version, "now": now})
+        execute_prepared(conn, statement, {**params, "at_version": version, "now": now})
     return version, affected.items
 
 
-def _affected(session: Session, change: str, selection: Selection, params: dict[str, Any]) -> Affected:
+def _affected(conn: Connection, change: str, selection: Selection, params: dict[str, Any]) -> Affected:
     if selection.seqs is not None:
-        items = [_NamedRow._make(row) for row in fetch(session, _named(change, tuple(params)), params)]
+        items = [_NamedRow._make(row) for row in execute_prepared(conn, _named(change, tuple(params)), params)]
         unread, unseen = sum(item.unread for item in items), sum(item.unseen for item in items)
         return Affected(Selection(seqs=[item.seq for item in items]), len(items), unread, unseen)
-    counts = [_CountsRow._make(fetch(session, count, params)[0]) for count in _counts(change, tuple(params))]
+    counts = [_CountsRow._make(execute_prepared(conn, count, params)[0]) for count in _counts(change, tuple(params))]
     newest = max((one.newest for one in counts if one.newest is not None), default=None)
     return Affected(
         Selection(through=newest, kind=selection.kind, topic=selection.topic),
@@ -161,7 +161,7 @@ def _affected(session: Session, change: str, selection: Selection, params: dict[
 
 
 def take_version(
-    session: Session,
+    conn: Connection,
     recipient_id: str,
     change: str,
     selection: Selection,
@@ -170,10 +170,10 @@ def take_version(
     more_unseen: int,
 ) -> int:
     """Advance a locked inbox by one version, with its counts, and record the change."""
-    version, unread, unseen = advance_one(session, recipient_id, more_unread, more_unseen)
+    version, unread, unseen = advance_one(conn, recipient_id, more_unread, more_unseen)
     counts = {"version": version, "unread": unread, "unseen": unseen}
     row = {"recipient_id": recipient_id, "change": change, "at": now, **asdict(selection), **counts}
-    session.execute(insert(inbox_changes).values(row))
+    conn.execute(insert(inbox_changes).values(row))
     return version
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, tuple_
 
 from lib.rendering.rendered_json import Json, render
-from models.db.database import Session, fetch
+from models.db.database import Connection, execute_prepared
 from models.db.insert import insert_or_skip
 from models.inbox import statements
 from models.inbox.rendering import Change, render_added, render_change, render_item
@@ -62,30 +62,30 @@ def own(recipient_id: str) -> Condition:
     return inbox_items.c.recipient_id == recipient_id
 
 
-def open_inbox(session: Session, recipient_id: str, now: datetime) -> None:
+def open_inbox(conn: Connection, recipient_id: str, now: datetime) -> None:
     """Create this recipient's inbox unless it exists."""
-    open_inboxes(session, [recipient_id], now)
+    open_inboxes(conn, [recipient_id], now)
 
 
-def open_inboxes(session: Session, recipient_ids: Sequence[str], now: datetime) -> None:
+def open_inboxes(conn: Connection, recipient_ids: Sequence[str], now: datetime) -> None:
     """Create inboxes that do not exist, so that notifications for everyone reach them."""
     empty = {"version": 0, "unread": 0, "unseen": 0, "changes_since": 0, "opened_at": now}
     if recipient_ids:
-        insert_or_skip(session, inboxes, [{"recipient_id": one, **empty} for one in sorted(set(recipient_ids))])
+        insert_or_skip(conn, inboxes, [{"recipient_id": one, **empty} for one in sorted(set(recipient_ids))])
 
 
-def current_summary(session: Session, recipient_id: str) -> Summary:
-    rows = fetch(session, statements.SUMMARY, {"owner": recipient_id})
-    return _summary(SummaryRow._make(rows[0])) if rows else _never_opened(session)
+def current_summary(conn: Connection, recipient_id: str) -> Summary:
+    rows = execute_prepared(conn, statements.SUMMARY, {"owner": recipient_id})
+    return _summary(SummaryRow._make(rows[0])) if rows else _never_opened(conn)
 
 
-def _never_opened(session: Session) -> Summary:
-    [(epoch,)] = fetch(session, statements.EPOCH_ALONE, {})
+def _never_opened(conn: Connection) -> Summary:
+    [(epoch,)] = execute_prepared(conn, statements.EPOCH_ALONE, {})
     return NeverOpened(0, 0, 0, epoch)
 
 
 def page(
-    session: Session,
+    conn: Connection,
     recipient_id: str,
     *,
     state: str | None = None,
@@ -101,24 +101,24 @@ def page(
     params = {name: value for name, value in filters.items() if value is not None}
     names = tuple("no severity" if value == "none" and name == "severity" else name for name, value in params.items())
     query = statements.page(state, names, before is not None, limit + 1)
-    found = fetch(session, query, {"owner": recipient_id, "before": before, **params})
+    found = execute_prepared(conn, query, {"owner": recipient_id, "before": before, **params})
     rows = [PageRow._make(row) for row in found]
-    summary = _summary(rows[0]) if rows else _never_opened(session)  # a second query could find it opened by now
+    summary = _summary(rows[0]) if rows else _never_opened(conn)  # a second query could find it opened by now
     items = [row for row in rows if row.seq is not None]
     next_before = items[limit - 1].seq if len(items) > limit else None
     return Page([render_item(row) for row in items[:limit]], next_before, summary)
 
 
-def item(session: Session, recipient_id: str, seq: int) -> Json | None:
-    rows = fetch(session, statements.ITEM, {"owner": recipient_id, "seq": seq})
+def item(conn: Connection, recipient_id: str, seq: int) -> Json | None:
+    rows = execute_prepared(conn, statements.ITEM, {"owner": recipient_id, "seq": seq})
     return render_item(ItemRow._make(rows[0])) if rows else None
 
 
-def changes(session: Session, recipient_id: str, since: int, limit: int) -> Changes:
+def changes(conn: Connection, recipient_id: str, since: int, limit: int) -> Changes:
     """The changes after version `since`, oldest first. Raises `ResyncRequired`."""
-    found = fetch(session, statements.changes(limit + 1), {"owner": recipient_id, "since": since})
+    found = execute_prepared(conn, statements.changes(limit + 1), {"owner": recipient_id, "since": since})
     rows = [ChangesRow._make(row) for row in found]
-    summary = _summary(rows[0]) if rows else _never_opened(session)
+    summary = _summary(rows[0]) if rows else _never_opened(conn)
     kept_since = rows[0].changes_since if rows else 0
     if not kept_since <= since <= summary.version:
         raise ResyncRequired
@@ -132,12 +132,12 @@ def _render_change(row: ChangesRow) -> Json:
     return render_added(row.seq, render_item(row)) if row.change is None else render(render_change(row))
 
 
-def change_log(session: Session, recipient_id: str, versions: Sequence[int]) -> list[Change]:
+def change_log(conn: Connection, recipient_id: str, versions: Sequence[int]) -> list[Change]:
     """These changes of state, each with the counts of its own version, as they are announced."""
-    epoch = session.scalars(select(EPOCH)).one()
+    epoch = conn.scalars(select(EPOCH)).one()
     key = tuple_(inbox_changes.c.recipient_id, inbox_changes.c.version)
     named = key.in_([(recipient_id, version) for version in versions])
-    rows = session.execute(select(*inbox_changes.c).where(named).order_by(inbox_changes.c.version))
+    rows = conn.execute(select(*inbox_changes.c).where(named).order_by(inbox_changes.c.version))
     return [Change(recipient_id, row.version, render_change(row), row.unread, row.unseen, epoch) for row in rows]
 
 

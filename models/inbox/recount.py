@@ -39,8 +39,8 @@ def recount(database: Database, *, repair: bool) -> Iterator[tuple[int, list[Mis
     """Compare all inboxes; yields for each batch how many were compared so far, and the miscounts found in it."""
     compared, last = 0, ""
     while True:
-        with database.read() as session:
-            rows = session.execute(_counted().where(inboxes.c.recipient_id > last).limit(BATCH)).all()
+        with database.snapshot() as conn:
+            rows = conn.execute(_counted().where(inboxes.c.recipient_id > last).limit(BATCH)).all()
         if not rows:
             return
         compared, last = compared + len(rows), rows[-1].recipient_id
@@ -53,14 +53,14 @@ def _compare_locked(database: Database, recipient_id: str, *, repair: bool) -> M
 
     The repair takes a version: a device at the current version has the wrong counts.
     """
-    with database.write() as session:
-        lock_inbox(session, recipient_id)
-        found = Miscount(*session.execute(_counted().where(inboxes.c.recipient_id == recipient_id)).one())
+    with database.transaction() as conn:
+        lock_inbox(conn, recipient_id)
+        found = Miscount(*conn.execute(_counted().where(inboxes.c.recipient_id == recipient_id)).one())
         if not _wrong(found):
             return None
         if repair:
             more_unread, more_unseen = found.unread_items - found.unread, found.unseen_items - found.unseen
-            take_version(session, recipient_id, "seen", NOTHING, datetime.now(UTC), more_unread, more_unseen)
+            take_version(conn, recipient_id, "seen", NOTHING, datetime.now(UTC), more_unread, more_unseen)
     return found
 
 

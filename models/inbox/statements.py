@@ -1,7 +1,8 @@
 """The statements that read an inbox. Each is built once: to build one takes longer than to execute it.
 
-`models.db.database.fetch` executes them. Their parameters: `owner`; some also `before`, `since`, `seq`, and the values
-of the filters by their names. A statement selects the fields of a class in `models.inbox.rows`, in their order.
+`models.db.database.execute_prepared` executes them. Their parameters: `owner`; some also `before`, `since`, `seq`,
+and the values of the filters by their names. A statement selects the fields of a class in `models.inbox.rows`, in
+their order.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select, update
 
-from models.db.database import Session, fetch
+from models.db.database import Connection, execute_prepared
 from models.db.insert import insert_into
 from models.schema.inbox import epoch, inboxes
 
@@ -23,7 +23,7 @@ class Delta:
     unseen: int
 
 
-def lock_inboxes(session: Session, recipient_ids: Sequence[str], *, skip_locked: bool = False) -> list[str]:
+def lock_inboxes(conn: Connection, recipient_ids: Sequence[str], *, skip_locked: bool = False) -> list[str]:
     """Lock inboxes until the transaction ends, in the order of recipients; returns those that exist.
 
     Every transaction that changes an inbox or its items holds this lock. With `skip_locked`, inboxes that another
@@ -32,7 +32,7 @@ def lock_inboxes(session: Session, recipient_ids: Sequence[str], *, skip_locked:
     rows = select(inboxes.c.recipient_id).where(inboxes.c.recipient_id.in_(recipient_ids))
     in_order = rows.order_by(inboxes.c.recipient_id)
     # FOR NO KEY UPDATE: inserting a row that refers to the inbox (a subscription) does not wait.
-    return list(session.scalars(in_order.with_for_update(key_share=True, skip_locked=skip_locked)))
+    return list(conn.scalars(in_order.with_for_update(key_share=True, skip_locked=skip_locked)))
 
 
 _LOCK_ONE = (
@@ -40,9 +40,9 @@ _LOCK_ONE = (
 )
 
 
-def lock_inbox(session: Session, recipient_id: str) -> bool:
+def lock_inbox(conn: Connection, recipient_id: str) -> bool:
     """As `lock_inboxes`; False if there is no such inbox."""
-    return bool(fetch(session, _LOCK_ONE, {"owner": recipient_id}))
+    return bool(execute_prepared(conn, _LOCK_ONE, {"owner": recipient_id}))
 
 
 _ADDED = {
@@ -56,20 +56,20 @@ _ADVANCE_ONE = (
 )
 
 
-def advance_one(session: Session, recipient_id: str, more_unread: int, more_unseen: int) -> tuple[int, int, int]:
+def advance_one(conn: Connection, recipient_id: str, more_unread: int, more_unseen: int) -> tuple[int, int, int]:
     """Advance a locked inbox by one version; returns the new version and the new counts, unread and unseen."""
     params = {"owner": recipient_id, "more_unread": more_unread, "more_unseen": more_unseen}
-    [(version, unread, unseen)] = fetch(session, _ADVANCE_ONE, params)
+    [(version, unread, unseen)] = execute_prepared(conn, _ADVANCE_ONE, params)
     return version, unread, unseen
 
 
-def advance(session: Session, deltas: Mapping[str, Delta], now: datetime) -> dict[str, Row[Any]]:
+def advance(conn: Connection, deltas: Mapping[str, Delta], now: datetime) -> dict[str, Row[Any]]:
     """Advance inboxes, creating those that do not exist; returns their rows afterwards, with the epoch.
 
     Each row is locked until the transaction ends. They are locked in the order of recipients: two transactions with the
     same recipients wait for each other instead of deadlocking.
     """
-    new = insert_into(session, inboxes)
+    new = insert_into(conn, inboxes)
     advanced = new.on_conflict_do_update(
         index_elements=[inboxes.c.recipient_id],
         set_={name: inboxes.c[name] + new.excluded[name] for name in ("version", "unread", "unseen")},
@@ -85,4 +85,4 @@ def advance(session: Session, deltas: Mapping[str, Delta], now: datetime) -> dic
         }
         for recipient, delta in sorted(deltas.items())
     ]
-    return {row.recipient_id: row for row in session.execute(advanced, rows)}
+    return {row.recipient_id: row for row in conn.execute(advanced, rows)}

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, select, tuple_
 
-from models.db.database import Session
+from models.db.database import Connection
 from models.db.insert import insert_or_skip
 from models.inbox.rendering import render_content
 from models.notifications.conditions import RELAY_AFTER
@@ -53,20 +53,20 @@ def is_due(new: NewNotification, now: datetime) -> bool:
     return new.deliver_at is None or new.deliver_at <= now
 
 
-def accept(session: Session, new: Sequence[NewNotification], now: datetime) -> list[UUID]:
+def accept(conn: Connection, new: Sequence[NewNotification], now: datetime) -> list[UUID]:
     """Store notifications, all or none; the commit makes them a promise. Returns their ids in order.
 
     For an idempotency key that is known, the id is the one stored under it. Raises `IdempotencyKeyReused` if the
     content differs from the stored one.
     """
-    accepted = accept_each(session, new, now)
+    accepted = accept_each(conn, new, now)
     ids = [one for one in accepted if isinstance(one, UUID)]
     if len(ids) < len(accepted):
         raise IdempotencyKeyReused
     return ids
 
 
-def accept_each(session: Session, new: Sequence[NewNotification], now: datetime) -> list[UUID | IdempotencyKeyReused]:
+def accept_each(conn: Connection, new: Sequence[NewNotification], now: datetime) -> list[UUID | IdempotencyKeyReused]:
     """As `accept`, but each by itself: only those that reuse a key are left out.
 
     One statement writes, so it needs no transaction around it.
@@ -76,9 +76,9 @@ def accept_each(session: Session, new: Sequence[NewNotification], now: datetime)
     # In the order of keys: two transactions with the same keys wait for each other instead of deadlocking.
     remaining, known = sorted(rows, key=_key), dict[tuple[str, str], Row[Any]]()
     while remaining:
-        insert_or_skip(session, notifications, remaining)
+        insert_or_skip(conn, notifications, remaining)
         keyed = [row for row in remaining if row["idempotency_key"] is not None]
-        known |= _known(session, keyed) if keyed else {}
+        known |= _known(conn, keyed) if keyed else {}
         remaining = [row for row in keyed if _key(row) not in known]  # the retention deleted the row between the two
     return [_first_id(row, known.get(_key(row))) for row in rows]
 
@@ -119,9 +119,9 @@ def _first_id(row: Mapping[str, Any], known: Row[Any] | None) -> UUID | Idempote
     return id_
 
 
-def _known(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Row[Any]]:
+def _known(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Row[Any]]:
     """The notifications that are stored under the keys of these rows."""
     key = tuple_(notifications.c.producer_id, notifications.c.idempotency_key)
     shown = (notifications.c[name] for name in ("producer_id", "idempotency_key", "id", "fingerprint"))
-    stored = session.execute(select(*shown).where(key.in_([_key(row) for row in rows])))
+    stored = conn.execute(select(*shown).where(key.in_([_key(row) for row in rows])))
     return {(row.producer_id, row.idempotency_key): row for row in stored}

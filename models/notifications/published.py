@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, case, exists, func, literal, select, tuple_
 
-from models.db.database import Session
+from models.db.database import Connection
 from models.db.literals import inline_literal
 from models.inbox.rendering import Rendered, timestamp
 from models.notifications import receipts
@@ -33,7 +33,7 @@ class PublishedPage:
 
 
 def page(
-    session: Session,
+    conn: Connection,
     producer_id: str,
     *,
     now: datetime,
@@ -56,20 +56,20 @@ def page(
     equal = {"kind": kind, "topic": topic, "status": status}
     matches = [candidates.c[name] == value for name, value in equal.items() if value is not None]
     if recipient is not None:
-        matches.append(_concerns(session, candidates, recipient))
+        matches.append(_concerns(conn, candidates, recipient))
     newest = candidates.c.producer_id.desc(), candidates.c.id.desc()
-    rows = session.execute(select(candidates).where(*matches).order_by(*newest).limit(inline_literal(limit + 1))).all()
-    next_before = rows[limit - 1].id if len(rows) > limit else _last_scanned(session, scanned) if matches else None
+    rows = conn.execute(select(candidates).where(*matches).order_by(*newest).limit(inline_literal(limit + 1))).all()
+    next_before = rows[limit - 1].id if len(rows) > limit else _last_scanned(conn, scanned) if matches else None
     return PublishedPage([_render(row) for row in rows[:limit]], next_before)
 
 
-def one(session: Session, producer_id: str, notification_id: UUID, now: datetime) -> Rendered | None:
+def one(conn: Connection, producer_id: str, notification_id: UUID, now: datetime) -> Rendered | None:
     """One of this producer's notifications, with its receipts."""
     own = (notifications.c.producer_id == producer_id) & (notifications.c.id == notification_id)
-    row = session.execute(_shown(now).where(own)).one_or_none()
+    row = conn.execute(_shown(now).where(own)).one_or_none()
     if row is None:
         return None
-    counts = receipts.of_notification(session, row, now)
+    counts = receipts.of_notification(conn, row, now)
     return {**_render(row), **vars(counts), "counted_at": timestamp(counts.counted_at)}
 
 
@@ -103,15 +103,15 @@ def _range(producer_id: str, since: datetime | None, until: datetime | None, bef
     return scanned
 
 
-def _last_scanned(session: Session, scanned: Sequence[Condition]) -> UUID | None:
+def _last_scanned(conn: Connection, scanned: Sequence[Condition]) -> UUID | None:
     """The last notification that a page scans; None if the range ends before."""
     newest = select(notifications.c.id).where(*scanned).order_by(*NEWEST)
-    return session.scalar(newest.offset(inline_literal(SCANNED_AT_MOST - 1)).limit(inline_literal(1)))
+    return conn.scalar(newest.offset(inline_literal(SCANNED_AT_MOST - 1)).limit(inline_literal(1)))
 
 
-def _concerns(session: Session, candidates: FromClause, recipient: str) -> Condition:
+def _concerns(conn: Connection, candidates: FromClause, recipient: str) -> Condition:
     """Whether it names this recipient; or, of a broadcast, whether it is in that inbox."""
-    each = func.json_array_elements_text if session.dialect.name == "postgresql" else func.json_each
+    each = func.json_array_elements_text if conn.dialect.name == "postgresql" else func.json_each
     listed = each(candidates.c.recipients).table_valued("value")
     named = exists(select(literal(1)).select_from(listed).where(listed.c.value == recipient))
     item = and_(inbox_items.c.notification_id == candidates.c.id, inbox_items.c.recipient_id == recipient)

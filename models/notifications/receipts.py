@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, func, select, update
 
-from models.db.database import Session
+from models.db.database import Connection
 from models.limits import COUNTED_AT_ONCE
 from models.notifications.conditions import unexpired
 from models.schema.inbox import inbox_items
@@ -32,19 +32,19 @@ class ReceiptCounts:
     counted_at: datetime
 
 
-def of_notification(session: Session, notification: Row[Any], now: datetime) -> ReceiptCounts:
-    """The receipts of this row, which was read in the same session."""
+def of_notification(conn: Connection, notification: Row[Any], now: datetime) -> ReceiptCounts:
+    """The receipts of this row, which was read in the same transaction."""
     if notification.counted_at is not None:
         return ReceiptCounts(notification.seen, notification.read, notification.counted_at)
     if notification.delivered_count > COUNTED_AT_ONCE:
         return ReceiptCounts(0, 0, notification.created_at)  # not counted yet; the maintenance does so within a minute
-    return count(session, notification.id, now)
+    return count(conn, notification.id, now)
 
 
-def count(session: Session, notification_id: UUID, now: datetime) -> ReceiptCounts:
+def count(conn: Connection, notification_id: UUID, now: datetime) -> ReceiptCounts:
     """Count the items of this notification: one second for a million."""
     counts = select(func.count(inbox_items.c.seen_at), func.count(inbox_items.c.read_at))
-    seen, read = session.execute(counts.where(inbox_items.c.notification_id == notification_id)).one()
+    seen, read = conn.execute(counts.where(inbox_items.c.notification_id == notification_id)).one()
     return ReceiptCounts(seen, read, now)
 
 
@@ -54,20 +54,20 @@ def of_items(items: Sequence[Row[Any]], now: datetime) -> ReceiptCounts:
     return ReceiptCounts(seen, read, now)
 
 
-def due(session: Session, now: datetime) -> list[UUID]:
+def due(conn: Connection, now: datetime) -> list[UUID]:
     """The notifications with a large audience that should be counted (again), the longest overdue first."""
     columns = (notifications.c[name] for name in ("id", "created_at", "deliver_at", "counted_at"))
     alive = LARGE & notifications.c.withdrawn_at.is_(None) & notifications.c.cancelled_at.is_(None) & unexpired(now)
-    overdue = {row.id: now - _next_count(row) for row in session.execute(select(*columns).where(alive))}
+    overdue = {row.id: now - _next_count(row) for row in conn.execute(select(*columns).where(alive))}
     return sorted((id_ for id_, time in overdue.items() if time >= timedelta(0)), key=lambda id_: -overdue[id_])
 
 
-def store(session: Session, notification_id: UUID, counts: ReceiptCounts) -> None:
+def store(conn: Connection, notification_id: UUID, counts: ReceiptCounts) -> None:
     """Store a count, unless a later one is stored, or the notification has ended since: its withdrawal counts last."""
     older = notifications.c.counted_at.is_(None) | (notifications.c.counted_at < counts.counted_at)
     alive = notifications.c.cancelled_at.is_(None) & unexpired(counts.counted_at)
     stored = update(notifications).where(notifications.c.id == notification_id, older, alive)
-    session.execute(stored.values(vars(counts)))
+    conn.execute(stored.values(vars(counts)))
 
 
 def _next_count(row: Row[Any]) -> datetime:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, bindparam, case, func, select, update
 
-from models.db.database import Session
+from models.db.database import Connection
 from models.db.literals import inline_literal
 from models.notifications.conditions import (
     RELAY_AFTER,
@@ -46,7 +46,7 @@ class Undelivered:
     oldest_seconds: float
 
 
-def due(session: Session, now: datetime, limit: int) -> Due:
+def due(conn: Connection, now: datetime, limit: int) -> Due:
     """Take the notifications whose next step is due, oldest first, and set when the relay enqueues each again.
 
     An expired notification is withdrawn, whether it was delivered, parked or neither. Its `enqueue_at` is never later
@@ -66,7 +66,7 @@ def due(session: Session, now: datetime, limit: int) -> Due:
         .limit(inline_literal(limit))
         .with_for_update(skip_locked=True)
     )
-    taken = session.execute(oldest_due).all()
+    taken = conn.execute(oldest_due).all()
     put_off = (
         update(notifications)
         .where(notifications.c.id == bindparam("due_id"))
@@ -79,7 +79,7 @@ def due(session: Session, now: datetime, limit: int) -> Due:
     )
     if taken:
         times = [(row.id, until_expiry(now + backoff(row.enqueued), row.expires_at, now)) for row in taken]
-        session.execute(put_off, [{"due_id": id_, "next_attempt_at": time} for id_, time in times])
+        conn.execute(put_off, [{"due_id": id_, "next_attempt_at": time} for id_, time in times])
     return Due(
         [row.id for row in taken if row.deliverable],
         [row.id for row in taken if not row.deliverable],
@@ -94,10 +94,10 @@ def backoff(times_enqueued: int) -> timedelta:
     return min(doubled, RELAY_AFTER_AT_MOST)
 
 
-def undelivered(session: Session, now: datetime) -> Undelivered:
+def undelivered(conn: Connection, now: datetime) -> Undelivered:
     """How many notifications wait for their delivery, and for how long."""
     deliver_at, created_at = notifications.c.deliver_at, notifications.c.created_at
     waiting_since = case((deliver_at > created_at, deliver_at), else_=created_at)
     overdue = WAITING & (waiting_since <= now)
-    count, oldest = session.execute(select(func.count(), func.min(waiting_since)).where(overdue)).one()
+    count, oldest = conn.execute(select(func.count(), func.min(waiting_since)).where(overdue)).one()
     return Undelivered(count, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, case, not_, or_, select
 
-from models.db.database import Session
+from models.db.database import Connection
 from models.db.literals import inline_literal
 from models.delivery.fanout import FANOUT_LEASE
 from models.notifications.conditions import RELAY_AFTER_AT_MOST, WAITING, is_due_by, unexpired
@@ -32,25 +32,25 @@ class Stalled:
     oldest_seconds: float
 
 
-def stalled(session: Session, now: datetime) -> Stalled:
+def stalled(conn: Connection, now: datetime) -> Stalled:
     """How many notifications are stalled. Reads at most COUNT_MAX rows, of one range of an index."""
     since = case((_n.deliver_at > _n.created_at, _n.deliver_at), else_=_n.created_at)
     within_reach = _n.enqueue_at <= now + RELAY_AFTER_AT_MOST  # the latest possible `enqueue_at` of a waiting one
     waiting = and_(WAITING, is_due_by(now), unexpired(now), since <= now - STALLED_AFTER)
     rows = select(since.label("since"), _n.batch).where(within_reach, waiting, _is_untouched(now))
-    first = session.execute(rows.order_by(_n.enqueue_at).limit(inline_literal(COUNT_MAX))).all()
-    moving = _moving(session, {row.batch for row in first if row.batch is not None}, now)
+    first = conn.execute(rows.order_by(_n.enqueue_at).limit(inline_literal(COUNT_MAX))).all()
+    moving = _moving(conn, {row.batch for row in first if row.batch is not None}, now)
     since_when = [row.since for row in first if row.batch not in moving]
     oldest = min(since_when, default=now)
     return Stalled(len(since_when), (now - oldest).total_seconds())
 
 
-def _moving(session: Session, batches: Collection[UUID], now: datetime) -> set[UUID]:
+def _moving(conn: Connection, batches: Collection[UUID], now: datetime) -> set[UUID]:
     """Those of these batches that have a member in progress."""
     if not batches:
         return set()
     waiting = _n.batch.in_(batches), WAITING, is_due_by(now), unexpired(now)
-    return set(session.scalars(select(_n.batch).where(*waiting, not_(_is_untouched(now))).distinct()))
+    return set(conn.scalars(select(_n.batch).where(*waiting, not_(_is_untouched(now))).distinct()))
 
 
 def _is_untouched(now: datetime) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select, tuple_, update
 
-from models.db.database import Session
+from models.db.database import Connection
 from models.db.literals import inline_literal
 from models.notifications.conditions import RESET_ATTEMPTS, UNDELIVERED, has_a_step
 from models.retries.errors import Unfit
@@ -66,7 +66,7 @@ class Begun:
         return self.together + self.alone
 
 
-def begin(session: Session, ids: Sequence[UUID], now: datetime) -> Begun:
+def begin(conn: Connection, ids: Sequence[UUID], now: datetime) -> Begun:
     """Count an attempt before it is made: what kills its worker can count none afterwards. Commit, then try.
 
     Left out are those that another worker has in hand or that had their attempt since the relay's last turn; who has
@@ -75,66 +75,66 @@ def begin(session: Session, ids: Sequence[UUID], now: datetime) -> Begun:
     columns = notifications.c.id, notifications.c.attempts
     turn = notifications.c.attempts <= notifications.c.enqueued
     waiting = select(*columns).where(notifications.c.id.in_(ids), has_a_step(now), turn).order_by(notifications.c.id)
-    attempts = {row.id: row.attempts for row in session.execute(waiting.with_for_update(skip_locked=True))}
+    attempts = {row.id: row.attempts for row in conn.execute(waiting.with_for_update(skip_locked=True))}
     parked = [id_ for id_, used in attempts.items() if used >= ATTEMPTS]
-    _park(session, parked, now)
+    _park(conn, parked, now)
     tried = [id_ for id_ in dict.fromkeys(ids) if attempts.get(id_, ATTEMPTS) < ATTEMPTS]
-    _count(session, tried, 1, DIED)
+    _count(conn, tried, 1, DIED)
     together = [id_ for id_ in tried if attempts[id_] == 0]
     return Begun(together, [id_ for id_ in tried if attempts[id_] > 0], parked)
 
 
-def forgive(session: Session, ids: Sequence[UUID]) -> None:
+def forgive(conn: Connection, ids: Sequence[UUID]) -> None:
     """Take back an attempt that was counted before it began, and that the world ended."""
-    _count(session, ids, -1, None)
+    _count(conn, ids, -1, None)
 
 
-def fail(session: Session, notification_id: UUID, error: Unfit, now: datetime, *, counted: bool) -> bool:
+def fail(conn: Connection, notification_id: UUID, error: Unfit, now: datetime, *, counted: bool) -> bool:
     """Keep why an attempt failed, and count it unless `begin` has; True when it was the last, and it is parked."""
     columns = notifications.c.attempts, notifications.c.enqueued
     waiting = select(*columns).where(notifications.c.id == notification_id, has_a_step(now))
-    row = session.execute(waiting.with_for_update()).one_or_none()
+    row = conn.execute(waiting.with_for_update()).one_or_none()
     if row is None:
         return False
     more = 0 if counted or row.attempts > row.enqueued else 1  # a doubled message is no further attempt
-    _count(session, [notification_id], more, str(error))
+    _count(conn, [notification_id], more, str(error))
     is_last = bool(row.attempts + more >= ATTEMPTS)
-    _park(session, [notification_id] if is_last else [], now)
+    _park(conn, [notification_id] if is_last else [], now)
     return is_last
 
 
-def count(session: Session) -> int:
-    return session.scalar(select(func.count()).where(PARKED)) or 0
+def count(conn: Connection) -> int:
+    return conn.scalar(select(func.count()).where(PARKED)) or 0
 
 
-def page(session: Session, after: Parked | None, size: int) -> list[Parked]:
+def page(conn: Connection, after: Parked | None, size: int) -> list[Parked]:
     """The next of what is parked, those that have been so for longest first."""
     key = notifications.c.parked_at, notifications.c.id
     query = _shown().order_by(*key).limit(inline_literal(size))
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(after.parked_at, after.id))
-    return [_parked(row) for row in session.execute(query)]
+    return [_parked(row) for row in conn.execute(query)]
 
 
-def one(session: Session, notification_id: UUID) -> Parked | None:
-    row = session.execute(_shown().where(notifications.c.id == notification_id)).one_or_none()
+def one(conn: Connection, notification_id: UUID) -> Parked | None:
+    row = conn.execute(_shown().where(notifications.c.id == notification_id)).one_or_none()
     return None if row is None else _parked(row)
 
 
-def retry(session: Session, ids: Sequence[UUID], now: datetime) -> list[UUID]:
+def retry(conn: Connection, ids: Sequence[UUID], now: datetime) -> list[UUID]:
     """Let the relay have them at its next tick, with all attempts before them; answers which of these were parked."""
-    return _unpark(session, ids, notifications.c.id.in_(ids), enqueue_at=now)
+    return _unpark(conn, ids, notifications.c.id.in_(ids), enqueue_at=now)
 
 
-def drop(session: Session, ids: Sequence[UUID], now: datetime) -> list[UUID]:
+def drop(conn: Connection, ids: Sequence[UUID], now: datetime) -> list[UUID]:
     """Cancel them, as their producers can; answers which were. A withdrawal stays: its items must go some day."""
     to_deliver = notifications.c.id.in_(ids) & UNDELIVERED
-    return _unpark(session, ids, to_deliver, enqueue_at=now, cancelled_at=now)
+    return _unpark(conn, ids, to_deliver, enqueue_at=now, cancelled_at=now)
 
 
-def _unpark(session: Session, ids: Sequence[UUID], which: ColumnElement[bool], **values: datetime) -> list[UUID]:
+def _unpark(conn: Connection, ids: Sequence[UUID], which: ColumnElement[bool], **values: datetime) -> list[UUID]:
     freed = update(notifications).where(PARKED, which).values(**values, **RESET_ATTEMPTS).returning(notifications.c.id)
-    found = set(session.scalars(freed))
+    found = set(conn.scalars(freed))
     return [id_ for id_ in ids if id_ in found]
 
 
@@ -151,19 +151,19 @@ def _parked(row: Row[Any]) -> Parked:
     return Parked(**shown, step=step, error=row.last_error or "", **audience)
 
 
-def _count(session: Session, ids: Sequence[UUID], more: int, error: str | None) -> None:
+def _count(conn: Connection, ids: Sequence[UUID], more: int, error: str | None) -> None:
     """After an attempt the relay's turns are as many as the attempts before it, and another wants another turn."""
     if ids:
         of_them = update(notifications).where(notifications.c.id.in_(ids), notifications.c.parked_at.is_(None))
         before = notifications.c.attempts
         turns = {"enqueued": before} if more > 0 else {}
         counted = case((before + more < 0, 0), else_=before + more)  # it may have moved on, from zero
-        session.execute(of_them.values(attempts=counted, last_error=error, **turns))
+        conn.execute(of_them.values(attempts=counted, last_error=error, **turns))
 
 
-def _park(session: Session, ids: Sequence[UUID], now: datetime) -> None:
+def _park(conn: Connection, ids: Sequence[UUID], now: datetime) -> None:
     """The relay leaves them alone from now on; only what expires parked is still withdrawn at its time."""
     if ids:
         expires = and_(UNDELIVERED, notifications.c.expires_at > now)
         turn = case((expires, notifications.c.expires_at))
-        session.execute(update(notifications).where(notifications.c.id.in_(ids)).values(parked_at=now, enqueue_at=turn))
+        conn.execute(update(notifications).where(notifications.c.id.in_(ids)).values(parked_at=now, enqueue_at=turn))

@@ -90,9 +90,9 @@ class Api:
     def deliver_ids(self, named: Sequence[str]) -> None:
         ids = [UUID(one) for one in named]
         now = datetime.now(UTC)
-        with self.database.write() as session:
-            for id_ in delivery.deliver(session, ids, now).wide:
-                fanout.fan_out(session, id_, 1000, now)
+        with self.database.transaction() as conn:
+            for id_ in delivery.deliver(conn, ids, now).wide:
+                fanout.fan_out(conn, id_, 1000, now)
 
     def raw(self, request: bytes) -> bytes:
         """The response to these bytes, until the server closes the connection."""
@@ -102,9 +102,9 @@ class Api:
 
     def stored(self) -> dict[str, int]:
         """The number of rows of each table."""
-        with self.database.read() as session:
+        with self.database.snapshot() as conn:
             return {
-                table.name: session.scalar(select(func.count()).select_from(table)) or 0
+                table.name: conn.scalar(select(func.count()).select_from(table)) or 0
                 for table in metadata.sorted_tables
             }
 

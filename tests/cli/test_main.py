@@ -56,9 +56,9 @@ def test_a_database_that_does_not_answer_or_is_not_migrated_exits_with_1(argumen
 def test_a_reader_that_closes_the_pipe_early_is_no_error(sqlite_url: str, tmp_path: Path) -> None:
     database = Database(sqlite_url)
     many = [NewNotification("shop", "offer", f"offer {n}", recipients=("bob",)) for n in range(1_000)]
-    with database.write() as session:
-        accept.accept(session, many, NOW)
-        session.execute(notifications.update().values(parked_at=NOW, last_error="x" * 200))  # more than a pipe holds
+    with database.transaction() as conn:
+        accept.accept(conn, many, NOW)
+        conn.execute(notifications.update().values(parked_at=NOW, last_error="x" * 200))  # more than a pipe holds
     database.dispose()
     line = f"{sys.executable} -m cli parked list --limit 0 2>{tmp_path}/stderr | head -n 1"
     environ = command_environment(dict.fromkeys(ALL, "") | {"DATABASE_URL": sqlite_url})

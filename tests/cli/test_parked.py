@@ -56,13 +56,13 @@ def park(database: Database) -> Park:
     def park_one(error: str = "a reason", producer: str = "shop", *, withdrawn: bool = False) -> UUID:
         now = next(moments)
         new = NewNotification(producer, "offer", "my secret", recipients=("alice", "bob"))
-        with database.write() as session:
-            [id_] = ids(accept.accept(session, [new], now))
+        with database.transaction() as conn:
+            [id_] = ids(accept.accept(conn, [new], now))
             if withdrawn:
-                cancel.cancel(session, producer, id_, now)
+                cancel.cancel(conn, producer, id_, now)
             used = update(rows).where(rows.c.id == id_).values(attempts=ATTEMPTS - 1, enqueued=ATTEMPTS)
-            session.execute(used)
-            assert parking.fail(session, id_, Unfit(error), now, counted=False)
+            conn.execute(used)
+            assert parking.fail(conn, id_, Unfit(error), now, counted=False)
         return id_
 
     return park_one
@@ -74,8 +74,8 @@ def ids(accepted: object) -> list[UUID]:
 
 
 def due(database: Database, now: datetime) -> relay.Due:
-    with database.write() as session:
-        return relay.due(session, now, 10_000)
+    with database.transaction() as conn:
+        return relay.due(conn, now, 10_000)
 
 
 def test_the_list_is_a_table_of_those_parked_longest_first(run: Run, park: Park) -> None:

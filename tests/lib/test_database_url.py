@@ -14,7 +14,7 @@ from dev.postgresql import PostgreSQL
 from dev.processes import free_port
 from dev.services import temporary_folder
 from lib.database_url import InvalidDatabaseUrl, normalize_database_url, parse_postgresql
-from models.db.database import Database, fetch
+from models.db.database import Database, execute_prepared
 from models.db.server_connection import ServerConnection
 from tests.api.running import migrate
 from tests.conftest import demand_service
@@ -104,10 +104,12 @@ def test_a_schema_named_by_the_url_holds_the_tables_and_all_that_is_written(post
     url = f"{postgres_url}?options=-csearch_path%3Dshop"
     migrate(normalize_database_url(url))
     database = Database(normalize_database_url(url))
-    with database.read() as session:
-        places = fetch(session, text("SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname !~ '^(pg_|info)'"), {})
+    with database.snapshot() as conn:
+        places = execute_prepared(
+            conn, text("SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname !~ '^(pg_|info)'"), {}
+        )
         assert places == [("shop",)]
-        assert fetch(session, text("SELECT count(*) FROM epoch"), {}) == [(1,)]
+        assert execute_prepared(conn, text("SELECT count(*) FROM epoch"), {}) == [(1,)]
     database.dispose()
 
 
@@ -147,9 +149,9 @@ def test_a_server_on_a_unix_socket_is_used_and_given_up_when_it_falls_silent(ser
         place = f"/postgres?host={quote(str(sockets), safe='')}&port={server.port}"
         database = Database(f"postgresql://belfry:{server.password}@{place}")
         database.check()
-        with database.read() as session:  # longer than the time after which the server is asked whether it lives
-            assert session.execute(text("SELECT 1 FROM pg_sleep(3)")).scalar() == 1
-            driver = session.connection.driver_connection
+        with database.snapshot() as conn:  # longer than the time after which the server is asked whether it lives
+            assert conn.execute(text("SELECT 1 FROM pg_sleep(3)")).scalar() == 1
+            driver = conn.connection.driver_connection
             assert isinstance(driver, ServerConnection)
             assert driver.info.host == str(sockets)
         database.dispose()
@@ -166,8 +168,8 @@ def test_of_several_hosts_the_one_that_takes_writes_is_used() -> None:
             database = Database(
                 normalize_database_url(f"postgresql://belfry:{primary.password}@{hosts}/postgres{more}")
             )
-            with database.write() as session:
-                driver = session.connection.driver_connection
+            with database.transaction() as conn:
+                driver = conn.connection.driver_connection
                 assert isinstance(driver, ServerConnection)
                 assert driver.info.port == primary.port
             database.dispose()

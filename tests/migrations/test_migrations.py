@@ -168,12 +168,12 @@ def waits_for_a_lock(url: str) -> bool:
 def test_a_migration_that_failed_midway_can_be_run_again(database: Database) -> None:
     """Building an index commits the earlier part of the migration; here the index fails."""
     migrate(database.url, "0007")
-    with database.write() as session:
-        session.execute(text("CREATE VIEW ix_notifications_batch AS SELECT 1"))
+    with database.transaction() as conn:
+        conn.execute(text("CREATE VIEW ix_notifications_batch AS SELECT 1"))
     with pytest.raises(Exception, match="ix_notifications_batch"):
         migrate(database.url)
-    with database.write() as session:
-        session.execute(text("DROP VIEW ix_notifications_batch"))
+    with database.transaction() as conn:
+        conn.execute(text("DROP VIEW ix_notifications_batch"))
     migrate(database.url)
     assert "batch" in schema(database.engine)["notifications"]
 
@@ -188,9 +188,9 @@ VALUES (gen_random_uuid(), 'shop', '{"id":"x"}', 'offer', 'none', '["bob"]', fal
 def test_what_the_release_before_inserts_is_there(database: Database) -> None:
     """It inserts without the newer columns."""
     migrate(database.url)
-    with database.write() as session:
-        session.execute(text(INSERT))
-        assert session.scalar(text("SELECT batch FROM notifications")) is None
+    with database.transaction() as conn:
+        conn.execute(text(INSERT))
+        assert conn.scalar(text("SELECT batch FROM notifications")) is None
 
 
 def test_the_migration_that_broke_the_release_before_would_be_refused(database: Database) -> None:
@@ -226,9 +226,9 @@ def test_what_breaks_the_release_before_is_found(database: Database) -> None:
     migrate(database.url)
     before = schema(database.engine)
     for statement, found in [*REFUSED.items(), *((one, None) for one in ALLOWED)]:
-        with database.engine.connect() as session, session.begin() as transaction:
-            session.execute(text(statement))
-            after = schema(session)
+        with database.engine.connect() as conn, conn.begin() as transaction:
+            conn.execute(text(statement))
+            after = schema(conn)
             transaction.rollback()
         assert contractions(before, after) == ([] if found is None else [found]), statement
 

@@ -52,20 +52,20 @@ class Load:
 
     def read_all_tables(self) -> None:
         """In one snapshot, and in another order than the migration's."""
-        with self.crowd.database.read() as session:
-            subscriptions.topics_of(session, self.crowd.people[0])
-            reading.changes(session, self.crowd.people[0], 0, 10)
-            published.page(session, "shop", now=datetime.now(UTC), topic="boots", limit=10)
+        with self.crowd.database.snapshot() as conn:
+            subscriptions.topics_of(conn, self.crowd.people[0])
+            reading.changes(conn, self.crowd.people[0], 0, 10)
+            published.page(conn, "shop", now=datetime.now(UTC), topic="boots", limit=10)
 
     def read_topics(self) -> None:
-        with self.crowd.database.glance() as session:
-            subscriptions.topics_of(session, self.crowd.people[0])
+        with self.crowd.database.autocommit() as conn:
+            subscriptions.topics_of(conn, self.crowd.people[0])
 
     def read_inbox(self) -> None:
-        with self.crowd.database.glance() as session:
-            reading.page(session, self.crowd.people[0], state="all", topic="boots", limit=10)
-        with self.crowd.database.glance() as session:
-            reading.changes(session, self.crowd.people[0], 0, 10)
+        with self.crowd.database.autocommit() as conn:
+            reading.page(conn, self.crowd.people[0], state="all", topic="boots", limit=10)
+        with self.crowd.database.autocommit() as conn:
+            reading.changes(conn, self.crowd.people[0], 0, 10)
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -111,12 +111,12 @@ def test_readers_and_writers_go_on_while_topics_are_widened(postgres: Database, 
 def test_a_reader_of_one_table_is_not_kept_from_the_others(postgres: Database) -> None:
     """No deadlock: the migration waits for a table that the reader has locked, and holds no lock on another."""
     migrate(postgres.url, "0008", command.downgrade)
-    with ThreadPoolExecutor() as pool, postgres.read() as session:
-        subscriptions.topics_of(session, "bob")
+    with ThreadPoolExecutor() as pool, postgres.snapshot() as conn:
+        subscriptions.topics_of(conn, "bob")
         migrating = pool.submit(migrate, postgres.url)
         wait_for(lambda: waits_for_a_table(postgres.url), what="the migration to wait")
-        published.page(session, "shop", now=datetime.now(UTC), limit=10)
-        session.commit()
+        published.page(conn, "shop", now=datetime.now(UTC), limit=10)
+        conn.commit()
         migrating.result()
     expect_wide(postgres.url)
 

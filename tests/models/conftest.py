@@ -82,8 +82,8 @@ def accept(database: Database) -> Callable[..., UUID]:
 
     def accept_one(**fields: Any) -> UUID:
         new = NewNotification(**{"producer_id": "shop", "kind": "offer", "title": "New boots", **fields})
-        with database.write() as session:
-            return notifications.accept(session, [new], NOW)[0]
+        with database.transaction() as conn:
+            return notifications.accept(conn, [new], NOW)[0]
 
     return accept_one
 
@@ -91,8 +91,8 @@ def accept(database: Database) -> Callable[..., UUID]:
 @pytest.fixture
 def deliver(database: Database) -> Callable[..., list[Change]]:
     def deliver_all(*ids: UUID, now: datetime = NOW) -> list[Change]:
-        with database.write() as session:
-            return as_changes(delivery.deliver(session, ids, now).items)
+        with database.transaction() as conn:
+            return as_changes(delivery.deliver(conn, ids, now).items)
 
     return deliver_all
 
@@ -112,7 +112,7 @@ def items_of(database: Database) -> Callable[..., list[Rendered]]:
     """Every item of an inbox in a state, newest first."""
 
     def items(recipient_id: str, state: str | None = "all") -> list[Rendered]:
-        with database.read() as session:
-            return reading.page(session, recipient_id, state=state, limit=100).items
+        with database.snapshot() as conn:
+            return reading.page(conn, recipient_id, state=state, limit=100).items
 
     return items

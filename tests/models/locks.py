@@ -15,7 +15,7 @@ def wait_until_blocked(database: Database, statement: str = "", sessions: int = 
     """Return when so many sessions wait for a lock in a statement that begins with this text."""
 
     def are_blocked() -> bool:
-        with database.read() as session:
-            return bool(session.scalar(BLOCKED, {"statement": statement}) == sessions)
+        with database.snapshot() as conn:
+            return bool(conn.scalar(BLOCKED, {"statement": statement}) == sessions)
 
     wait_for(are_blocked, what=f"{sessions} sessions to wait for a lock: {statement or 'any statement'}")

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import psycopg
 
-from models.db.database import Database, Session
+from models.db.database import Connection, Database
 
 _looks = count()
 
@@ -55,19 +55,19 @@ class Look:
         return "\n".join([self.statement, *_lines(self.plan)])
 
 
-def look(database: Database, query: Callable[[Session], object]) -> list[Look]:
+def look(database: Database, query: Callable[[Connection], object]) -> list[Look]:
     """The plans of all statements of this query, as for prepared statements; its changes are rolled back."""
     looks: list[Look] = []
-    with database.engine.connect() as session, session.begin() as transaction, _watched(session, looks):
-        query(session)
+    with database.engine.connect() as conn, conn.begin() as transaction, _watched(conn, looks):
+        query(conn)
         transaction.rollback()
     return looks
 
 
 @contextmanager
-def _watched(session: Session, looks: list[Look]) -> Iterator[None]:
+def _watched(conn: Connection, looks: list[Look]) -> Iterator[None]:
     """At the driver, which executes all statements, with and without SQLAlchemy."""
-    connection = session.connection.driver_connection
+    connection = conn.connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
 
     def explain(statement: Any, parameters: Any) -> None:

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from models import retention
-from models.db.database import Database, Session
+from models.db.database import Connection, Database
 from models.delivery import deliver as delivery
 from models.delivery import fanout
 from models.delivery import withdraw as withdrawal
@@ -49,10 +49,10 @@ class Crowd:
         self.published: list[UUID] = []
         self.taken: list[tuple[str, int]] = []
         self.arrived: list[tuple[str, str]] = []
-        with database.write() as session:
-            inbox.open_inboxes(session, self.people, datetime.now(UTC))
-            subscribe(session, "boots", self.people[::2], datetime.now(UTC))
-            self.epoch = inbox.current_summary(session, self.people[0]).epoch
+        with database.transaction() as conn:
+            inbox.open_inboxes(conn, self.people, datetime.now(UTC))
+            subscribe(conn, "boots", self.people[::2], datetime.now(UTC))
+            self.epoch = inbox.current_summary(conn, self.people[0]).epoch
 
     def note(self, changes: Iterable[Change]) -> None:
         for change in changes:
@@ -62,30 +62,30 @@ class Crowd:
                 self.arrived.append((change.recipient_id, change.rendered["item"]["id"]))
 
     def deliver(self, ids: Sequence[UUID], now: datetime) -> None:
-        with self.database.write() as session:
-            delivered = delivery.deliver(session, ids, now)
+        with self.database.transaction() as conn:
+            delivered = delivery.deliver(conn, ids, now)
         self.note(as_changes(delivered.items))
 
     def fan_out(self, id_: UUID, size: int, now: datetime) -> bool:
-        with self.database.write() as session:
-            chunk = fanout.fan_out(session, id_, size, now)
+        with self.database.transaction() as conn:
+            chunk = fanout.fan_out(conn, id_, size, now)
         self.note(as_changes(chunk.items))
         return chunk.finished
 
     def withdraw(self, id_: UUID, size: int, now: datetime) -> bool:
-        with self.database.write() as session:
-            chunk = withdrawal.withdraw(session, id_, size, now)
+        with self.database.transaction() as conn:
+            chunk = withdrawal.withdraw(conn, id_, size, now)
         self.note(chunk.changes)
         return chunk.finished
 
     def withdraw_named(self, ids: Sequence[UUID], now: datetime) -> None:
-        with self.database.write() as session:
-            withdrawn = withdrawal.withdraw_named(session, ids, now)
+        with self.database.transaction() as conn:
+            withdrawn = withdrawal.withdraw_named(conn, ids, now)
         self.note(withdrawn.changes)
 
     def relay(self, now: datetime, size: int) -> bool:
-        with self.database.write() as session:
-            due = relay.due(session, now, 50)
+        with self.database.transaction() as conn:
+            due = relay.due(conn, now, 50)
         self.deliver(due.deliver, now)
         self.withdraw_named(due.withdraw, now)
         for id_ in due.deliver:
@@ -116,8 +116,8 @@ class Writer:
         target = self.chance.choice([{"recipients": tuple(people)}] * 4 + [{"topic": "boots"}, {"everyone": True}])
         end = now + timedelta(milliseconds=self.chance.randint(1, 400)) if self.chance.random() < 0.3 else None
         new = NewNotification("shop", "offer", "News", expires_at=end, **target)  # type: ignore[arg-type]
-        with self.crowd.database.write() as session:
-            ids = accept.accept(session, [new] * self.chance.randint(1, 3), now)
+        with self.crowd.database.transaction() as conn:
+            ids = accept.accept(conn, [new] * self.chance.randint(1, 3), now)
         self.crowd.published += ids
         self.crowd.deliver(ids, now)
         for id_ in ids:
@@ -131,29 +131,29 @@ class Writer:
 
     def mark(self, now: datetime) -> None:
         owner, change = self.someone(), self.chance.choice(["seen", "read", "archived"])
-        with self.crowd.database.write() as session:
-            through = self.chance.randint(0, inbox.current_summary(session, owner).version + 1)
-            marked = marking.mark(session, owner, change, Selection(through=through), now=now)
+        with self.crowd.database.transaction() as conn:
+            through = self.chance.randint(0, inbox.current_summary(conn, owner).version + 1)
+            marked = marking.mark(conn, owner, change, Selection(through=through), now=now)
         if marked.version is not None:
             self.crowd.taken.append((owner, marked.version))
 
     def set_state(self, now: datetime) -> None:
         owner, value = self.someone(), self.chance.random() < 0.5
         state = {self.chance.choice(["read", "archived"]): value}
-        with self.crowd.database.write() as session:
-            versions = marking.set_state(session, owner, self.some_seq(session, owner), now=now, **state)
+        with self.crowd.database.transaction() as conn:
+            versions = marking.set_state(conn, owner, self.some_seq(conn, owner), now=now, **state)
         self.crowd.taken += [(owner, version) for version in versions or []]
 
     def delete(self, now: datetime) -> None:
         owner = self.someone()
-        with self.crowd.database.write() as session:
-            version = marking.delete_item(session, owner, self.some_seq(session, owner), now=now)
+        with self.crowd.database.transaction() as conn:
+            version = marking.delete_item(conn, owner, self.some_seq(conn, owner), now=now)
         self.crowd.taken += [(owner, version)] if version is not None else []
 
     def cancel(self, now: datetime) -> None:
         for id_ in self.some_published(2):
-            with self.crowd.database.write() as session:
-                cancel.cancel(session, "shop", id_, now)
+            with self.crowd.database.transaction() as conn:
+                cancel.cancel(conn, "shop", id_, now)
 
     def withdraw(self, now: datetime) -> None:
         for id_ in self.some_published(6):
@@ -164,14 +164,14 @@ class Writer:
 
     def upkeep(self, now: datetime) -> None:
         step = self.chance.choice([retention.expire_old, retention.delete_old, retention.forget_changes])
-        with self.crowd.database.write() as session:
-            step(session, RETENTION, now, self.chance.randint(1, 30))
+        with self.crowd.database.transaction() as conn:
+            step(conn, RETENTION, now, self.chance.randint(1, 30))
 
     def subscribe(self, now: datetime) -> None:
         people = self.chance.sample(self.crowd.people, min(len(self.crowd.people), 5))
-        with self.crowd.database.write() as session:
-            subscribe(session, "boots", people[2:], now)
-            unsubscribe(session, "boots", people[:2])
+        with self.crowd.database.transaction() as conn:
+            subscribe(conn, "boots", people[2:], now)
+            unsubscribe(conn, "boots", people[:2])
 
     def someone(self) -> str:
         return self.chance.choice(self.crowd.people)
@@ -180,8 +180,8 @@ class Writer:
         recent = self.crowd.published[-40:]
         return self.chance.sample(recent, min(count, len(recent)))
 
-    def some_seq(self, session: Session, owner: str) -> int:
-        return max(0, inbox.current_summary(session, owner).version - self.chance.randint(0, 10))
+    def some_seq(self, conn: Connection, owner: str) -> int:
+        return max(0, inbox.current_summary(conn, owner).version - self.chance.randint(0, 10))
 
 
 @pytest.mark.parametrize("people", [1, 20])
@@ -218,15 +218,15 @@ def test_eight_writers_at_once_leave_every_inbox_whole_and_every_device_right(po
     expect_nothing_that_ended(postgres)
     for device in devices:
         device.sync()
-        with postgres.read() as session:
-            device.expect_the_same_as(reading.page(session, device.owner, state="all", limit=ALL))
+        with postgres.snapshot() as conn:
+            device.expect_the_same_as(reading.page(conn, device.owner, state="all", limit=ALL))
 
 
 def expect_every_version_once(crowd: Crowd) -> None:
     """Every writer knows the versions that it took: together they have no gap and no double."""
     for person in crowd.people:
-        with crowd.database.read() as session:
-            last = inbox.current_summary(session, person).version
+        with crowd.database.snapshot() as conn:
+            last = inbox.current_summary(conn, person).version
         assert sorted(version for owner, version in crowd.taken if owner == person) == list(range(1, last + 1))
         expect_a_whole_log(crowd.database, person)
 
@@ -234,12 +234,12 @@ def expect_every_version_once(crowd: Crowd) -> None:
 def expect_nothing_that_ended(database: Database) -> None:
     """Cancelled and expired notifications are in no inbox, and nothing waits for the relay for ever."""
     ended = notification_rows.c.cancelled_at.is_not(None) | (notification_rows.c.expires_at <= datetime.now(UTC))
-    with database.read() as session:
+    with database.snapshot() as conn:
         left = (
             select(inbox_items)
             .join(notification_rows, inbox_items.c.notification_id == notification_rows.c.id)
             .where(ended)
         )
-        assert session.execute(left).all() == []
+        assert conn.execute(left).all() == []
         endless = select(notification_rows.c.id).where(notification_rows.c.enqueue_at.is_not(None))
-        assert session.scalars(endless).all() == []
+        assert conn.scalars(endless).all() == []

@@ -15,7 +15,7 @@ import pytest
 
 from bench.dataset import END, HEAVY, HEAVY_CHANGES, PRODUCER, Mixture, fill
 from models import retention
-from models.db.database import Database, Session
+from models.db.database import Connection, Database
 from models.delivery import batch_order, deliver, fanout, withdraw
 from models.inbox import marking, recount
 from models.inbox import reading as inbox
@@ -69,7 +69,7 @@ ROWS_BESIDE = 2  # the inbox's own row, and the page's first of the next one
 PAGES_A_ROW = 12  # down an index and to the table, twice: for the item, and for its notification; and past the dead
 PAGES_BESIDE = 30
 
-Query = Callable[[Session], object]
+Query = Callable[[Connection], object]
 
 
 @pytest.fixture(scope="session")
@@ -86,23 +86,23 @@ def crowd() -> Iterator[Database]:
 
 
 def page(**options: Any) -> Query:
-    return lambda session: reading.page(session, HEAVY, **{"limit": PAGE, **options})
+    return lambda conn: reading.page(conn, HEAVY, **{"limit": PAGE, **options})
 
 
 def changes(since: int) -> Query:
-    return lambda session: reading.changes(session, HEAVY, since, limit=100)
+    return lambda conn: reading.changes(conn, HEAVY, since, limit=100)
 
 
 def mark(change: str, **which: Any) -> Query:
-    return lambda session: marking.mark(session, HEAVY, change, Selection(**which), now=END)
+    return lambda conn: marking.mark(conn, HEAVY, change, Selection(**which), now=END)
 
 
 def patch(seq: int, **state: bool) -> Query:
-    return lambda session: marking.set_state(session, HEAVY, seq, now=END, **state)
+    return lambda conn: marking.set_state(conn, HEAVY, seq, now=END, **state)
 
 
 def produced(producer: str = PRODUCER, **options: Any) -> Query:
-    return lambda session: published.page(session, producer, now=END, **{"limit": PAGE, **options})
+    return lambda conn: published.page(conn, producer, now=END, **{"limit": PAGE, **options})
 
 
 def expect_few_rows(looks: list[Look], rows: int) -> None:
@@ -135,7 +135,7 @@ def test_a_filter_that_nothing_fits(crowd: Database, filtered: str) -> None:
     nothing = "low" if filtered == "severity" else "nothing"  # of the others' few items some are
     owner = "other4" if filtered == "severity" else HEAVY
     fits: dict[str, Any] = {filtered: nothing}
-    expect_few_rows(look(crowd, lambda session: reading.page(session, owner, limit=PAGE, **fits)), 4)
+    expect_few_rows(look(crowd, lambda conn: reading.page(conn, owner, limit=PAGE, **fits)), 4)
 
 
 def test_a_hundred_items(crowd: Database) -> None:
@@ -149,12 +149,12 @@ def test_changes(crowd: Database, since: int) -> None:
 
 def test_the_changes_that_are_announced(crowd: Database) -> None:
     few = [VERSION - 700, VERSION - 1, VERSION]
-    expect_few_rows(look(crowd, lambda session: inbox.change_log(session, HEAVY, few)), len(few))
+    expect_few_rows(look(crowd, lambda conn: inbox.change_log(conn, HEAVY, few)), len(few))
 
 
-@pytest.mark.parametrize("query", [inbox.current_summary, lambda session, owner: inbox.item(session, owner, 125)])
-def test_the_summary_and_one_item(crowd: Database, query: Callable[[Session, str], object]) -> None:
-    expect_few_rows(look(crowd, lambda session: query(session, HEAVY)), 1)
+@pytest.mark.parametrize("query", [inbox.current_summary, lambda conn, owner: inbox.item(conn, owner, 125)])
+def test_the_summary_and_one_item(crowd: Database, query: Callable[[Connection, str], object]) -> None:
+    expect_few_rows(look(crowd, lambda conn: query(conn, HEAVY)), 1)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_one_item_changes_its_state(crowd: Database, query: Query) -> None:
 
 
 def test_one_item_is_deleted(crowd: Database) -> None:
-    expect_few_rows(look(crowd, lambda session: marking.delete_item(session, HEAVY, 125, now=END)), 1)
+    expect_few_rows(look(crowd, lambda conn: marking.delete_item(conn, HEAVY, 125, now=END)), 1)
 
 
 @pytest.mark.parametrize("change", ["seen", "read", "archived"])
@@ -182,9 +182,9 @@ def test_named_items_change_their_state(crowd: Database, change: str) -> None:
 @pytest.mark.parametrize("narrowed", [{}, {"kind": "kind5"}, {"topic": "topic0"}], ids=["all", "kind", "topic"])
 def test_all_up_to_one_change_their_state(crowd: Database, change: str, narrowed: dict[str, Any]) -> None:
     through = 10_000 if "topic" in narrowed else 1_000
-    with crowd.write() as session:
-        marked = marking.mark(session, HEAVY, change, Selection(through=through, **narrowed), now=END)
-        session.rollback()
+    with crowd.transaction() as conn:
+        marked = marking.mark(conn, HEAVY, change, Selection(through=through, **narrowed), now=END)
+        conn.rollback()
     assert marked.changed >= 10
     expect_few_rows(look(crowd, mark(change, through=through, **narrowed)), marked.changed)
 
@@ -215,35 +215,35 @@ def test_a_page_of_a_small_producers_history_beside_a_large_one(crowd: Database)
 
 
 def test_one_of_a_producers_notifications_that_a_hundred_thousand_have(crowd: Database) -> None:
-    with crowd.read() as session:
-        id_ = first_notification(session)
-    expect_few_rows(look(crowd, lambda session: published.one(session, SMALL_PRODUCER, id_, END)), 1)
+    with crowd.snapshot() as conn:
+        id_ = first_notification(conn)
+    expect_few_rows(look(crowd, lambda conn: published.one(conn, SMALL_PRODUCER, id_, END)), 1)
 
 
 def test_who_saw_and_read_it_is_counted_by_upkeep_reading_each_inbox_that_has_it_once(crowd: Database) -> None:
-    looks = look(crowd, lambda session: receipts.count(session, first_notification(session), END))
+    looks = look(crowd, lambda conn: receipts.count(conn, first_notification(conn), END))
     assert looks[-1].rows_read == looks[-1].plan["Plans"][0]["Actual Rows"] == OTHERS + 1
-    expect_few_rows(look(crowd, lambda session: receipts.due(session, END)), 100)
+    expect_few_rows(look(crowd, lambda conn: receipts.due(conn, END)), 100)
 
 
 def test_the_relays_turn(crowd: Database) -> None:
-    expect_few_rows(look(crowd, lambda session: relay.due(session, END, 5_000)), 50)
-    expect_few_rows(look(crowd, lambda session: relay.undelivered(session, END)), 0)
+    expect_few_rows(look(crowd, lambda conn: relay.due(conn, END, 5_000)), 50)
+    expect_few_rows(look(crowd, lambda conn: relay.undelivered(conn, END)), 0)
 
 
 def test_a_notification_is_cancelled_and_taken_out_of_many_inboxes(crowd: Database) -> None:
-    def recall(session: Session) -> None:
-        cancel.cancel(session, SMALL_PRODUCER, first_notification(session), END)
+    def recall(conn: Connection) -> None:
+        cancel.cancel(conn, SMALL_PRODUCER, first_notification(conn), END)
         for _ in range(3):
-            assert len(withdraw.withdraw(session, first_notification(session), 100, END).changes) == 100
+            assert len(withdraw.withdraw(conn, first_notification(conn), 100, END).changes) == 100
 
     looks = look(crowd, recall)
     [_the_last_count] = [one for one in looks if one.rows_read > OTHERS]
     expect_few_rows([one for one in looks if one.rows_read <= OTHERS], 100)
 
 
-def first_notification(session: Session) -> UUID:
-    [of_small] = published.page(session, SMALL_PRODUCER, now=END, limit=1).notifications
+def first_notification(conn: Connection) -> UUID:
+    [of_small] = published.page(conn, SMALL_PRODUCER, now=END, limit=1).notifications
     return UUID(of_small["id"])
 
 
@@ -258,9 +258,9 @@ def test_what_is_old_is_forgotten_batch_by_batch(crowd: Database) -> None:
 def test_what_was_made_to_expire_is_not_read_again_before_it_is_withdrawn(crowd: Database) -> None:
     old = Retention(timedelta(seconds=ITEMS - 10_000), timedelta(days=1))
 
-    def expire_again_and_again(session: Session) -> None:
+    def expire_again_and_again(conn: Connection) -> None:
         for _ in range(20):
-            assert retention.expire_old(session, old, END, 50) == 50
+            assert retention.expire_old(conn, old, END, 50) == 50
 
     expect_few_rows(look(crowd, expire_again_and_again), 50)
 
@@ -268,27 +268,27 @@ def test_what_was_made_to_expire_is_not_read_again_before_it_is_withdrawn(crowd:
 def test_a_batch_of_inboxes_is_recounted(crowd: Database) -> None:
     """The heavy one is not among them: its unread items are counted one by one, the only way."""
     query = recount._counted().where(inboxes.c.recipient_id > "other").limit(100)
-    expect_few_rows(look(crowd, lambda session: session.execute(query).all()), 2 * 100)
+    expect_few_rows(look(crowd, lambda conn: conn.execute(query).all()), 2 * 100)
 
 
 def accepted(database: Database, **fields: Any) -> list[UUID]:
     new = [accept.NewNotification(PRODUCER, "offer", str(n), **fields) for n in range(20)]
-    with database.write() as session:
-        return accept.accept(session, new, END)
+    with database.transaction() as conn:
+        return accept.accept(conn, new, END)
 
 
 def test_a_batch_is_delivered(crowd: Database) -> None:
     ids = accepted(crowd, recipients=("other4", "other5", "never heard of"))
-    looks = look(crowd, lambda session: deliver.deliver(session, ids, END))
+    looks = look(crowd, lambda conn: deliver.deliver(conn, ids, END))
     assert len(looks) == 1
     expect_few_rows(looks, len(ids) * 3)
 
 
 def test_what_was_posted_as_a_batch_is_delivered_in_its_order(crowd: Database) -> None:
     ids = accepted(crowd, recipients=("other4", "other5", "never heard of"), batch="a digest")
-    looks = look(crowd, lambda session: deliver.deliver(session, ids, END))
+    looks = look(crowd, lambda conn: deliver.deliver(conn, ids, END))
     expect_few_rows(looks, len(ids) * 3)
-    looks = look(crowd, lambda session: deliver.deliver(session, ids[1:], END))
+    looks = look(crowd, lambda conn: deliver.deliver(conn, ids[1:], END))
     assert "ix_notifications_batch" in {scan.get("Index Name") for scan in looks[-1].scans}
     expect_few_rows(looks, len(ids) * 3)
 
@@ -297,8 +297,8 @@ def test_what_waits_before_others_in_a_batch_is_found_by_the_batch(crowd: Databa
     ids = accepted(crowd, recipients=("other4",), batch="a digest")
     wide = accepted(crowd, topic="topic5", batch="a digest")
     for one in (
-        lambda session: batch_order.order_of(session, [*ids[5:], *wide], END),
-        lambda session: batch_order.next_of(session, [ids[0], wide[0]], END),
+        lambda conn: batch_order.order_of(conn, [*ids[5:], *wide], END),
+        lambda conn: batch_order.next_of(conn, [ids[0], wide[0]], END),
     ):
         looks = look(crowd, one)
         scans = [scan for one_look in looks for scan in one_look.scans if scan["Relation Name"] == "notifications"]
@@ -312,6 +312,6 @@ def test_what_waits_before_others_in_a_batch_is_found_by_the_batch(crowd: Databa
 def test_a_fan_out_goes_on_where_it_was(crowd: Database, whom: dict[str, Any]) -> None:
     """Where it begins, it looks at its whole audience to cut it into parts; never again."""
     id_ = accepted(crowd, **whom)[0]
-    with crowd.write() as session:
-        fanout.fan_out(session, id_, 100, END)
-    expect_few_rows(look(crowd, lambda session: fanout.fan_out(session, id_, 100, END)), 100)
+    with crowd.transaction() as conn:
+        fanout.fan_out(conn, id_, 100, END)
+    expect_few_rows(look(crowd, lambda conn: fanout.fan_out(conn, id_, 100, END)), 100)

@@ -15,13 +15,13 @@ RETENTION = Retention(timedelta(days=90), timedelta(days=30))
 
 
 def revoked(database: Database, since: datetime | None = None) -> dict[str, datetime]:
-    with database.glance() as session:
-        return all_revocations(session, since)
+    with database.autocommit() as conn:
+        return all_revocations(conn, since)
 
 
 def take_back(database: Database, user_id: str, now: datetime = NOW) -> None:
-    with database.write() as session:
-        revoke(session, user_id, now)
+    with database.transaction() as conn:
+        revoke(conn, user_id, now)
 
 
 def test_a_revocation_is_of_one_user_and_takes_the_place_of_an_earlier_one(database: Database) -> None:
@@ -48,10 +48,10 @@ def test_what_is_new_can_be_asked_for_alone(database: Database) -> None:
 def test_a_revocation_is_forgotten_when_no_token_is_old_enough_for_it(database: Database) -> None:
     for n, user in enumerate(("alice", "bob", "carol")):
         take_back(database, user, NOW + n * A_SECOND)
-    with database.write() as session:
-        assert retention.forget_revocations(session, RETENTION, NOW + KEPT, 10) == 0
-        assert retention.forget_revocations(session, RETENTION, NOW + KEPT + 2 * A_SECOND, 1) == 1
-        assert retention.forget_revocations(session, RETENTION, NOW + KEPT + 2 * A_SECOND, 10) == 1
+    with database.transaction() as conn:
+        assert retention.forget_revocations(conn, RETENTION, NOW + KEPT, 10) == 0
+        assert retention.forget_revocations(conn, RETENTION, NOW + KEPT + 2 * A_SECOND, 1) == 1
+        assert retention.forget_revocations(conn, RETENTION, NOW + KEPT + 2 * A_SECOND, 10) == 1
     assert set(revoked(database)) == {"carol"}
 
 
@@ -59,12 +59,12 @@ def test_who_is_revoked_anew_while_the_old_one_is_forgotten_stays_revoked(postgr
     take_back(postgres, "bob", NOW - KEPT - A_SECOND)
 
     def forget() -> int:
-        with postgres.write() as session:
-            return retention.forget_revocations(session, RETENTION, NOW, 10)
+        with postgres.transaction() as conn:
+            return retention.forget_revocations(conn, RETENTION, NOW, 10)
 
     with ThreadPoolExecutor(1) as pool:
-        with postgres.write() as session:
-            revoke(session, "bob", NOW)
+        with postgres.transaction() as conn:
+            revoke(conn, "bob", NOW)
             forgetting = pool.submit(forget)
             wait_until_blocked(postgres, "DELETE FROM revocations")
         assert forgetting.result() == 0

@@ -38,38 +38,38 @@ from tests.models.conftest import NOW, migrate
 
 
 def test_the_migrations_make_exactly_the_declared_schema(database: Database) -> None:
-    with database.write() as session:
-        context = MigrationContext.configure(session, opts={"compare_type": True, "compare_server_default": True})
+    with database.transaction() as conn:
+        context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
 
 
 def test_keys_indices_and_their_conditions_are_those_declared(database: Database) -> None:
     """Alembic compares no primary keys, foreign keys and conditions of indexes."""
     found = _described(database)
-    with database.write() as session:
-        session.execute(text("DROP VIEW history"))  # for the release before: see migration 0010
-        metadata.drop_all(session)
-        metadata.create_all(session)
+    with database.transaction() as conn:
+        conn.execute(text("DROP VIEW history"))  # for the release before: see migration 0010
+        metadata.drop_all(conn)
+        metadata.create_all(conn)
     assert found == _described(database)
 
 
 def test_ids_are_ordered_by_code_point_on_every_database(database: Database) -> None:
     ids = ["Zoe", "alice", "Ärger", "ärger", "a b", "a-b", "😀", "\uffff"]
-    with database.write() as session:
+    with database.transaction() as conn:
         for id_ in ids:
             values = {"id": id_}
-            session.execute(text("INSERT INTO inboxes VALUES (:id, 0, 0, 0, 0, '2026-01-01 00:00:00+00')"), values)
-        ordered = session.scalars(text("SELECT recipient_id FROM inboxes ORDER BY recipient_id")).all()
+            conn.execute(text("INSERT INTO inboxes VALUES (:id, 0, 0, 0, 0, '2026-01-01 00:00:00+00')"), values)
+        ordered = conn.scalars(text("SELECT recipient_id FROM inboxes ORDER BY recipient_id")).all()
     assert ordered == sorted(ids)
 
 
 def test_a_second_migration_changes_nothing_and_keeps_the_epoch(database: Database) -> None:
     epoch = text("SELECT epoch FROM epoch")
-    with database.read() as session:
-        before = session.scalars(epoch).all()
+    with database.snapshot() as conn:
+        before = conn.scalars(epoch).all()
     migrate(database.url)
-    with database.read() as session:
-        assert session.scalars(epoch).all() == before
+    with database.snapshot() as conn:
+        assert conn.scalars(epoch).all() == before
     assert len(before) == 1
 
 
@@ -98,15 +98,15 @@ def test_parts_that_ended_fan_outs_left_behind_are_deleted_and_those_under_way_s
 ) -> None:
     """Migration 0007 made some for fan-outs that were cancelled and withdrawn by then."""
     cancelled, delivered, under_way = (accept(everyone=True) for _ in range(3))
-    with database.write() as session:
+    with database.transaction() as conn:
         for id_, over in ((cancelled, "cancelled_at"), (delivered, "delivered_at")):
-            session.execute(update(notifications).where(notifications.c.id == id_).values({over: NOW}))
+            conn.execute(update(notifications).where(notifications.c.id == id_).values({over: NOW}))
         for id_ in (cancelled, delivered, under_way):
-            session.execute(fanouts.insert().values(notification_id=id_, part=0, reached="bob", until="x"))
+            conn.execute(fanouts.insert().values(notification_id=id_, part=0, reached="bob", until="x"))
     migrate(database.url, "0007", command.downgrade)
     migrate(database.url)
-    with database.read() as session:
-        assert session.scalars(select(fanouts.c.notification_id)).all() == [under_way]
+    with database.snapshot() as conn:
+        assert conn.scalars(select(fanouts.c.notification_id)).all() == [under_way]
 
 
 def test_there_is_one_head() -> None:

@@ -63,9 +63,9 @@ class Device(Replica):
 
     def fetch_page(self, cursor: str | None) -> Response:
         self._asked += 1
-        with self._database.glance() as session:
+        with self._database.autocommit() as conn:
             before = None if cursor is None else int(cursor)
-            page = reading.page(session, self.owner, state="all", before=before, limit=self.PAGE)
+            page = reading.page(conn, self.owner, state="all", before=before, limit=self.PAGE)
         next_cursor = None if page.next_before is None else str(page.next_before)
         self._of = epoch = str(page.summary.epoch)
         self._paged |= {(epoch, item["seq"]): item["version"] for item in page.items}
@@ -74,8 +74,8 @@ class Device(Replica):
     def fetch_changes(self, since: int) -> Response:
         self._asked += 1
         try:
-            with self._database.glance() as session:
-                found = reading.changes(session, self.owner, since, self.CHANGES)
+            with self._database.autocommit() as conn:
+                found = reading.changes(conn, self.owner, since, self.CHANGES)
         except inbox.ResyncRequired:
             raise ResyncRequired from None
         assert found.version == (found.changes[-1]["version"] if found.changes else since), "it skips some"
@@ -138,27 +138,25 @@ class World:
         self.floors: dict[str, int] = defaultdict(int)  # the newest forgotten change
         self.phone, self.laptop, self.tablet = (Device(database, "bob") for _ in range(3))
         self.devices = [self.phone, self.laptop, self.tablet, Device(database, "alice")]
-        with database.write() as session:
-            backup.empty(session)
-            inbox.open_inboxes(session, RECIPIENTS, NOW)
+        with database.transaction() as conn:
+            backup.empty(conn)
+            inbox.open_inboxes(conn, RECIPIENTS, NOW)
             for topic, people in SUBSCRIBERS.items():
-                subscribe(session, topic, people, NOW)
-            self._told = {
-                owner: inbox.current_summary(session, owner) for owner in RECIPIENTS
-            }  # by the last announcement
+                subscribe(conn, topic, people, NOW)
+            self._told = {owner: inbox.current_summary(conn, owner) for owner in RECIPIENTS}  # by the last announcement
         self.epoch = self._told["bob"].epoch
         self.back_up()
 
     def back_up(self) -> None:
-        with self.database.read() as session:
-            self._backup = backup.back_up(session)
+        with self.database.snapshot() as conn:
+            self._backup = backup.back_up(conn)
         self._known_then = deepcopy((self.published, self.arrived, self.present, self.floors, self._told))
 
     def restore(self) -> None:
         """Put every row back and begin a new epoch. Devices know changes that are lost; the clock is not put back."""
-        with self.database.write() as session:
-            backup.restore(session, self._backup)
-            self.epoch = begin_new_epoch(session)
+        with self.database.transaction() as conn:
+            backup.restore(conn, self._backup)
+            self.epoch = begin_new_epoch(conn)
         self.published, self.arrived, self.present, self.floors, self._told = deepcopy(self._known_then)
 
     def publish(self, *news: dict[str, Any]) -> list[UUID]:
@@ -183,29 +181,29 @@ class World:
     def _accept(self, new: Sequence[NewNotification]) -> list[UUID]:
         """As the API does: single notifications in one statement, a batch in a transaction."""
         if len(new) > 1:
-            with self.database.write() as session:
-                return accept.accept(session, new, self.now)
-        with self.database.write_at_once() as session:
-            return [one for one in accept.accept_each(session, new, self.now) if isinstance(one, UUID)]
+            with self.database.transaction() as conn:
+                return accept.accept(conn, new, self.now)
+        with self.database.autocommit_write() as conn:
+            return [one for one in accept.accept_each(conn, new, self.now) if isinstance(one, UUID)]
 
     def deliver(self, ids: Sequence[UUID]) -> list[UUID]:
         """Returns the broadcasts."""
         left, wide, behind, ordered = ids, list[UUID](), list[UUID](), False
         while left:
-            with self.database.write_at_once() as session:
-                delivered = delivery.deliver(session, left, self.now, ordered=ordered)
+            with self.database.autocommit_write() as conn:
+                delivered = delivery.deliver(conn, left, self.now, ordered=ordered)
             changes = as_changes(delivered.items)
             self._expect_the_order(changes)
             self._arrive(changes)
             left, wide, behind = delivered.left, wide + delivered.wide, behind + delivered.behind
             if behind and not left:
-                with self.database.read() as session:
-                    left, behind, ordered = batch_order.order_of(session, behind, self.now).direct, [], True
+                with self.database.snapshot() as conn:
+                    left, behind, ordered = batch_order.order_of(conn, behind, self.now).direct, [], True
         return wide
 
     def fan_out(self, id_: UUID, size: int) -> bool:
-        with self.database.write() as session:
-            chunk = fanout.fan_out(session, id_, size, self.now)
+        with self.database.transaction() as conn:
+            chunk = fanout.fan_out(conn, id_, size, self.now)
         self._arrive(as_changes(chunk.items))
         assert chunk.finished or not self._publication(id_).ended(self.now)
         return chunk.finished
@@ -217,13 +215,13 @@ class World:
             for id_ in self.deliver(ids):
                 while not self.fan_out(id_, size=2):
                     pass
-            with self.database.read() as session:
-                following = batch_order.next_of(session, batch_order.batches_of(session, ids), self.now)
+            with self.database.snapshot() as conn:
+                following = batch_order.next_of(conn, batch_order.batches_of(conn, ids), self.now)
             ids = following.direct + following.wide if len(self.arrived) > before else []
 
     def withdraw(self, id_: UUID, size: int) -> bool:
-        with self.database.write() as session:
-            chunk = withdrawal.withdraw(session, id_, size, self.now)
+        with self.database.transaction() as conn:
+            chunk = withdrawal.withdraw(conn, id_, size, self.now)
         for change in chunk.changes:
             self._remove(change.recipient_id, change.rendered["seqs"])
         self.announce(chunk.changes)
@@ -232,42 +230,42 @@ class World:
     def withdraw_named(self, ids: Sequence[UUID]) -> None:
         left = ids
         while left:
-            with self.database.write() as session:
-                withdrawn = withdrawal.withdraw_named(session, left, self.now)
+            with self.database.transaction() as conn:
+                withdrawn = withdrawal.withdraw_named(conn, left, self.now)
             for change in withdrawn.changes:
                 self._remove(change.recipient_id, change.rendered["seqs"])
             self.announce(withdrawn.changes)
             left = withdrawn.left
 
     def cancel(self, one: Published) -> None:
-        with self.database.write() as session:
-            known = cancel.cancel(session, "shop", one.id, self.now)
+        with self.database.transaction() as conn:
+            known = cancel.cancel(conn, "shop", one.id, self.now)
         one.cancelled = one.cancelled or known
 
     def set_state(self, owner: str, seq: int, **state: bool) -> None:
-        with self.database.write() as session:
-            versions = marking.set_state(session, owner, seq, now=self.now, **state)
+        with self.database.transaction() as conn:
+            versions = marking.set_state(conn, owner, seq, now=self.now, **state)
         self._announce_versions(owner, versions or [])
 
     def mark(self, owner: str, change: str, which: Selection) -> None:
         before = {item["seq"]: item for item in self.fresh(owner).items}
-        with self.database.write() as session:
-            marked = marking.mark(session, owner, change, which, now=self.now)
+        with self.database.transaction() as conn:
+            marked = marking.mark(conn, owner, change, which, now=self.now)
         for item in self.fresh(owner).items:
             assert item[f"{change}_at"] if _fits(item, which) else item == before[item["seq"]]
         self._announce_versions(owner, [] if marked.version is None else [marked.version])
 
     def delete(self, owner: str, seq: int) -> None:
-        with self.database.write() as session:
-            version = marking.delete_item(session, owner, seq, now=self.now)
+        with self.database.transaction() as conn:
+            version = marking.delete_item(conn, owner, seq, now=self.now)
         if version is not None:
             self._remove(owner, [seq])
             self._announce_versions(owner, [version])
 
     def relay(self) -> bool:
         """One tick of the relay, and all tasks that it enqueues; returns whether there were any."""
-        with self.database.write() as session:
-            due = relay.due(session, self.now, ALL)
+        with self.database.transaction() as conn:
+            due = relay.due(conn, self.now, ALL)
         self.deliver_wholly(due.deliver)
         self.withdraw_named([one for one in due.withdraw if one not in due.broadcasts and one not in due.redelivered])
         for id_ in due.withdraw:
@@ -280,8 +278,8 @@ class World:
         for step in (retention.expire_old, retention.delete_old, retention.forget_changes):
             done = batch
             while done == batch:
-                with self.database.write() as session:
-                    done = step(session, RETENTION, self.now, batch)
+                with self.database.transaction() as conn:
+                    done = step(conn, RETENTION, self.now, batch)
         for owner, version in remembered - self._remembered():
             self.floors[owner] = max(self.floors[owner], version)
         for one in self.published:
@@ -295,8 +293,8 @@ class World:
                 if device.online and device.owner == change.recipient_id:
                     device.under_way.append(json.dumps(change.announced()))
         for owner in {change.recipient_id for change in changes}:
-            with self.database.glance() as session:
-                present = inbox.current_summary(session, owner)
+            with self.database.autocommit() as conn:
+                present = inbox.current_summary(conn, owner)
             assert self._told[owner] == present, "the last announcement has other counts than the inbox"
 
     def _expect_the_next_version(self, change: Change) -> None:
@@ -316,8 +314,8 @@ class World:
             pass
 
     def fresh(self, owner: str) -> reading.Page:
-        with self.database.glance() as session:
-            return reading.page(session, owner, state="all", limit=ALL)
+        with self.database.autocommit() as conn:
+            return reading.page(conn, owner, state="all", limit=ALL)
 
     def expect_rest(self) -> None:
         """The invariants whenever no task is in progress."""
@@ -325,13 +323,13 @@ class World:
             self._expect_the_right_items(owner)
             assert expect_a_whole_log(self.database, owner) == self.floors[owner]
         expect_exact_counts(self.database)
-        with self.database.read() as session:
+        with self.database.snapshot() as conn:
             later = func.coalesce(notification_rows.c.deliver_at > self.now, False)
             alive = func.coalesce(notification_rows.c.expires_at > self.now, False)
             waiting = select(notification_rows.c.id).where(
                 notification_rows.c.enqueue_at.is_not(None), ~(later | alive)
             )
-            assert session.scalars(waiting).all() == [], "the relay would never be done with these"
+            assert conn.scalars(waiting).all() == [], "the relay would never be done with these"
 
     def _expect_the_right_items(self, owner: str) -> None:
         shown = [UUID(item["id"]) for item in self.fresh(owner).items]
@@ -374,12 +372,12 @@ class World:
         self.present -= {place for place, seq in self.arrived.items() if place[0] == owner and seq in seqs}
 
     def _announce_versions(self, owner: str, versions: Sequence[int]) -> None:
-        with self.database.read() as session:
-            self.announce(inbox.change_log(session, owner, versions))
+        with self.database.snapshot() as conn:
+            self.announce(inbox.change_log(conn, owner, versions))
 
     def _remembered(self) -> set[tuple[str, int]]:
-        with self.database.read() as session:
-            rows = session.execute(select(inbox_changes.c.recipient_id, inbox_changes.c.version))
+        with self.database.snapshot() as conn:
+            rows = conn.execute(select(inbox_changes.c.recipient_id, inbox_changes.c.version))
             return {(row.recipient_id, row.version) for row in rows}
 
 
@@ -392,9 +390,9 @@ def expect_a_whole_log(database: Database, owner: str) -> int:
 
     Answers the floor: the newest change that is forgotten.
     """
-    with database.read() as session:
-        floor = session.scalars(select(inboxes.c.changes_since).where(inboxes.c.recipient_id == owner)).one()
-        log = reading.changes(session, owner, floor, ALL)
+    with database.snapshot() as conn:
+        floor = conn.scalars(select(inboxes.c.changes_since).where(inboxes.c.recipient_id == owner)).one()
+        log = reading.changes(conn, owner, floor, ALL)
     removed = [seq for change in log.changes if change["change"] in REMOVALS for seq in change["seqs"]]
     versions = [change["version"] for change in log.changes] + [seq for seq in removed if seq > floor]
     assert sorted(versions) == list(range(floor + 1, log.summary.version + 1))

@@ -95,9 +95,9 @@ def test_while_one_of_it_is_refused_until_it_is_given_up(stack: Stack, person: M
         send(stack, ids)
         expect(carol, 2)
         assert titles(bob) == []
-        with database.write() as session:  # as if it had been tried for a minute
+        with database.transaction() as conn:  # as if it had been tried for a minute
             last = update(rows).where(rows.c.id == ids[0])
-            session.execute(last.values(attempts=ATTEMPTS - 1, enqueued=ATTEMPTS, enqueue_at=datetime.now(UTC)))
+            conn.execute(last.values(attempts=ATTEMPTS - 1, enqueued=ATTEMPTS, enqueue_at=datetime.now(UTC)))
         expect(bob, 1, 3, within=RELAYED_WITHIN)
 
 
@@ -126,8 +126,8 @@ def accept(database: Database, *audiences: tuple[str, ...]) -> list[UUID]:
     new = [
         NewNotification("shop", "offer", str(n), recipients=one, batch="a digest") for n, one in enumerate(audiences)
     ]
-    with database.write() as session:
-        return notifications.accept(session, new, datetime.now(UTC))
+    with database.transaction() as conn:
+        return notifications.accept(conn, new, datetime.now(UTC))
 
 
 def send(stack: Stack, ids: list[UUID]) -> None:

@@ -54,9 +54,9 @@ def run(database: Database, *statements: str) -> None:
     """SQLite may be busy for longer than a writer waits for it; then again."""
 
     def has_run() -> bool:
-        with suppress(DatabaseUnavailable), database.write() as session:
+        with suppress(DatabaseUnavailable), database.transaction() as conn:
             for statement in statements:
-                session.execute(text(statement))
+                conn.execute(text(statement))
             return True
         return False
 
@@ -64,8 +64,8 @@ def run(database: Database, *statements: str) -> None:
 
 
 def attempts_of_all(database: Database) -> int:
-    with database.read() as session:
-        return session.scalar(select(func.sum(notifications.c.attempts))) or 0
+    with database.snapshot() as conn:
+        return conn.scalar(select(func.sum(notifications.c.attempts))) or 0
 
 
 def gauge(person: Person, name: str) -> float:
@@ -79,8 +79,8 @@ def hasten(stack: Stack, database: Database) -> None:
     had_its_attempt = notifications.c.attempts > notifications.c.enqueued
     failing = update(notifications).where(notifications.c.parked_at.is_(None), had_its_attempt)
     hastened = 0
-    with suppress(DatabaseUnavailable), database.write() as session:  # SQLite may be busy: whoever polls comes again
-        hastened = session.execute(failing.values(enqueue_at=datetime.now(UTC))).rowcount
+    with suppress(DatabaseUnavailable), database.transaction() as conn:  # SQLite may be busy: whoever polls comes again
+        hastened = conn.execute(failing.values(enqueue_at=datetime.now(UTC))).rowcount
     if hastened:
         make_celery(stack.environ["BROKER_URL"]).send_task(RELAY)
 
@@ -157,8 +157,8 @@ def test_what_cannot_be_withdrawn_keeps_no_other_that_expires_with_it(
     sticky = select(notifications.c.attempts, notifications.c.last_error).where(notifications.c.id == UUID(ids[1]))
 
     def attempted() -> bool:
-        with database.read() as session:
-            attempts, error = session.execute(sticky).one()
+        with database.snapshot() as conn:
+            attempts, error = conn.execute(sticky).one()
         return bool(attempts) and REFUSE in error
 
     wait_for(attempted, TIMEOUT, "the other one to be tried for itself")

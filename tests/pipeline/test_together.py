@@ -51,12 +51,12 @@ def test_a_broken_notification_does_not_hold_up_its_batch(stack: Stack, person: 
         NewNotification("shop", "offer", "broken", recipients=twice),
         NewNotification("shop", "offer", "well too", recipients=(bob.name,)),
     ]
-    with database.write() as session:
-        ids = accept.accept(session, new, datetime.now(UTC))
+    with database.transaction() as conn:
+        ids = accept.accept(conn, new, datetime.now(UTC))
     make_celery(stack.environ["BROKER_URL"]).send_task(DELIVER, args=[[str(one) for one in ids]])
     assert {item["title"] for item in bob.expect_stored(2)} == {"well", "well too"}
-    with database.write() as session:
-        cancel.cancel(session, "shop", ids[1], datetime.now(UTC))
+    with database.transaction() as conn:
+        cancel.cancel(conn, "shop", ids[1], datetime.now(UTC))
     database.dispose()
 
 

@@ -47,10 +47,10 @@ class House:
         """Let this many days pass for these rows."""
         [column] = [table.c[name] for name in ("created_at", "at") if name in table.c]
         key = list(table.primary_key)
-        with self.database.write() as session:
-            for *place, then in session.execute(select(*key, column).where(which)).all():
+        with self.database.transaction() as conn:
+            for *place, then in conn.execute(select(*key, column).where(which)).all():
                 row = [one == value for one, value in zip(key, place, strict=True)]
-                session.execute(update(table).where(*row).values({column.name: then - days * A_DAY}))
+                conn.execute(update(table).where(*row).values({column.name: then - days * A_DAY}))
 
     def upkeep(self) -> None:
         with make_celery(self.broker_url) as celery:
@@ -115,9 +115,9 @@ def test_who_saw_and_read_what_many_have_is_counted(house: House) -> None:
     shop, dave = Person("shop", house.stack, "notify"), Person("dave", house.stack)
     id_ = shop.notify(recipients=["dave", "alice"])
     dave.expect_stored(1)
-    with house.database.write() as session:
+    with house.database.transaction() as conn:
         many = update(notifications).where(notifications.c.id == UUID(id_))
-        session.execute(many.values(delivered_count=COUNTED_AT_ONCE + 1))
+        conn.execute(many.values(delivered_count=COUNTED_AT_ONCE + 1))
     dave.ok("PATCH", "/v1/inbox/1", {"read": True})
     house.upkeep()
     wait_for(lambda: shop.ok("GET", f"/v1/notifications/{id_}")["seen"] == 1, TIMEOUT, "upkeep to count")
@@ -148,13 +148,13 @@ def test_a_step_that_fails_is_told_of_and_holds_up_no_other(house: House) -> Non
 @contextmanager
 def notifications_kept(house: House) -> Iterator[None]:
     dialect = house.database.engine.dialect.name
-    with house.database.write() as session:
+    with house.database.transaction() as conn:
         for statement in KEEP_NOTIFICATIONS[dialect]:
-            session.execute(text(statement))
+            conn.execute(text(statement))
     yield
-    with house.database.write() as session:
+    with house.database.transaction() as conn:
         for statement in LET_GO[dialect]:
-            session.execute(text(statement))
+            conn.execute(text(statement))
 
 
 def failing(anyone: Person) -> set[str]:

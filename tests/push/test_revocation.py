@@ -54,8 +54,8 @@ def make_room(url: str) -> None:
 def remember(url: str, user: str, when: datetime) -> None:
     """As the API does, but nobody is told."""
     database = Database(url)
-    with database.write() as session:
-        revoke(session, user, when)
+    with database.transaction() as conn:
+        revoke(conn, user, when)
     database.dispose()
 
 

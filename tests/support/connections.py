@@ -5,7 +5,7 @@ from threading import Barrier
 
 from sqlalchemy import text
 
-from models.db.database import Database, fetch
+from models.db.database import Database, execute_prepared
 
 
 def fill_pool(database: Database, count: int) -> None:
@@ -13,8 +13,8 @@ def fill_pool(database: Database, count: int) -> None:
     together = Barrier(count)
 
     def use_one(_: int) -> None:
-        with database.read() as session:
-            fetch(session, text("SELECT 1"), {})
+        with database.snapshot() as conn:
+            execute_prepared(conn, text("SELECT 1"), {})
             together.wait(10)
 
     with ThreadPoolExecutor(count) as many:

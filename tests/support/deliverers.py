@@ -70,11 +70,11 @@ def relay() -> None:
 
 
 def tick(chance: random.Random) -> None:
-    with database.write() as session:
+    with database.transaction() as conn:
         free = select(rows.c.id).where(conditions.WAITING).with_for_update(skip_locked=True)
-        ids = session.scalars(free).all()
-        session.execute(update(rows).where(rows.c.id.in_(ids)).values(enqueue_at=datetime.now(UTC)))
-        due = outbox.due(session, datetime.now(UTC), 1_000)
+        ids = conn.scalars(free).all()
+        conn.execute(update(rows).where(rows.c.id.in_(ids)).values(enqueue_at=datetime.now(UTC)))
+        due = outbox.due(conn, datetime.now(UTC), 1_000)
     direct = [str(one) for one in due.deliver if one not in due.broadcasts]
     for one in due.broadcasts & set(due.deliver):
         send_task(FAN_OUT, [str(one)], {"again": True})
@@ -86,8 +86,8 @@ def tick(chance: random.Random) -> None:
 
 def keep_holding(chance: random.Random) -> None:
     for _ in range(HOLDS):
-        with suppress(DatabaseUnavailable), database.write() as session:
-            lock_inboxes(session, sorted(chance.sample(PEOPLE, 2)))
+        with suppress(DatabaseUnavailable), database.transaction() as conn:
+            lock_inboxes(conn, sorted(chance.sample(PEOPLE, 2)))
             over.wait(chance.uniform(0.1, 1.0))
         over.wait(0.1)
 
@@ -104,8 +104,8 @@ def post(chance: random.Random) -> list[UUID]:
 def accept(new: Sequence[NewNotification]) -> list[UUID]:
     """Accept these, and retry while the database is busy, as a producer would."""
     while True:
-        with suppress(DatabaseUnavailable), database.write() as session:
-            return notifications.accept(session, new, datetime.now(UTC))
+        with suppress(DatabaseUnavailable), database.transaction() as conn:
+            return notifications.accept(conn, new, datetime.now(UTC))
 
 
 def audience(chance: random.Random) -> dict[str, Any]:
@@ -116,8 +116,8 @@ def audience(chance: random.Random) -> dict[str, Any]:
 
 
 def left() -> int:
-    with database.read() as session:
-        return int(session.scalar(select(func.count()).where(conditions.WAITING)) or 0)
+    with database.snapshot() as conn:
+        return int(conn.scalar(select(func.count()).where(conditions.WAITING)) or 0)
 
 
 def out_of_order() -> list[tuple[str, int, int]]:
@@ -128,8 +128,8 @@ def out_of_order() -> list[tuple[str, int, int]]:
         " JOIN inbox_items other ON other.recipient_id = one.recipient_id AND other.seq < one.seq"
         " JOIN notifications m ON m.id = other.notification_id AND m.batch = n.batch AND m.id > n.id"
     )
-    with database.read() as session:
-        return [(recipient, seq, before) for recipient, seq, before in session.execute(both)]
+    with database.snapshot() as conn:
+        return [(recipient, seq, before) for recipient, seq, before in conn.execute(both)]
 
 
 def main(seed: int) -> str | None:
@@ -138,9 +138,9 @@ def main(seed: int) -> str | None:
     fan_out.fan_out.delay = lambda id_: send_task(FAN_OUT, [id_])
     for method in ("announce", "announce_items"):
         setattr(announcer, method, lambda _: None)  # there are no push servers
-    with database.write() as session:
-        reading.open_inboxes(session, PEOPLE, datetime.now(UTC))
-        subscribe(session, "boots", PEOPLE[::2], datetime.now(UTC))
+    with database.transaction() as conn:
+        reading.open_inboxes(conn, PEOPLE, datetime.now(UTC))
+        subscribe(conn, "boots", PEOPLE[::2], datetime.now(UTC))
     fanout.FANOUT_LEASE = timedelta(0)
     deadline = time.monotonic() + SECONDS
     with ThreadPoolExecutor(THREADS + 2) as pool:
@@ -155,8 +155,8 @@ def main(seed: int) -> str | None:
             over.set()
         for one in running:
             one.result()
-    with database.read() as session:
-        arrived = session.scalar(select(func.count(inbox_items.c.seq))) or 0
+    with database.snapshot() as conn:
+        arrived = conn.scalar(select(func.count(inbox_items.c.seq))) or 0
     wrong = out_of_order()
     print(f"{arrived} items, {left()} left, {len(wrong)} out of order")
     return None if not wrong and not left() and arrived > BATCHES * MEMBERS else "see above"

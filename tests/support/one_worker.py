@@ -48,21 +48,21 @@ for one in (tasks.deliver, tasks.fan_out, tasks.withdraw, tasks.withdraw_named):
     _delay(one)
 for method in ("announce", "announce_items"):
     setattr(announcer, method, lambda _: None)  # there are no push servers
-with database.write() as session:
-    reading.open_inboxes(session, ["bob", "carol"], datetime.now(UTC))
-    subscribe(session, "boots", ["bob", "carol"], datetime.now(UTC))
+with database.transaction() as conn:
+    reading.open_inboxes(conn, ["bob", "carol"], datetime.now(UTC))
+    subscribe(conn, "boots", ["bob", "carol"], datetime.now(UTC))
 
 
 def accept(*audiences: dict[str, Any]) -> list[UUID]:
     """Accept a batch; each member by its audience and other fields."""
     new = [NewNotification("shop", "offer", str(n), batch="a digest", **one) for n, one in enumerate(audiences)]
-    with database.write() as session:
-        return notifications.accept(session, new, datetime.now(UTC))
+    with database.transaction() as conn:
+        return notifications.accept(conn, new, datetime.now(UTC))
 
 
 def change(ids: Sequence[UUID], **values: Any) -> None:
-    with database.write() as session:
-        session.execute(update(rows).where(rows.c.id.in_(ids)).values(**values))
+    with database.transaction() as conn:
+        conn.execute(update(rows).where(rows.c.id.in_(ids)).values(**values))
 
 
 def run_next() -> Enqueued:
@@ -76,8 +76,8 @@ def titles(recipient: str) -> list[str]:
     """Of the items in this inbox, oldest first."""
     items, content = inbox_items.c, rows.c.content
     query = select(content).join(inbox_items, items.notification_id == rows.c.id).where(items.recipient_id == recipient)
-    with database.read() as session:
-        return [json.loads(one)["title"] for one in session.scalars(query.order_by(items.seq))]
+    with database.snapshot() as conn:
+        return [json.loads(one)["title"] for one in conn.scalars(query.order_by(items.seq))]
 
 
 def calls(module: ModuleType, name: str) -> list[tuple[Any, ...]]:
@@ -95,5 +95,5 @@ def calls(module: ModuleType, name: str) -> list[tuple[Any, ...]]:
 
 def column(name: str) -> Sequence[Any]:
     """Of all notifications, in the order of ids."""
-    with database.read() as session:
-        return session.scalars(select(rows.c[name]).order_by(rows.c.id)).all()
+    with database.snapshot() as conn:
+        return conn.scalars(select(rows.c[name]).order_by(rows.c.id)).all()

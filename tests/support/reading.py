@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from models.db.database import Session
+from models.db.database import Connection
 from models.inbox import reading
 from models.inbox.reading import Summary
 
@@ -26,11 +26,11 @@ class Changes:
     summary: Summary
 
 
-def page(session: Session, recipient_id: str, *, limit: int, **filters: Any) -> Page:
-    found = reading.page(session, recipient_id, limit=limit, **filters)
+def page(conn: Connection, recipient_id: str, *, limit: int, **filters: Any) -> Page:
+    found = reading.page(conn, recipient_id, limit=limit, **filters)
     return Page([json.loads(item) for item in found.items], found.next_before, found.summary)
 
 
-def changes(session: Session, recipient_id: str, since: int, limit: int) -> Changes:
-    found = reading.changes(session, recipient_id, since, limit)
+def changes(conn: Connection, recipient_id: str, since: int, limit: int) -> Changes:
+    found = reading.changes(conn, recipient_id, since, limit)
     return Changes([json.loads(one) for one in found.changes], found.version, found.more, found.summary)

@@ -86,8 +86,8 @@ ids = accept(*[TOPIC] * MANY)
 change(ids, enqueue_at=datetime.now(UTC) - timedelta(seconds=1), enqueued=10)
 tasks.relay.run()
 assert enqueued() == [("fan_out", str(ids[0]))]
-with database.read() as session:
-    turns = {row.id: row.enqueue_at for row in session.execute(select(rows.c.id, rows.c.enqueue_at))}
+with database.snapshot() as conn:
+    turns = {row.id: row.enqueue_at for row in conn.execute(select(rows.c.id, rows.c.enqueue_at))}
 soon = datetime.now(UTC) + timedelta(seconds=6)
 assert [id_ for id_ in ids if turns[id_] < soon] == [ids[1]]
 """,
@@ -304,12 +304,12 @@ well, refused = accept(BOB, {"recipients": ("carol",)}), accept(REFUSED, {"recip
 other = sqlite3.connect(database.url.removeprefix("sqlite:///"), isolation_level=None)
 real_deliver = delivering.delivery.deliver
 
-def deliver_and_go_busy(session, ids, *args, **kwargs):
+def deliver_and_go_busy(conn, ids, *args, **kwargs):
     try:
-        real_deliver(session, ids, *args, **kwargs)
+        real_deliver(conn, ids, *args, **kwargs)
         raise DatabaseUnavailable("busy")
     finally:
-        session.rollback()
+        conn.rollback()
         other.execute("BEGIN IMMEDIATE")
 
 delivering.delivery.deliver = deliver_and_go_busy

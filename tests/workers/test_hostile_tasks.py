@@ -97,13 +97,13 @@ def task(broker_url: str, name: str, *arguments: Any) -> None:
 
 def notify(database: Database) -> Any:
     new = NewNotification(producer_id="shop", kind="k", title="after all that", recipients=("bob",))
-    with database.write() as session:
-        return accept.accept(session, [new], datetime.now(UTC))[0]
+    with database.transaction() as conn:
+        return accept.accept(conn, [new], datetime.now(UTC))[0]
 
 
 def titles(database: Database) -> list[str]:
-    with database.read() as session:
-        return [item["title"] for item in reading.page(session, "bob", state="all", limit=10).items]
+    with database.snapshot() as conn:
+        return [item["title"] for item in reading.page(conn, "bob", state="all", limit=10).items]
 
 
 def test_pickle_and_whatever_is_no_task_is_dropped_and_the_next_task_done(

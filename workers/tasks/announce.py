@@ -9,6 +9,6 @@ from workers.queues import ANNOUNCE
 @app.task(name=ANNOUNCE)
 def announce(recipient_id: str, versions: list[int]) -> None:
     """Tell a recipient's other devices what one of them changed."""
-    with database.read() as session:
-        changes = reading.change_log(session, recipient_id, versions)
+    with database.snapshot() as conn:
+        changes = reading.change_log(conn, recipient_id, versions)
     announce_changes(changes)

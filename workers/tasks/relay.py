@@ -29,10 +29,10 @@ def relay() -> None:
     attempts.settle()
     now = datetime.now(UTC)
     for _ in range(0, AT_MOST, BATCH):
-        with database.write() as session:
-            due = outbox.due(session, now, BATCH)
-            leading = broadcasts.leading(session, [one for one in due.deliver if one in due.broadcasts], now)
-            locked.come_back_soon(session, leading.second, now)
+        with database.transaction() as conn:
+            due = outbox.due(conn, now, BATCH)
+            leading = broadcasts.leading(conn, [one for one in due.deliver if one in due.broadcasts], now)
+            locked.come_back_soon(conn, leading.second, now)
         _enqueue(due, leading.first)
         if len(due.deliver) + len(due.withdraw) < BATCH:
             return

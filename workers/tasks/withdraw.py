@@ -38,8 +38,8 @@ def withdraw_named(self: Task, ids: list[str]) -> None:
     with followers_enqueued() as batches:
         while left:
             try:
-                with blaming(), database.write() as session:
-                    withdrawn = withdrawal.withdraw_named(session, left, datetime.now(UTC))
+                with blaming(), database.transaction() as conn:
+                    withdrawn = withdrawal.withdraw_named(conn, left, datetime.now(UTC))
             except (Unfit, Locked):
                 _withdraw_each(left, again=False)
                 return

@@ -32,8 +32,8 @@ def api(redis_url: str, tmp_path: Path) -> Iterator[Api]:
 def age(api: Api) -> None:
     """Make everything five minutes older."""
     then = datetime.now(UTC) - LONG_AGO
-    with api.database.write() as session:
-        session.execute(update(notifications).values(created_at=then, enqueue_at=then + timedelta(seconds=5)))
+    with api.database.transaction() as conn:
+        conn.execute(update(notifications).values(created_at=then, enqueue_at=then + timedelta(seconds=5)))
 
 
 def count_logged(process: Process) -> int:

@@ -147,9 +147,9 @@ def test_numbers_at_their_limits_are_answered(api: Api, alice: Caller, since: in
 
 def test_nothing_longer_than_its_column_was_stored(api: Api) -> None:
     """Runs after the tests above. PostgreSQL would have refused longer values; SQLite stores any."""
-    with api.database.read() as session:
+    with api.database.snapshot() as conn:
         for table in metadata.sorted_tables:
             for column in table.columns:
                 if isinstance(column.type, String) and column.type.length:
-                    longest = session.scalar(select(func.max(func.length(column))))
+                    longest = conn.scalar(select(func.max(func.length(column))))
                     assert (longest or 0) <= column.type.length, column

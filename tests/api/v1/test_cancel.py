@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from lib.rendering.delivered_items import DeliveredItems
-from models.db.database import Database, Session
+from models.db.database import Connection, Database
 from models.delivery import deliver as delivery
 from models.delivery import fanout
 from models.delivery import withdraw as withdrawal
@@ -24,15 +24,15 @@ pytestmark = pytest.mark.parametrize("api", ["postgresql"], indirect=True)  # on
 
 A_MOMENT = 0.4  # in which an answer would be there if nothing were waited for
 
-Write = Callable[[Session, UUID], DeliveredItems]
+Write = Callable[[Connection, UUID], DeliveredItems]
 
 
-def write_a_chunk(session: Session, id_: UUID) -> DeliveredItems:
-    return fanout.fan_out(session, id_, 1, datetime.now(UTC)).items
+def write_a_chunk(conn: Connection, id_: UUID) -> DeliveredItems:
+    return fanout.fan_out(conn, id_, 1, datetime.now(UTC)).items
 
 
-def deliver(session: Session, id_: UUID) -> DeliveredItems:
-    return delivery.deliver(session, [id_], datetime.now(UTC)).items
+def deliver(conn: Connection, id_: UUID) -> DeliveredItems:
+    return delivery.deliver(conn, [id_], datetime.now(UTC)).items
 
 
 WAYS: dict[str, Write] = {"topic": write_a_chunk, "recipients": deliver}
@@ -62,15 +62,15 @@ def publish(shop: Caller, target: str) -> UUID:
 @contextmanager
 def written(database: Database, write: Write, id_: UUID) -> Iterator[None]:
     """The items are written, and the transaction is not committed yet."""
-    with database.write() as session:
-        assert write(session, id_)
+    with database.transaction() as conn:
+        assert write(conn, id_)
         yield
 
 
 @contextmanager
 def in_the_middle(database: Database, pool: ThreadPoolExecutor, shop: Caller, id_: UUID) -> Iterator[None]:
     """A chunk waits for an inbox that it is to write to."""
-    with database.write() as holder:
+    with database.transaction() as holder:
         lock_inboxes(holder, people(shop))
         chunk = pool.submit(write, database, write_a_chunk, id_)
         wait_until_blocked(database)
@@ -79,8 +79,8 @@ def in_the_middle(database: Database, pool: ThreadPoolExecutor, shop: Caller, id
 
 
 def write(database: Database, way: Write, id_: UUID) -> DeliveredItems:
-    with database.write() as session:
-        return way(session, id_)
+    with database.transaction() as conn:
+        return way(conn, id_)
 
 
 def expect_to_wait(answer: "Future[httpx.Response]") -> None:
@@ -131,6 +131,6 @@ def test_a_repeated_cancel_does_not_wait_for_the_withdrawal(database: Database, 
     id_ = publish(shop, "topic")
     write(database, write_a_chunk, id_)
     assert shop.delete(f"/v1/notifications/{id_}").status_code == 204
-    with database.write() as session:
-        assert withdrawal.withdraw(session, id_, 10, datetime.now(UTC)).changes
+    with database.transaction() as conn:
+        assert withdrawal.withdraw(conn, id_, 10, datetime.now(UTC)).changes
         assert shop.delete(f"/v1/notifications/{id_}").status_code == 204

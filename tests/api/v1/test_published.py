@@ -32,8 +32,8 @@ def one(shop: Caller, id_: str) -> dict[str, Any]:
 
 def withdraw(api: Api, id_: str) -> None:
     """Withdraw, as the task does."""
-    with api.database.write() as session:
-        withdrawal.withdraw(session, UUID(id_), 1000, datetime.now(UTC))
+    with api.database.transaction() as conn:
+        withdrawal.withdraw(conn, UUID(id_), 1000, datetime.now(UTC))
 
 
 def pages(shop: Caller, **query: Any) -> Iterator[dict[str, Any]]:

@@ -66,9 +66,9 @@ def test_bob_away_for_longer_than_changes_are_kept_loads_his_inbox_anew(
     bobs_phone = Pane(open_page(token_for(bob)))
     alices.write(bob, "meanwhile")
     bobs_phone.expect_bodies("meanwhile", "before")
-    with database.write() as session:
+    with database.transaction() as conn:
         forgotten = update(inboxes).where(inboxes.c.recipient_id == bob)
-        session.execute(forgotten.values(changes_since=inboxes.c.version))
+        conn.execute(forgotten.values(changes_since=inboxes.c.version))
     bobs.take_laptop("Come back")
     bobs.expect_bodies("meanwhile", "before")
     bobs.expect_unread(2)
@@ -82,10 +82,10 @@ def test_a_server_restored_from_a_backup_replaces_what_the_page_held(
         alices.write(bob, text)
         expect(bobs.item(text)).to_be_visible()
     bobs.take_laptop("Go offline")
-    with database.write() as session:
-        session.execute(update(epoch).values(epoch=uuid4()))
-        session.execute(update(inboxes).where(inboxes.c.recipient_id == bob).values(version=1, unread=1, unseen=1))
-        session.execute(delete(inbox_items).where(inbox_items.c.recipient_id == bob, inbox_items.c.seq > 1))
+    with database.transaction() as conn:
+        conn.execute(update(epoch).values(epoch=uuid4()))
+        conn.execute(update(inboxes).where(inboxes.c.recipient_id == bob).values(version=1, unread=1, unseen=1))
+        conn.execute(delete(inbox_items).where(inbox_items.c.recipient_id == bob, inbox_items.c.seq > 1))
     alices.write(bob, "after the restore")
     Pane(open_page(token_for(bob))).expect_bodies("after the restore", "in the backup")
     bobs.take_laptop("Come back")

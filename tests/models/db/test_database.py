@@ -13,8 +13,8 @@ from tests.support import wait_for
 
 
 def sleep(database: Database, seconds: float) -> None:
-    with database.read() as session:
-        session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+    with database.snapshot() as conn:
+        conn.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
 
 
 def test_a_server_that_is_busy_is_waited_for(postgres_url: str) -> None:
@@ -50,7 +50,7 @@ def test_a_database_that_is_not_there_is_unavailable_at_once() -> None:
     database = Database("postgresql+psycopg://belfry@127.0.0.1:1/belfry")
     started = time.monotonic()
     for _ in range(20):
-        with pytest.raises(DatabaseUnavailable), database.write():
+        with pytest.raises(DatabaseUnavailable), database.transaction():
             pass
     assert time.monotonic() - started < 1
 
@@ -61,7 +61,7 @@ def test_after_one_caller_waited_for_a_silent_database_the_next_are_refused_at_o
         durations = []
         for _ in range(3):
             started = time.monotonic()
-            with pytest.raises(DatabaseUnavailable), database.write():
+            with pytest.raises(DatabaseUnavailable), database.transaction():
                 pass
             durations.append(time.monotonic() - started)
         assert durations[0] < 3

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from dev.postgresql import PostgreSQL
 from dev.services import temporary_folder
 from models.db import connector, postgresql
-from models.db.database import Database, DatabaseUnavailable, Session, fetch
+from models.db.database import Connection, Database, DatabaseUnavailable, execute_prepared
 from models.db.server_connection import ServerConnection
 from tests.faults.proxy import Proxy
 from tests.support import wait_for
@@ -21,7 +21,7 @@ from tests.support.connections import fill_pool
 pytestmark = pytest.mark.slow
 
 CONNECTIONS = 4
-WAYS = ("write", "read", "glance", "write_at_once")
+WAYS = ("transaction", "snapshot", "autocommit", "autocommit_write")
 SELECT = text("SELECT 1")
 
 
@@ -93,15 +93,15 @@ def test_a_connection_whose_end_nobody_told_is_found_dead_before_the_statement_i
 
 
 def ask(database: Database, way: str) -> int:
-    opened: AbstractContextManager[Session] = getattr(database, way)()
-    with opened as session:
-        [(one,)] = fetch(session, SELECT, {})
+    opened: AbstractContextManager[Connection] = getattr(database, way)()
+    with opened as conn:
+        [(one,)] = execute_prepared(conn, SELECT, {})
     return int(one)
 
 
 def test_a_statement_that_may_have_run_is_not_sent_again(server: PostgreSQL, proxy: Proxy, database: Database) -> None:
-    with database.write() as session:
-        session.execute(text("CREATE TABLE counted (n int)"))
+    with database.transaction() as conn:
+        conn.execute(text("CREATE TABLE counted (n int)"))
     insert = text("INSERT INTO counted SELECT 1 FROM pg_sleep(0.2)")
     proxy.swallow_answers()
     with ExitStack() as stack:
@@ -116,8 +116,8 @@ def test_a_statement_that_may_have_run_is_not_sent_again(server: PostgreSQL, pro
 
 
 def write_one(database: Database, insert: object) -> None:
-    with database.write_at_once() as session:
-        fetch(session, insert, {})  # type: ignore[arg-type]
+    with database.autocommit_write() as conn:
+        execute_prepared(conn, insert, {})  # type: ignore[arg-type]
 
 
 def count(server: PostgreSQL) -> int:
@@ -127,15 +127,15 @@ def count(server: PostgreSQL) -> int:
 
 def test_a_statement_on_a_connection_in_use_costs_one_round_trip(proxy: Proxy, database: Database) -> None:
     for _ in range(CONNECTIONS * (connector.PREPARE_AFTER + 1)):
-        ask(database, "glance")
+        ask(database, "autocommit")
     before = proxy.questions
     for _ in range(50):
-        ask(database, "glance")
+        ask(database, "autocommit")
     assert proxy.questions - before == 50
 
 
 def test_probes_keep_idle_connections_from_being_forgotten(database: Database) -> None:
-    with database.glance() as session:
-        driver = session.connection.driver_connection
+    with database.autocommit() as conn:
+        driver = conn.connection.driver_connection
         assert isinstance(driver, ServerConnection)
         assert 0 < int(driver.info.get_parameters()["keepalives_idle"]) <= 60

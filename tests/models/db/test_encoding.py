@@ -72,7 +72,7 @@ def test_a_process_that_started_without_its_database_finds_it_out_later(url: str
     absent.refuse_unusable()  # it may come back
     database = Database(url)
     for _ in range(2):  # also where the reason is remembered
-        with pytest.raises(DatabaseUnusable, match="ENCODING 'UTF8'"), database.write():
+        with pytest.raises(DatabaseUnusable, match="ENCODING 'UTF8'"), database.transaction():
             pass
     assert issubclass(DatabaseUnusable, DatabaseUnavailable)  # which the API answers by 503
 

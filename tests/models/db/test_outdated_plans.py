@@ -8,31 +8,31 @@ import pytest
 from sqlalchemy import text
 
 from models.db.connector import PREPARE_AFTER
-from models.db.database import Database, DatabaseUnavailable, Session, fetch, is_away
+from models.db.database import Connection, Database, DatabaseUnavailable, execute_prepared, is_away
 from models.retries.errors import blaming
 from tests.support.connections import fill_pool
 
 CONNECTIONS = 3
 WRITES = text("UPDATE counted SET n = n + 1 RETURNING label, n")
 READS = text("SELECT label, n FROM counted")
-STATEMENTS = {"write": WRITES, "read": READS, "glance": READS, "write_at_once": WRITES}
+STATEMENTS = {"transaction": WRITES, "snapshot": READS, "autocommit": READS, "autocommit_write": WRITES}
 
-Execute = Callable[[Session, Any], Sequence[Sequence[Any]]]
-
-
-def by_sqlalchemy(session: Session, statement: Any) -> Sequence[Sequence[Any]]:
-    return session.execute(statement).all()
+Execute = Callable[[Connection, Any], Sequence[Sequence[Any]]]
 
 
-def by_the_driver(session: Session, statement: Any) -> Sequence[Sequence[Any]]:
-    return fetch(session, statement, {})
+def by_sqlalchemy(conn: Connection, statement: Any) -> Sequence[Sequence[Any]]:
+    return conn.execute(statement).all()
+
+
+def by_the_driver(conn: Connection, statement: Any) -> Sequence[Sequence[Any]]:
+    return execute_prepared(conn, statement, {})
 
 
 @pytest.fixture
 def database(postgres: Database) -> Database:
-    with postgres.write() as session:
-        session.execute(text("CREATE TABLE counted (label varchar(5), n int)"))
-        session.execute(text("INSERT INTO counted VALUES ('a', 0)"))
+    with postgres.transaction() as conn:
+        conn.execute(text("CREATE TABLE counted (label varchar(5), n int)"))
+        conn.execute(text("INSERT INTO counted VALUES ('a', 0)"))
     return postgres
 
 
@@ -40,15 +40,15 @@ def prepare(database: Database, way: str, execute: Execute) -> int:
     """On each connection of the pool. Returns the number of updates so far."""
     fill_pool(database, CONNECTIONS)
     for _ in range(CONNECTIONS * (PREPARE_AFTER + 2)):
-        with getattr(database, way)() as session:
-            [(_, n)] = execute(session, STATEMENTS[way])
+        with getattr(database, way)() as conn:
+            [(_, n)] = execute(conn, STATEMENTS[way])
     return int(n)
 
 
 def execute_second(database: Database, way: str, execute: Execute) -> Sequence[Sequence[Any]]:
-    with getattr(database, way)() as session:
-        execute(session, text("SELECT 1"))
-        return execute(session, STATEMENTS[way])
+    with getattr(database, way)() as conn:
+        execute(conn, text("SELECT 1"))
+        return execute(conn, STATEMENTS[way])
 
 
 def widen(url: str) -> None:
@@ -65,12 +65,12 @@ def test_the_first_statement_of_a_transaction_is_executed_once_in_spite_of_an_ou
     widen(database.url)
     for _ in range(CONNECTIONS + 1):
         n += STATEMENTS[way] is WRITES
-        with getattr(database, way)() as session:
-            assert execute(session, STATEMENTS[way]) == [("a", n)]
+        with getattr(database, way)() as conn:
+            assert execute(conn, STATEMENTS[way]) == [("a", n)]
 
 
 @pytest.mark.parametrize("execute", [by_sqlalchemy, by_the_driver])
-@pytest.mark.parametrize("way", ["write", "read"])
+@pytest.mark.parametrize("way", ["transaction", "snapshot"])
 def test_a_later_statement_with_an_outdated_plan_means_that_the_database_is_away(
     database: Database, way: str, execute: Execute
 ) -> None:
@@ -81,7 +81,7 @@ def test_a_later_statement_with_an_outdated_plan_means_that_the_database_is_away
         execute_second(database, way, execute)
     assert is_away(refusal.value)
     for _ in range(CONNECTIONS + 1):
-        n += way == "write"
+        n += way == "transaction"
         assert execute_second(database, way, execute) == [("a", n)]
 
 
@@ -90,15 +90,15 @@ def test_rows_written_by_executemany_are_not_lost_when_a_later_plan_is_outdated(
     database: Database, execute: Execute
 ) -> None:
     """The transaction is not begun again without them: it is committed whole, or not at all."""
-    prepare(database, "write", execute)
+    prepare(database, "transaction", execute)
     widen(database.url)
     with pytest.raises(DatabaseUnavailable):
         insert_and_update(database, execute)
-    with database.glance() as session:
-        assert len(execute(session, text("SELECT label FROM counted"))) == 1
+    with database.autocommit() as conn:
+        assert len(execute(conn, text("SELECT label FROM counted"))) == 1
 
 
 def insert_and_update(database: Database, execute: Execute) -> None:
-    with database.write() as session:
-        session.execute(text("INSERT INTO counted VALUES (:label, 0)"), [{"label": "b"}, {"label": "c"}])
-        execute(session, WRITES)
+    with database.transaction() as conn:
+        conn.execute(text("INSERT INTO counted VALUES (:label, 0)"), [{"label": "b"}, {"label": "c"}])
+        execute(conn, WRITES)

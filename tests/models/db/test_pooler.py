@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from dev.postgresql import PostgreSQL
 from dev.services import temporary_folder
-from models.db.database import Database, DatabaseUnavailable, DatabaseUnusable, Locked, fetch
+from models.db.database import Database, DatabaseUnavailable, DatabaseUnusable, Locked, execute_prepared
 from models.db.server_connection import ServerConnection
 from tests.models.conftest import migrate
 from tests.support import wait_for
@@ -23,7 +23,7 @@ from tests.support.pgbouncer import PgBouncer
 pytestmark = pytest.mark.slow
 
 LOCK_SECONDS = 0.3
-WAYS = ("write", "read", "glance", "write_at_once")
+WAYS = ("transaction", "snapshot", "autocommit", "autocommit_write")
 IGNORING = "ignore_startup_parameters = options"
 REFUSED_OPTIONS = [
     ("work_mem=abc", 'invalid value for parameter "work_mem"'),
@@ -67,8 +67,8 @@ def test_the_settings_hold_in_every_transaction_and_for_no_other_client(
 ) -> None:
     ours = ("UTC", "ISO, DMY", "force_generic_plan", "ours,public", "300ms")
     for _ in range(10):  # psycopg prepares at the fifth
-        with getattr(database, way)() as session:
-            assert fetch(session, SET, {}) == [ours]
+        with getattr(database, way)() as conn:
+            assert execute_prepared(conn, SET, {}) == [ours]
     with psycopg.connect(pgbouncer.url) as other:
         theirs = other.execute(str(SET)).fetchall()[0]
     assert theirs == ("Asia/Tokyo", "German, DMY", "auto", '"$user", public', "0")
@@ -85,9 +85,9 @@ def test_transactions_that_share_connections_never_meet_the_statement_of_another
         databases = [Database(pooler.url), Database(pooler.url)]
 
         def ask(n: int) -> bool:
-            with databases[n % 2].glance() as session:
+            with databases[n % 2].autocommit() as conn:
                 statement = text(f"SELECT {n % 7}, CAST(:n AS integer)")
-                return fetch(session, statement, {"n": n}) == [(n % 7, n)]
+                return execute_prepared(conn, statement, {"n": n}) == [(n % 7, n)]
 
         assert all(many.map(ask, range(2_000)))
         for one in databases:
@@ -99,16 +99,16 @@ def test_a_lock_is_waited_for_only_so_long(server: PostgreSQL, database: Databas
         admin.execute("CREATE TABLE IF NOT EXISTS rows (n int)")
         with admin.transaction():
             admin.execute("LOCK TABLE rows")
-            with pytest.raises(Locked), database.write_at_once() as session:
-                fetch(session, text("INSERT INTO rows VALUES (1)"), {})
+            with pytest.raises(Locked), database.autocommit_write() as conn:
+                execute_prepared(conn, text("INSERT INTO rows VALUES (1)"), {})
 
 
 def test_a_direct_connection_prepares_and_one_through_a_pooler_does_not(server: PostgreSQL, database: Database) -> None:
     direct, told = Database(server.url), Database(server.url, pooler="yes")
     prepares = []
     for one in (direct, told, database):
-        with one.glance() as session:
-            driver = session.connection.driver_connection
+        with one.autocommit() as conn:
+            driver = conn.connection.driver_connection
             assert isinstance(driver, ServerConnection)
             prepares.append((driver.through_pooler, driver.prepare_threshold))
         one.dispose()
@@ -134,8 +134,8 @@ def test_a_silent_server_is_given_up_although_the_pooler_answers(services_folder
 
 
 def test_a_busy_server_behind_a_pooler_is_waited_for(database: Database) -> None:
-    with database.read() as session:
-        assert session.execute(text("SELECT 1 FROM pg_sleep(5)")).scalar() == 1
+    with database.snapshot() as conn:
+        assert conn.execute(text("SELECT 1 FROM pg_sleep(5)")).scalar() == 1
 
 
 def is_there(database: Database) -> bool:
@@ -151,8 +151,8 @@ def test_no_parameter_is_sent_at_the_start_that_pgbouncer_refuses(server: Postgr
         with pytest.raises(psycopg.OperationalError, match="unsupported startup parameter"):
             psycopg.connect(strict.url, options="-c plan_cache_mode=force_generic_plan")
         database = Database(f"{strict.url}?options=-csearch_path%3Dours", lock_seconds=LOCK_SECONDS)
-        with database.glance() as session:
-            assert fetch(session, text("SHOW search_path"), {}) == [("ours",)]
+        with database.autocommit() as conn:
+            assert execute_prepared(conn, text("SHOW search_path"), {}) == [("ours",)]
         database.dispose()
 
 
@@ -166,7 +166,7 @@ def test_options_that_the_server_refuses_are_a_configuration_error_in_one_line(
             database.refuse_unusable()
         assert str(refusal.value).startswith("DATABASE_URL has `options` that the server refuses (")
         assert "\n" not in str(refusal.value)
-        with pytest.raises(DatabaseUnusable), database.write():
+        with pytest.raises(DatabaseUnusable), database.transaction():
             pass
         database.dispose()
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dev.postgresql import PostgreSQL
 from dev.services import temporary_folder
-from models.db.database import Database, DatabaseUnavailable, Locked, ReadOnly, Session, fetch, is_away
+from models.db.database import Connection, Database, DatabaseUnavailable, Locked, ReadOnly, execute_prepared, is_away
 from models.db.unavailable import translate
 from models.retries.errors import blaming
 from tests.faults.proxy import Proxy
@@ -50,13 +50,13 @@ def database(primary: PostgreSQL, proxy: Proxy) -> Iterator[Database]:
 
 
 def mark(database: Database, n: int) -> None:
-    with database.write_at_once() as session:
-        fetch(session, INSERT, {"n": n})
+    with database.autocommit_write() as conn:
+        execute_prepared(conn, INSERT, {"n": n})
 
 
 def newest(database: Database) -> int:
-    with database.glance() as session:
-        return int(fetch(session, NEWEST, {})[0][0])
+    with database.autocommit() as conn:
+        return int(execute_prepared(conn, NEWEST, {})[0][0])
 
 
 def set_read_only(server: PostgreSQL, value: str) -> None:
@@ -72,23 +72,23 @@ def shown(server: PostgreSQL) -> str:
         return str(admin.execute("SHOW default_transaction_read_only").fetchall()[0][0])
 
 
-def insert_by_sqlalchemy(session: Session) -> None:
-    session.execute(INSERT, {"n": 2})
+def insert_by_sqlalchemy(conn: Connection) -> None:
+    conn.execute(INSERT, {"n": 2})
 
 
-def insert_by_the_driver(session: Session) -> None:
-    fetch(session, INSERT, {"n": 2})
+def insert_by_the_driver(conn: Connection) -> None:
+    execute_prepared(conn, INSERT, {"n": 2})
 
 
 @pytest.mark.parametrize("insert", [insert_by_sqlalchemy, insert_by_the_driver])
-@pytest.mark.parametrize("way", ["write", "write_at_once"])
+@pytest.mark.parametrize("way", ["transaction", "autocommit_write"])
 def test_a_write_that_a_read_only_server_refuses_means_that_the_database_is_away(
     primary: PostgreSQL, database: Database, insert: object, way: str
 ) -> None:
     mark(database, 1)
     set_read_only(primary, "on")
-    with pytest.raises(ReadOnly) as refusal, blaming(), getattr(database, way)() as session:
-        insert(session)  # type: ignore[operator]
+    with pytest.raises(ReadOnly) as refusal, blaming(), getattr(database, way)() as conn:
+        insert(conn)  # type: ignore[operator]
     assert is_away(refusal.value)
     with pytest.raises(ReadOnly):
         newest(database)
@@ -168,20 +168,20 @@ OWN_FAULT = {"22001": "string_data_right_truncation", "23505": "unique_violation
 RAISE = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$"
 
 
-def run_by_sqlalchemy(session: Session, statement: str) -> None:
-    session.exec_driver_sql(statement)
+def run_by_sqlalchemy(conn: Connection, statement: str) -> None:
+    conn.exec_driver_sql(statement)
 
 
-def run_by_the_driver(session: Session, statement: str) -> None:
-    session.connection.driver_connection.execute(statement)  # type: ignore[union-attr]
+def run_by_the_driver(conn: Connection, statement: str) -> None:
+    conn.connection.driver_connection.execute(statement)  # type: ignore[union-attr]
 
 
 @contextmanager
-def raising(database: Database, sqlstate: str) -> Iterator[Session]:
+def raising(database: Database, sqlstate: str) -> Iterator[Connection]:
     """A server that raises this in the middle of a statement."""
-    with database.write() as session:
-        run_by_the_driver(session, RAISE.format(sqlstate=sqlstate))
-        yield session
+    with database.transaction() as conn:
+        run_by_the_driver(conn, RAISE.format(sqlstate=sqlstate))
+        yield conn
 
 
 @pytest.mark.parametrize("sqlstate", AWAY)
@@ -193,10 +193,10 @@ def test_what_is_no_fault_of_a_statement_means_away(primary: PostgreSQL, databas
 
 @pytest.mark.parametrize("run", [run_by_sqlalchemy, run_by_the_driver])
 def test_the_log_says_which_error_of_the_server_it_was(
-    primary: PostgreSQL, database: Database, caplog: pytest.LogCaptureFixture, run: Callable[[Session, str], object]
+    primary: PostgreSQL, database: Database, caplog: pytest.LogCaptureFixture, run: Callable[[Connection, str], object]
 ) -> None:
-    with pytest.raises(DatabaseUnavailable), database.write() as session:
-        run(session, RAISE.format(sqlstate="53100"))
+    with pytest.raises(DatabaseUnavailable), database.transaction() as conn:
+        run(conn, RAISE.format(sqlstate="53100"))
     [line] = [record.getMessage() for record in caplog.records if record.name == "models.db.unavailable"]
     assert line == "database_unavailable reason=DatabaseUnavailable: DiskFull, SQLSTATE 53100"
 

@@ -25,8 +25,8 @@ def test_of_many_threads_one_asks_for_the_write_lock(sqlite_url: str, monkeypatc
         asked.extend([threading.get_ident()] * (statement == "BEGIN IMMEDIATE"))
 
     def write() -> None:
-        with database.write() as session:
-            session.execute(text("SELECT 1"))
+        with database.transaction() as conn:
+            conn.execute(text("SELECT 1"))
 
     event.listen(database.engine, "before_cursor_execute", note)
     other.execute("BEGIN IMMEDIATE")

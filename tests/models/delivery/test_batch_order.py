@@ -38,35 +38,35 @@ def post(database: Database) -> Post:
             NewNotification(**{"producer_id": "shop", "kind": "offer", "title": str(n), "batch": "a digest", **one})
             for n, one in enumerate(given)
         ]
-        with database.write() as session:
-            return notifications.accept(session, new, NOW)
+        with database.transaction() as conn:
+            return notifications.accept(conn, new, NOW)
 
     return post_batch
 
 
 def deliver(database: Database, ids: Sequence[UUID], now: datetime = NOW) -> delivery.Delivery:
-    with database.write() as session:
-        return delivery.deliver(session, ids, now)
+    with database.transaction() as conn:
+        return delivery.deliver(conn, ids, now)
 
 
 def ordered(database: Database, ids: Sequence[UUID], now: datetime = NOW) -> Order:
-    with database.read() as session:
-        return batch_order.order_of(session, ids, now)
+    with database.snapshot() as conn:
+        return batch_order.order_of(conn, ids, now)
 
 
 def deliver_ordered(database: Database, ids: Sequence[UUID]) -> delivery.Delivery:
-    with database.write() as session:
-        return delivery.deliver(session, ordered(database, ids).direct, NOW, ordered=True)
+    with database.transaction() as conn:
+        return delivery.deliver(conn, ordered(database, ids).direct, NOW, ordered=True)
 
 
 def following(database: Database, batch: UUID) -> Order:
-    with database.read() as session:
-        return batch_order.next_of(session, [batch], NOW)
+    with database.snapshot() as conn:
+        return batch_order.next_of(conn, [batch], NOW)
 
 
 def fan_out(database: Database, id_: UUID) -> fanout.Chunk:
-    with database.write() as session:
-        return fanout.fan_out(session, id_, 10, NOW)
+    with database.transaction() as conn:
+        return fanout.fan_out(conn, id_, 10, NOW)
 
 
 @contextmanager
@@ -90,10 +90,10 @@ def titles(items_of: Items, recipient: str) -> list[str]:
 def test_only_what_came_with_others_in_a_batch_is_of_one(database: Database, post: Post) -> None:
     pair, alone = post("b", "b"), post("b")
     singles = [NewNotification("shop", "offer", "t", recipients=("b",)) for _ in range(2)]
-    with database.write() as session:  # as those who post at the same moment are accepted together
-        accepted = notifications.accept(session, singles, NOW)
-    with database.read() as session:
-        batches = {row.id: row.batch for row in session.execute(select(rows.c.id, rows.c.batch))}
+    with database.transaction() as conn:  # as those who post at the same moment are accepted together
+        accepted = notifications.accept(conn, singles, NOW)
+    with database.snapshot() as conn:
+        batches = {row.id: row.batch for row in conn.execute(select(rows.c.id, rows.c.batch))}
     assert [batches[one] for one in pair] == [pair[0]] * 2
     assert [batches[one] for one in (*alone, *accepted)] == [None] * 3
 
@@ -147,8 +147,8 @@ def test_what_goes_with_it_does_not_hold_it_back(database: Database, post: Post,
 @pytest.mark.parametrize("fate", ["delivered_at", "cancelled_at", "parked_at"])
 def test_what_is_over_or_given_up_holds_back_nothing(database: Database, post: Post, fate: str) -> None:
     ids = post("b", "b")
-    with database.write() as session:
-        session.execute(update(rows).where(rows.c.id == ids[0]).values({fate: NOW}))
+    with database.transaction() as conn:
+        conn.execute(update(rows).where(rows.c.id == ids[0]).values({fate: NOW}))
     assert len(deliver(database, ids[1:]).items) == 1
 
 
@@ -197,8 +197,8 @@ def test_what_does_not_fit_into_a_transaction_keeps_its_order(database: Database
 
 @pytest.fixture
 def subscribers(database: Database) -> None:
-    with database.write() as session:
-        subscribe(session, "boots", ["b", "c"], NOW)
+    with database.transaction() as conn:
+        subscribe(conn, "boots", ["b", "c"], NOW)
 
 
 TOPIC, HATS, EVERYONE = {"topic": "boots"}, {"topic": "hats"}, {"everyone": True}
@@ -283,14 +283,14 @@ def test_when_a_broadcast_ends_the_next_two_have_a_turn_soon(database: Database,
     """In case nothing is enqueued after it."""
     ids = post(*[TOPIC] * 6)
     later = NOW + A_DAY
-    with database.write() as session:
-        session.execute(update(rows).values(enqueue_at=later))
-        session.execute(update(rows).where(rows.c.id == ids[2]).values(attempts=1))  # it has failed: its backoff stays
-        session.execute(update(rows).where(rows.c.id == ids[3]).values(parked_at=NOW))
+    with database.transaction() as conn:
+        conn.execute(update(rows).values(enqueue_at=later))
+        conn.execute(update(rows).where(rows.c.id == ids[2]).values(attempts=1))  # it has failed: its backoff stays
+        conn.execute(update(rows).where(rows.c.id == ids[3]).values(parked_at=NOW))
     for _ in range(2):
         assert fan_out(database, ids[0]).finished
-    with database.read() as session:
-        turns = {row.id: row.enqueue_at for row in session.execute(select(rows.c.id, rows.c.enqueue_at))}
+    with database.snapshot() as conn:
+        turns = {row.id: row.enqueue_at for row in conn.execute(select(rows.c.id, rows.c.enqueue_at))}
     soon = NOW + RELAY_AFTER
     assert [turns[one] for one in ids[1:]] == [soon, later, later, later, later]
 
@@ -306,9 +306,9 @@ def test_when_a_broadcast_ends_the_next_two_have_a_turn_soon(database: Database,
 )
 def test_the_first_broadcast_is_the_first_that_waits(database: Database, post: Post, fate: dict[str, datetime]) -> None:
     ids, others = post(*[TOPIC] * 4), post("b", TOPIC, TOPIC)
-    with database.write() as session:
-        session.execute(update(rows).where(rows.c.id == ids[0]).values(fate))
-        leading = broadcasts.leading(session, [*ids, *others[1:]], NOW)
+    with database.transaction() as conn:
+        conn.execute(update(rows).where(rows.c.id == ids[0]).values(fate))
+        leading = broadcasts.leading(conn, [*ids, *others[1:]], NOW)
     assert (leading.first, leading.second) == ([ids[1], others[1]], [ids[2], others[2]])
     assert fan_out(database, ids[1]).held is None
 
@@ -316,10 +316,10 @@ def test_the_first_broadcast_is_the_first_that_waits(database: Database, post: P
 @pytest.mark.usefixtures("subscribers")
 def test_a_fan_out_that_has_begun_is_not_held_by_what_is_retried(database: Database, post: Post) -> None:
     ids = post("b", TOPIC)
-    with database.write() as session:
-        session.execute(update(rows).where(rows.c.id == ids[0]).values(parked_at=NOW))
-        assert len(fanout.fan_out(session, ids[1], 1, NOW).items) == 1
-        session.execute(update(rows).where(rows.c.id == ids[0]).values(parked_at=None))
+    with database.transaction() as conn:
+        conn.execute(update(rows).where(rows.c.id == ids[0]).values(parked_at=NOW))
+        assert len(fanout.fan_out(conn, ids[1], 1, NOW).items) == 1
+        conn.execute(update(rows).where(rows.c.id == ids[0]).values(parked_at=None))
     assert len(fan_out(database, ids[1]).items) == 1
 
 

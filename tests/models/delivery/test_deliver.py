@@ -30,8 +30,8 @@ def fan_out(database: Database, id_: UUID, size: int, times: int | None = None) 
     """Run a fan-out to its end, or for some chunks; answers who received, in order."""
     reached, finished = [], False
     while not finished and times != 0:
-        with database.write() as session:
-            chunk = fanout.fan_out(session, id_, size, NOW)
+        with database.transaction() as conn:
+            chunk = fanout.fan_out(conn, id_, size, NOW)
         reached += chunk.items.recipients
         finished, times = chunk.finished, None if times is None else times - 1
     return reached
@@ -78,8 +78,8 @@ def test_eight_workers_with_the_same_ids_deliver_once_and_never_deadlock(
 
     def work(turn: int) -> int:
         together.wait()
-        with database.write() as session:
-            return len(delivery.deliver(session, ids[turn:] + ids[:turn], NOW).items)
+        with database.transaction() as conn:
+            return len(delivery.deliver(conn, ids[turn:] + ids[:turn], NOW).items)
 
     with ThreadPoolExecutor(8) as pool:
         written = sum(pool.map(work, range(0, 32, 4)))
@@ -112,8 +112,8 @@ def test_a_topic_reaches_its_subscribers_and_nobody_else(
     database: Database, accept: Accept, receive: Deliver, items_of: Items
 ) -> None:
     receive("stranger")
-    with database.write() as session:
-        subscribe(session, "boots", ["bob", "alice", "carol"], NOW)
+    with database.transaction() as conn:
+        subscribe(conn, "boots", ["bob", "alice", "carol"], NOW)
     assert fan_out(database, accept(topic="boots"), size=2) == ["alice", "bob", "carol"]
     assert [item["topic"] for item in items_of("carol")] == ["boots"]
     assert len(items_of("stranger")) == 1
@@ -123,16 +123,16 @@ def test_everyone_is_who_ever_received_subscribed_or_opened_an_inbox(
     database: Database, accept: Accept, receive: Deliver
 ) -> None:
     receive("received")
-    with database.write() as session:
-        subscribe(session, "boots", ["subscribed"], NOW)
-        reading.open_inbox(session, "opened", NOW)
+    with database.transaction() as conn:
+        subscribe(conn, "boots", ["subscribed"], NOW)
+        reading.open_inbox(conn, "opened", NOW)
     assert fan_out(database, accept(everyone=True), size=10) == ["opened", "received", "subscribed"]
 
 
 def test_a_fan_out_that_was_killed_goes_on_where_it_was(database: Database, accept: Accept, items_of: Items) -> None:
     people = [f"{n:02}" for n in range(7)]
-    with database.write() as session:
-        subscribe(session, "boots", people, NOW)
+    with database.transaction() as conn:
+        subscribe(conn, "boots", people, NOW)
     id_ = accept(topic="boots")
     assert fan_out(database, id_, size=3, times=1) == people[:3]
     assert fan_out(database, id_, size=3) == people[3:]
@@ -142,8 +142,8 @@ def test_a_fan_out_that_was_killed_goes_on_where_it_was(database: Database, acce
 
 def test_two_workers_share_a_fan_out_without_overlap(database: Database, accept: Accept) -> None:
     people = [f"{n:03}" for n in range(100)]
-    with database.write() as session:
-        subscribe(session, "boots", people, NOW)
+    with database.transaction() as conn:
+        subscribe(conn, "boots", people, NOW)
     id_ = accept(topic="boots")
     with ThreadPoolExecutor(4) as pool:
         reached = [one for part in pool.map(lambda _: fan_out(database, id_, size=7), range(4)) for one in part]
@@ -158,8 +158,8 @@ def test_the_relay_finds_what_is_overdue_oldest_first_and_is_patient_with_it(
     deliver(delivered)
 
     def due_after(seconds: float, limit: int = 10) -> set[UUID]:
-        with database.write() as session:
-            return set(relay.due(session, NOW + timedelta(seconds=seconds), limit).deliver)
+        with database.transaction() as conn:
+            return set(relay.due(conn, NOW + timedelta(seconds=seconds), limit).deliver)
 
     assert due_after(1) == set()
     assert due_after(5, limit=1) | due_after(5, limit=1) == {first, second}
@@ -174,8 +174,8 @@ def test_the_relay_is_never_patient_for_more_than_five_minutes(database: Databas
     turns, now, id_ = list[datetime](), NOW, accept(recipients=("bob",))
     while len(turns) < 12:
         now += timedelta(seconds=5)
-        with database.write() as session:
-            if relay.due(session, now, 10).deliver == [id_]:
+        with database.transaction() as conn:
+            if relay.due(conn, now, 10).deliver == [id_]:
                 turns.append(now)
     gaps = [next_one - one for one, next_one in pairwise(turns)]
     assert gaps == sorted(gaps)
@@ -184,22 +184,22 @@ def test_the_relay_is_never_patient_for_more_than_five_minutes(database: Databas
 
 def test_the_relay_finds_what_is_scheduled_at_its_time(database: Database, accept: Accept) -> None:
     id_ = accept(recipients=("bob",), deliver_at=NOW + timedelta(hours=1))
-    with database.write() as session:
-        assert relay.due(session, NOW + timedelta(minutes=59), 10).deliver == []
-        assert relay.undelivered(session, NOW + timedelta(minutes=59)).count == 0
-        assert relay.due(session, NOW + timedelta(hours=1), 10).deliver == [id_]
+    with database.transaction() as conn:
+        assert relay.due(conn, NOW + timedelta(minutes=59), 10).deliver == []
+        assert relay.undelivered(conn, NOW + timedelta(minutes=59)).count == 0
+        assert relay.due(conn, NOW + timedelta(hours=1), 10).deliver == [id_]
         new = NewNotification("shop", "offer", "t", recipients=("bob",), deliver_at=NOW)
         assert notifications.is_due(new, NOW), "who accepts it at that moment need not wait for the relay"
-        stuck = relay.undelivered(session, NOW + timedelta(hours=1, seconds=3))
+        stuck = relay.undelivered(conn, NOW + timedelta(hours=1, seconds=3))
     assert (stuck.count, stuck.oldest_seconds) == (1, 3.0)
 
 
 def test_what_is_to_be_delivered_in_the_past_waits_since_it_was_accepted(database: Database, accept: Accept) -> None:
     accept(recipients=("bob",), deliver_at=NOW - timedelta(days=365))
-    with database.write() as session:
-        assert relay.undelivered(session, NOW + timedelta(seconds=3)).oldest_seconds == 3.0
-        assert relay.due(session, NOW, 10).deliver == [], "who accepted it has just enqueued it"
-        assert len(relay.due(session, NOW + RELAY_AFTER, 10).deliver) == 1
+    with database.transaction() as conn:
+        assert relay.undelivered(conn, NOW + timedelta(seconds=3)).oldest_seconds == 3.0
+        assert relay.due(conn, NOW, 10).deliver == [], "who accepted it has just enqueued it"
+        assert len(relay.due(conn, NOW + RELAY_AFTER, 10).deliver) == 1
 
 
 def test_the_same_key_and_content_answers_the_first_id(accept: Accept) -> None:
@@ -214,31 +214,31 @@ def test_a_key_reused_for_another_content_is_refused_and_stores_nothing(database
     other = NewNotification("shop", "offer", "Other boots", recipients=("bob",), idempotency_key="order 41")
     beside = NewNotification("shop", "offer", "Beside it", recipients=("bob",))
     try:
-        with database.write() as session:
-            notifications.accept(session, [beside, other], NOW)
+        with database.transaction() as conn:
+            notifications.accept(conn, [beside, other], NOW)
     except notifications.IdempotencyKeyReused:
         pass
     else:
         raise AssertionError("a reused key was accepted")
-    with database.read() as session:
-        assert relay.undelivered(session, NOW).count == 1
+    with database.snapshot() as conn:
+        assert relay.undelivered(conn, NOW).count == 1
 
 
 def test_fifty_posts_at_once_with_one_key_make_one_notification(database: Database, accept: Accept) -> None:
     with ThreadPoolExecutor(16) as pool:
         ids = set(pool.map(lambda _: accept(recipients=("bob",), idempotency_key="once"), range(50)))
     assert len(ids) == 1
-    with database.read() as session:
-        assert relay.undelivered(session, NOW).count == 1
+    with database.snapshot() as conn:
+        assert relay.undelivered(conn, NOW).count == 1
 
 
 def test_one_transaction_writes_a_bounded_number_of_items(database: Database, accept: Accept) -> None:
     people = tuple(f"{n:03}" for n in range(400))
     ids = [accept(recipients=people) for _ in range(4)]
-    with database.write() as session:
-        first = delivery.deliver(session, ids, NOW)
-    with database.write() as session:
-        second = delivery.deliver(session, first.left, NOW)
+    with database.transaction() as conn:
+        first = delivery.deliver(conn, ids, NOW)
+    with database.transaction() as conn:
+        second = delivery.deliver(conn, first.left, NOW)
     assert (len(first.items), first.left) == (800, ids[2:])
     assert (len(second.items), second.left) == (800, [])
 
@@ -249,9 +249,9 @@ def test_more_recipients_than_the_bound_are_still_one_delivery(accept: Accept, d
 
 def test_what_expired_before_its_delivery_counts_no_recipients(database: Database, accept: Accept) -> None:
     id_ = accept(recipients=("bob",), expires_at=NOW + timedelta(seconds=1))
-    with database.write() as session:
-        delivery.deliver(session, [id_], NOW + timedelta(seconds=2))
-        shown = published.one(session, "shop", id_, NOW + timedelta(seconds=2))
+    with database.transaction() as conn:
+        delivery.deliver(conn, [id_], NOW + timedelta(seconds=2))
+        shown = published.one(conn, "shop", id_, NOW + timedelta(seconds=2))
     assert shown is not None
     assert (shown["status"], shown["delivered"]) == ("delivered", 0)
 
@@ -267,16 +267,16 @@ def test_of_many_accepted_together_each_has_its_own_answer(database: Database, a
     said = NewNotification("shop", "offer", "New boots", recipients=("bob",))
     known = replace(said, idempotency_key="known", data={"a": ["☂", None, 1.5]})
     twice = replace(said, idempotency_key="twice", title="Twice")
-    with database.write() as session:
+    with database.transaction() as conn:
         answers = notifications.accept_each(
-            session, [said, known, replace(known, body="other"), twice, twice, replace(twice, title="Other")], NOW
+            conn, [said, known, replace(known, body="other"), twice, twice, replace(twice, title="Other")], NOW
         )
     assert answers[1] == first
     assert answers[3] == answers[4]
     refused = [place for place, one in enumerate(answers) if isinstance(one, notifications.IdempotencyKeyReused)]
     assert refused == [2, 5]
-    with database.read() as session:
-        assert relay.undelivered(session, NOW).count == 3
+    with database.snapshot() as conn:
+        assert relay.undelivered(conn, NOW).count == 3
 
 
 def test_batches_with_the_same_keys_in_another_order_never_deadlock(postgres: Database) -> None:
@@ -287,8 +287,8 @@ def test_batches_with_the_same_keys_in_another_order_never_deadlock(postgres: Da
     def post(turn: int) -> list[Any]:
         mine = new[::turn]
         together.wait()
-        with postgres.write() as session:
-            return notifications.accept_each(session, mine, NOW)[::turn]
+        with postgres.transaction() as conn:
+            return notifications.accept_each(conn, mine, NOW)[::turn]
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(post, [1, -1] * 2))

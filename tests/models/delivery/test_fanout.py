@@ -33,14 +33,14 @@ def to_topic(database: Database) -> UUID:
 
 
 def published(database: Database) -> UUID:
-    with database.write() as session:
-        subscribe(session, "boots", PEOPLE, NOW)
-        return accept.accept(session, [NewNotification("shop", "offer", "Boots", topic="boots")], NOW)[0]
+    with database.transaction() as conn:
+        subscribe(conn, "boots", PEOPLE, NOW)
+        return accept.accept(conn, [NewNotification("shop", "offer", "Boots", topic="boots")], NOW)[0]
 
 
 def step(database: Database, id_: UUID, size: int = SIZE) -> Chunk:
-    with database.write() as session:
-        return fanout.fan_out(session, id_, size, NOW)
+    with database.transaction() as conn:
+        return fanout.fan_out(conn, id_, size, NOW)
 
 
 def names(*chunks: Chunk) -> list[str]:
@@ -62,8 +62,8 @@ def to_the_end(database: Database, id_: UUID) -> list[str]:
 
 
 def status(database: Database, id_: UUID) -> tuple[str, int]:
-    with database.read() as session:
-        shown = history.one(session, "shop", id_, NOW)
+    with database.snapshot() as conn:
+        shown = history.one(conn, "shop", id_, NOW)
         assert shown is not None
         return shown["status"], shown["delivered"]
 
@@ -85,16 +85,16 @@ def test_a_small_audience_is_one_chunk_and_its_own_end(database: Database, to_to
 def test_who_comes_while_it_goes_on_is_reached_in_any_part_that_is_not_past(database: Database, to_topic: UUID) -> None:
     step(database, to_topic)
     late = ["0000", "0990", "zoë ☂", "\U0010ffff"]
-    with database.write() as session:
-        subscribe(session, "boots", late, NOW)
+    with database.transaction() as conn:
+        subscribe(conn, "boots", late, NOW)
     assert set(late) - set(to_the_end(database, to_topic)) == {"0000"}
 
 
 def test_who_dies_before_the_commit_has_delivered_to_nobody(database: Database, to_topic: UUID) -> None:
     first = step(database, to_topic)
     for _ in range(2):
-        with suppress(ZeroDivisionError), database.write() as session:
-            fanout.fan_out(session, to_topic, SIZE, NOW)
+        with suppress(ZeroDivisionError), database.transaction() as conn:
+            fanout.fan_out(conn, to_topic, SIZE, NOW)
             raise ZeroDivisionError
     assert sorted(names(first) + to_the_end(database, to_topic)) == PEOPLE
     assert status(database, to_topic) == ("delivered", len(PEOPLE))
@@ -118,8 +118,8 @@ def test_workers_side_by_side_wait_for_each_other_only_to_count(postgres: Databa
     id_ = published(postgres)
     first = step(postgres, id_)
     with ThreadPoolExecutor(1) as pool:
-        with postgres.write() as session:
-            here = fanout.fan_out(session, id_, SIZE, NOW)
+        with postgres.transaction() as conn:
+            here = fanout.fan_out(conn, id_, SIZE, NOW)
             beside = pool.submit(step, postgres, id_)
             wait_until_blocked(postgres, "UPDATE notifications")
         reached = names(first, here, beside.result())
@@ -132,8 +132,8 @@ def test_of_two_that_end_at_a_time_the_later_one_ends_it_all(postgres: Database)
     first = step(postgres, id_, size=half - 1)
     assert first.abreast == 2
     with ThreadPoolExecutor(1) as pool:
-        with postgres.write() as session:
-            here = fanout.fan_out(session, id_, half, NOW)
+        with postgres.transaction() as conn:
+            here = fanout.fan_out(conn, id_, half, NOW)
             beside = pool.submit(step, postgres, id_, half + 1)
             wait_until_blocked(postgres, "UPDATE notifications")
         assert (names(here), here.finished) == (PEOPLE[half - 1 : half], False)
@@ -144,9 +144,9 @@ def test_of_two_that_end_at_a_time_the_later_one_ends_it_all(postgres: Database)
 def test_the_last_to_end_may_be_any_part(postgres: Database) -> None:
     id_ = published(postgres)
     step(postgres, id_)
-    with postgres.write() as session:
+    with postgres.transaction() as conn:
         first_part = select(fanouts).where(fanouts.c.notification_id == id_, fanouts.c.part == 0)
-        session.execute(first_part.with_for_update())
+        conn.execute(first_part.with_for_update())
         assert to_the_end(postgres, id_) == PEOPLE[25:]
     assert status(postgres, id_) == ("delivering", 85)
     last = step(postgres, id_, size=15)
@@ -157,8 +157,8 @@ def test_the_last_to_end_may_be_any_part(postgres: Database) -> None:
 def test_who_comes_to_begin_when_another_ends_it_delivers_nothing(postgres: Database) -> None:
     id_ = published(postgres)
     with ThreadPoolExecutor(1) as pool:
-        with postgres.write() as session:
-            all_of_it = fanout.fan_out(session, id_, len(PEOPLE) + 1, NOW)
+        with postgres.transaction() as conn:
+            all_of_it = fanout.fan_out(conn, id_, len(PEOPLE) + 1, NOW)
             late = pool.submit(step, postgres, id_)
             wait_until_blocked(postgres, "INSERT INTO fanouts")
         assert (len(all_of_it.items), all_of_it.finished) == (len(PEOPLE), True)
@@ -171,15 +171,15 @@ def test_a_withdrawal_waits_for_the_chunk_that_is_being_written(postgres: Databa
     first = step(postgres, id_)
 
     def withdraw() -> Chunk:
-        with postgres.write() as session:
-            return withdrawal.withdraw(session, id_, len(PEOPLE) + 1, NOW)
+        with postgres.transaction() as conn:
+            return withdrawal.withdraw(conn, id_, len(PEOPLE) + 1, NOW)
 
     with ThreadPoolExecutor(2) as pool:
-        with postgres.write() as session:
-            lock_inboxes(session, PEOPLE[SIZE : SIZE + 1])
+        with postgres.transaction() as conn:
+            lock_inboxes(conn, PEOPLE[SIZE : SIZE + 1])
             chunk = pool.submit(step, postgres, id_)
             wait_until_blocked(postgres, "\nWITH given")
-            with postgres.write() as other:
+            with postgres.transaction() as other:
                 assert cancel.cancel(other, "shop", id_, NOW)
             withdrawn = pool.submit(withdraw)
             wait_until_blocked(postgres, "SELECT notifications")
@@ -190,13 +190,13 @@ def test_a_withdrawal_waits_for_the_chunk_that_is_being_written(postgres: Databa
 def test_who_cancels_while_the_last_chunk_is_written_has_it_withdrawn(postgres: Database) -> None:
     id_ = published(postgres)
     with ThreadPoolExecutor(1) as pool:
-        with postgres.write() as session:
-            lock_inboxes(session, PEOPLE[:1])
+        with postgres.transaction() as conn:
+            lock_inboxes(conn, PEOPLE[:1])
             last = pool.submit(step, postgres, id_, len(PEOPLE) + 1)
             wait_until_blocked(postgres, "\nWITH given")
-            with postgres.write() as other:
+            with postgres.transaction() as other:
                 assert cancel.cancel(other, "shop", id_, NOW)
         assert last.result().finished
-    with postgres.write() as session:
-        assert relay.due(session, NOW + RELAY_AFTER, 10).withdraw == [id_]
-        assert names(withdrawal.withdraw(session, id_, len(PEOPLE) + 1, NOW)) == PEOPLE
+    with postgres.transaction() as conn:
+        assert relay.due(conn, NOW + RELAY_AFTER, 10).withdraw == [id_]
+        assert names(withdrawal.withdraw(conn, id_, len(PEOPLE) + 1, NOW)) == PEOPLE

@@ -23,67 +23,67 @@ from tests.models.conftest import NOW
 
 @contextmanager
 def held(database: Database, recipient: str) -> Iterator[None]:
-    with database.write() as session:
-        lock_inboxes(session, [recipient])
+    with database.transaction() as conn:
+        lock_inboxes(conn, [recipient])
         yield
 
 
 def accept(database: Database, *recipients: str) -> UUID:
     new = NewNotification(producer_id="shop", kind="offer", title="New boots", recipients=recipients)
-    with database.write() as session:
-        return notifications.accept(session, [new], NOW)[0]
+    with database.transaction() as conn:
+        return notifications.accept(conn, [new], NOW)[0]
 
 
 def turns(database: Database) -> list[datetime]:
-    with database.read() as session:
-        return list(session.scalars(select(table.c.enqueue_at).order_by(table.c.enqueue_at)))
+    with database.snapshot() as conn:
+        return list(conn.scalars(select(table.c.enqueue_at).order_by(table.c.enqueue_at)))
 
 
 @pytest.fixture
 def inboxes_of_alice_and_bob(postgres: Database) -> None:
-    with postgres.write() as session:
-        open_inboxes(session, ["alice", "bob"], NOW)
+    with postgres.transaction() as conn:
+        open_inboxes(conn, ["alice", "bob"], NOW)
 
 
 @pytest.mark.usefixtures("inboxes_of_alice_and_bob")
 def test_it_is_known_who_is_held_at_the_moment(postgres: Database) -> None:
-    with held(postgres, "bob"), postgres.write() as session:
-        assert held_of(session, ["alice", "bob", "nobody yet"]) == {"bob"}
-    with postgres.write() as session:
-        assert held_of(session, ["alice", "bob"]) == set()
+    with held(postgres, "bob"), postgres.transaction() as conn:
+        assert held_of(conn, ["alice", "bob", "nobody yet"]) == {"bob"}
+    with postgres.transaction() as conn:
+        assert held_of(conn, ["alice", "bob"]) == set()
 
 
 @pytest.mark.usefixtures("inboxes_of_alice_and_bob")
 def test_who_waits_has_its_next_turn_soon_but_never_later_than_it_would(postgres: Database) -> None:
     ids = accept(postgres, "bob"), accept(postgres, "bob")
     for id_, turn in zip(ids, (RELAY_AFTER * 2, timedelta(0)), strict=True):
-        with postgres.write() as session:
-            session.execute(table.update().where(table.c.id == id_).values(enqueue_at=NOW + turn))
-    with postgres.write() as session:
-        come_back_soon(session, ids, NOW)
+        with postgres.transaction() as conn:
+            conn.execute(table.update().where(table.c.id == id_).values(enqueue_at=NOW + turn))
+    with postgres.transaction() as conn:
+        come_back_soon(conn, ids, NOW)
     assert turns(postgres) == [NOW, NOW + RELAY_AFTER]
 
 
 @pytest.mark.usefixtures("inboxes_of_alice_and_bob")
 def test_what_was_delivered_meanwhile_has_no_turn(postgres: Database) -> None:
     id_ = accept(postgres, "bob")
-    with postgres.write() as session:
-        session.execute(table.update().values(expires_at=NOW + timedelta(days=1)))
-        deliver.deliver(session, [id_], NOW)
-        come_back_soon(session, [id_], NOW)
+    with postgres.transaction() as conn:
+        conn.execute(table.update().values(expires_at=NOW + timedelta(days=1)))
+        deliver.deliver(conn, [id_], NOW)
+        come_back_soon(conn, [id_], NOW)
     assert turns(postgres) == [NOW + timedelta(days=1)]
 
 
 def test_who_is_named_does_not_wait_for_what_is_fanned_out_beside_it(postgres: Database, postgres_url: str) -> None:
     impatient = Database(postgres_url, lock_seconds=0.2)
-    with postgres.write() as session:
-        subscribe(session, "boots", ["alice", "carol"], NOW)
+    with postgres.transaction() as conn:
+        subscribe(conn, "boots", ["alice", "carol"], NOW)
         new = NewNotification("shop", "offer", "New boots", topic="boots")
-        [wide] = notifications.accept(session, [new], NOW)
+        [wide] = notifications.accept(conn, [new], NOW)
     named = accept(postgres, "bob")
-    with postgres.write() as session:
-        fanout.fan_out(session, wide, 1, NOW)
-        with impatient.write_at_once() as other:
+    with postgres.transaction() as conn:
+        fanout.fan_out(conn, wide, 1, NOW)
+        with impatient.autocommit_write() as other:
             delivered = deliver.deliver(other, [wide, named], NOW)
     assert (delivered.items.recipients, delivered.wide) == (["bob"], [wide])
     impatient.dispose()
@@ -93,7 +93,7 @@ def test_who_is_named_does_not_wait_for_what_is_fanned_out_beside_it(postgres: D
 def test_waiting_for_a_lock_ends(postgres: Database, postgres_url: str) -> None:
     impatient = Database(postgres_url, lock_seconds=0.1)
     try:
-        with held(postgres, "bob"), pytest.raises(Locked), impatient.write() as session:
-            lock_inboxes(session, ["bob"])
+        with held(postgres, "bob"), pytest.raises(Locked), impatient.transaction() as conn:
+            lock_inboxes(conn, ["bob"])
     finally:
         impatient.dispose()

@@ -36,36 +36,36 @@ LATER = NOW + AN_HOUR
 
 
 def withdraw(database: Database, id_: UUID, size: int = 10, now: datetime = LATER) -> Chunk:
-    with database.write() as session:
-        return withdrawal.withdraw(session, id_, size, now)
+    with database.transaction() as conn:
+        return withdrawal.withdraw(conn, id_, size, now)
 
 
 def cancel(database: Database, id_: UUID, now: datetime = LATER) -> None:
-    with database.write() as session:
-        assert cancel_module.cancel(session, "shop", id_, now)
+    with database.transaction() as conn:
+        assert cancel_module.cancel(conn, "shop", id_, now)
 
 
 def fan_out(database: Database, id_: UUID, size: int, now: datetime = NOW) -> Chunk:
-    with database.write() as session:
-        return fanout.fan_out(session, id_, size, now)
+    with database.transaction() as conn:
+        return fanout.fan_out(conn, id_, size, now)
 
 
 def due(database: Database, now: datetime) -> Due:
-    with database.write() as session:
-        return relay.due(session, now, 10)
+    with database.transaction() as conn:
+        return relay.due(conn, now, 10)
 
 
 def counts(database: Database, owner: str) -> tuple[int, int, int]:
-    with database.read() as session:
-        now = inbox.current_summary(session, owner)
+    with database.snapshot() as conn:
+        now = inbox.current_summary(conn, owner)
     return now.version, now.unread, now.unseen
 
 
 @pytest.fixture
 def to_boots(database: Database, accept: Accept) -> Callable[..., UUID]:
     """Accept one for a topic that all five subscribe to."""
-    with database.write() as session:
-        subscribe(session, "boots", PEOPLE, NOW)
+    with database.transaction() as conn:
+        subscribe(conn, "boots", PEOPLE, NOW)
     return lambda **fields: accept(topic="boots", **fields)
 
 
@@ -101,9 +101,9 @@ def test_what_was_read_before_it_is_recalled_does_not_count_again(
 ) -> None:
     ids = [accept(recipients=("bob",)) for _ in range(3)]
     deliver(*ids)
-    with database.write() as session:
-        marking.set_state(session, "bob", 1, now=NOW, read=True)
-        marking.set_state(session, "bob", 2, now=NOW, seen=True)
+    with database.transaction() as conn:
+        marking.set_state(conn, "bob", 1, now=NOW, read=True)
+        marking.set_state(conn, "bob", 2, now=NOW, seen=True)
     for id_, left in zip(ids, [(6, 2, 1), (7, 1, 1), (8, 0, 0)], strict=True):
         cancel(database, id_)
         withdraw(database, id_)
@@ -115,13 +115,13 @@ def test_many_that_name_their_recipients_leave_all_inboxes_together_each_by_a_ch
 ) -> None:
     ids = [accept(recipients=("bob", "alice")) for _ in range(4)]
     deliver(*ids)
-    with database.write() as session:
-        marking.set_state(session, "bob", 2, now=NOW, read=True)
-        marking.set_state(session, "bob", 3, now=NOW, seen=True)
+    with database.transaction() as conn:
+        marking.set_state(conn, "bob", 2, now=NOW, read=True)
+        marking.set_state(conn, "bob", 3, now=NOW, seen=True)
     for id_ in ids[:3]:
         cancel(database, id_)
-    with database.write() as session:
-        told = withdrawal.withdraw_named(session, ids, LATER)
+    with database.transaction() as conn:
+        told = withdrawal.withdraw_named(conn, ids, LATER)
     assert told.left == []
     bobs = [change for change in told.changes if change.recipient_id == "bob"]
     assert [(one.version, one.rendered["version"], one.rendered["seqs"]) for one in bobs] == [
@@ -134,8 +134,8 @@ def test_many_that_name_their_recipients_leave_all_inboxes_together_each_by_a_ch
     assert [item["id"] for item in items_of("bob")] == [item["id"] for item in items_of("alice")] == [str(ids[3])]
     assert (counts(database, "bob"), counts(database, "alice")) == ((9, 1, 1), (7, 1, 1))
     assert due(database, LATER + 24 * AN_HOUR) == Due([], [])
-    with database.write() as session:
-        assert withdrawal.withdraw_named(session, ids, LATER) == Withdrawn([], [])
+    with database.transaction() as conn:
+        assert withdrawal.withdraw_named(conn, ids, LATER) == Withdrawn([], [])
 
 
 def test_each_of_them_tells_why_and_those_of_many_are_left_to_steps(
@@ -146,8 +146,8 @@ def test_each_of_them_tells_why_and_those_of_many_are_left_to_steps(
     deliver(recalled, expired)
     for id_ in (wide, recalled):
         cancel(database, id_)
-    with database.write() as session:
-        told = withdrawal.withdraw_named(session, [wide, recalled, expired], LATER)
+    with database.transaction() as conn:
+        told = withdrawal.withdraw_named(conn, [wide, recalled, expired], LATER)
     assert [one.rendered["change"] for one in told.changes] == ["recalled", "expired"]
     assert len(withdraw(database, wide).changes) == len(PEOPLE)
 
@@ -162,8 +162,8 @@ def test_a_transaction_takes_a_bounded_number_of_items_and_at_least_one_notifica
         cancel(database, id_)
     left, steps = ids, []
     while left:
-        with database.write() as session:
-            told = withdrawal.withdraw_named(session, left, LATER)
+        with database.transaction() as conn:
+            told = withdrawal.withdraw_named(conn, left, LATER)
         steps.append(len(told.changes))
         left = told.left
     assert steps == [3, 1, 5]
@@ -246,8 +246,8 @@ def test_what_expires_undelivered_is_done_with_after_one_step(
     assert due(database, turn) == Due([], [id_])
     assert withdraw(database, id_, now=turn) == Chunk([], finished=True)
     assert due(database, turn + 24 * AN_HOUR) == Due([], [])
-    with database.read() as session:
-        assert relay.undelivered(session, turn + 24 * AN_HOUR).count == 0
+    with database.snapshot() as conn:
+        assert relay.undelivered(conn, turn + 24 * AN_HOUR).count == 0
 
 
 def test_what_is_cancelled_undelivered_is_done_with_after_one_step(
@@ -278,22 +278,22 @@ def test_who_was_away_meanwhile_is_told_only_that_it_is_gone(
     deliver(id_)
     cancel(database, id_)
     withdraw(database, id_)
-    with database.read() as session:
-        away = reading.changes(session, "bob", 0, 10)
+    with database.snapshot() as conn:
+        away = reading.changes(conn, "bob", 0, 10)
     assert [(change["version"], change["change"], change["seqs"]) for change in away.changes] == [(2, "recalled", [1])]
     assert (away.version, away.more) == (2, False)
 
 
 def test_an_owner_who_deletes_the_item_meanwhile_does_not_end_the_withdrawal(postgres: Database) -> None:
     """Its step finds two holders, waits for the first, and takes one item out: there are three more."""
-    with postgres.write() as session:
+    with postgres.transaction() as conn:
         new = notifications.NewNotification("shop", "offer", "News", recipients=PEOPLE)
-        [id_] = notifications.accept(session, [new], NOW)
-        delivery.deliver(session, [id_], NOW)
+        [id_] = notifications.accept(conn, [new], NOW)
+        delivery.deliver(conn, [id_], NOW)
     cancel(postgres, id_)
     with ThreadPoolExecutor(1) as pool:
-        with postgres.write() as session:
-            marking.delete_item(session, "alice", 1, now=NOW)
+        with postgres.transaction() as conn:
+            marking.delete_item(conn, "alice", 1, now=NOW)
             step = pool.submit(withdraw, postgres, id_, 2)
             wait_until_blocked(postgres)
         assert [change.recipient_id for change in step.result().changes] == ["bob"]

@@ -14,20 +14,20 @@ from tests.support import reading
 
 
 def receive(database: Database, title: str) -> None:
-    with database.write() as session:
+    with database.transaction() as conn:
         new = NewNotification("shop", "offer", title, recipients=("bob",))
-        deliver.deliver(session, accept.accept(session, [new], NOW), NOW)
+        deliver.deliver(conn, accept.accept(conn, [new], NOW), NOW)
 
 
 def test_a_device_that_holds_what_never_happened_shows_what_did(database: Database) -> None:
     device = Device(database, "bob")
     receive(database, "in the backup")
-    with database.read() as session:
-        rows = backup.back_up(session)
+    with database.snapshot() as conn:
+        rows = backup.back_up(conn)
     receive(database, "lost")
     device.sync()
-    with database.write() as session:
-        backup.restore(session, rows)
+    with database.transaction() as conn:
+        backup.restore(conn, rows)
     receive(database, "at the same version")
     device.sync()
     assert "lost" in [item["title"] for item in device.items.values()], "by its version it lacks nothing"
@@ -44,5 +44,5 @@ def test_a_device_that_holds_what_never_happened_shows_what_did(database: Databa
     device.sync()
     assert str(device.epoch) in done.stdout
     assert [item["title"] for item in device.items.values()] == ["at the same version", "in the backup"]
-    with database.read() as session:
-        device.expect_the_same_as(reading.page(session, "bob", state="all", limit=10))
+    with database.snapshot() as conn:
+        device.expect_the_same_as(reading.page(conn, "bob", state="all", limit=10))

@@ -56,16 +56,16 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="module")
 def whole(database: Database) -> list[Rendered]:
     """bob's inbox, newest first: an item of each sort in each state. alice has the same, all unread."""
-    with database.write() as session:
-        subscribe(session, "boots", ["alice", "bob"], NOW)
+    with database.transaction() as conn:
+        subscribe(conn, "boots", ["alice", "bob"], NOW)
         for state, sort in product(STATES, product(*SORTS.values())):
             said: dict[str, Any] = dict(zip(SORTS, sort, strict=True))
             said |= {} if said["topic"] else {"recipients": ("alice", "bob")}
-            [id_] = accept.accept(session, [NewNotification("shop", title="t", **said)], NOW)
-            items = deliver.deliver(session, [id_], NOW).items or fanout.fan_out(session, id_, 10, NOW).items
+            [id_] = accept.accept(conn, [NewNotification("shop", title="t", **said)], NOW)
+            items = deliver.deliver(conn, [id_], NOW).items or fanout.fan_out(conn, id_, 10, NOW).items
             seq = dict(zip(items.recipients, items.versions, strict=True))["bob"]
-            marking.set_state(session, "bob", seq, now=NOW, **state)
-        return reading.page(session, "bob", state="all", limit=100).items
+            marking.set_state(conn, "bob", seq, now=NOW, **state)
+        return reading.page(conn, "bob", state="all", limit=100).items
 
 
 def state_of(item: Rendered) -> str:
@@ -96,8 +96,8 @@ def test_a_list_shows_what_fits_all_its_filters_newest_first_page_by_page(
 def pages(database: Database, state: str | None, filters: dict[str, str]) -> list[Rendered]:
     found, before, more = list[Rendered](), None, True
     while more:
-        with database.glance() as session:
-            page = reading.page(session, "bob", state=state, before=before, limit=8, **filters)
+        with database.autocommit() as conn:
+            page = reading.page(conn, "bob", state=state, before=before, limit=8, **filters)
         assert page.items or before is None, "a page leads on to nothing"
         found += page.items
         before, more = page.next_before, page.next_before is not None
@@ -118,12 +118,12 @@ def test_a_mark_touches_what_fits_and_is_one_change_that_names_no_more(
 
 def expect_mark(database: Database, whole: list[Rendered], change: str, which: dict[str, Any]) -> None:
     touched = [item for item in whole if item[f"{change}_at"] is None and is_meant(item, which)]
-    with database.write() as session:
-        before = inbox.current_summary(session, "bob")
-        marked = marking.mark(session, "bob", change, Selection(**which), now=LATER)
-        after = {item["seq"]: item for item in reading.page(session, "bob", state="all", limit=100).items}
-        told = reading.changes(session, "bob", before.version, 10)
-        session.rollback()
+    with database.transaction() as conn:
+        before = inbox.current_summary(conn, "bob")
+        marked = marking.mark(conn, "bob", change, Selection(**which), now=LATER)
+        after = {item["seq"]: item for item in reading.page(conn, "bob", state="all", limit=100).items}
+        told = reading.changes(conn, "bob", before.version, 10)
+        conn.rollback()
     moved = [item for item in whole if after[item["seq"]] != item]
     assert moved == touched, (change, which)
     assert after == {item["seq"]: moved_to(item, change, before.version + 1, item in touched) for item in whole}
@@ -170,12 +170,12 @@ def test_one_item_of_any_state_is_brought_to_any_other(
     database: Database, whole: list[Rendered], asked: dict[str, bool]
 ) -> None:
     for item in whole[:: 2 ** len(SORTS)]:
-        with database.write() as session:
-            before = inbox.current_summary(session, "bob")
-            versions = marking.set_state(session, "bob", item["seq"], now=LATER, **asked)
-            [after] = reading.page(session, "bob", state="all", before=item["seq"] + 1, limit=1).items
-            now = inbox.current_summary(session, "bob")
-            session.rollback()
+        with database.transaction() as conn:
+            before = inbox.current_summary(conn, "bob")
+            versions = marking.set_state(conn, "bob", item["seq"], now=LATER, **asked)
+            [after] = reading.page(conn, "bob", state="all", before=item["seq"] + 1, limit=1).items
+            now = inbox.current_summary(conn, "bob")
+            conn.rollback()
         steps = len(versions or [])
         assert after == brought_to(item, asked) | {"version": before.version + steps if steps else item["version"]}
         assert now.version == before.version + steps

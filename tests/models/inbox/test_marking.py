@@ -27,18 +27,18 @@ def three(receive: Deliver) -> None:
 
 
 def set_state(database: Database, seq: int, owner: str = "bob", **state: bool) -> list[int] | None:
-    with database.write() as session:
-        return marking.set_state(session, owner, seq, now=NOW, **state)
+    with database.transaction() as conn:
+        return marking.set_state(conn, owner, seq, now=NOW, **state)
 
 
 def mark(database: Database, change: str, which: Selection, owner: str = "bob") -> Marked:
-    with database.write() as session:
-        return marking.mark(session, owner, change, which, now=NOW)
+    with database.transaction() as conn:
+        return marking.mark(conn, owner, change, which, now=NOW)
 
 
 def summary(database: Database, owner: str = "bob") -> Summary:
-    with database.read() as session:
-        return inbox.current_summary(session, owner)
+    with database.snapshot() as conn:
+        return inbox.current_summary(conn, owner)
 
 
 def counts(database: Database) -> tuple[int, int, int]:
@@ -95,16 +95,16 @@ def test_mark_all_is_one_change_and_leaves_alone_what_came_later(
 def test_marking_can_be_narrowed_to_a_kind(database: Database, items_of: Items) -> None:
     assert mark(database, "read", Selection(through=3, kind="follow")).changed == 1
     assert [item["seq"] for item in items_of("bob", "unread")] == [3, 1]
-    with database.read() as session:
-        [change] = reading.changes(session, "bob", 3, 10).changes
+    with database.snapshot() as conn:
+        [change] = reading.changes(conn, "bob", 3, 10).changes
     assert (change["through"], change["kind"], change["seqs"]) == (2, "follow", None)
 
 
 @pytest.mark.usefixtures("three")
 def test_a_deleted_item_leaves_the_list_and_the_counts(database: Database, items_of: Items) -> None:
-    with database.write() as session:
-        assert marking.delete_item(session, "bob", 2, now=NOW) == 4
-        assert marking.delete_item(session, "bob", 2, now=NOW) is None
+    with database.transaction() as conn:
+        assert marking.delete_item(conn, "bob", 2, now=NOW) == 4
+        assert marking.delete_item(conn, "bob", 2, now=NOW) is None
     assert counts(database) == (4, 2, 2)
     assert [item["seq"] for item in items_of("bob")] == [3, 1]
 
@@ -115,19 +115,19 @@ def test_nobody_reaches_into_anothers_inbox(database: Database, receive: Deliver
     assert set_state(database, 3, owner="alice", read=True) is None
     assert mark(database, "read", Selection(seqs=[2, 3]), owner="alice").changed == 0
     assert mark(database, "read", Selection(through=3), owner="alice").changed == 1
-    with database.read() as session:
-        assert inbox.item(session, "alice", 3) is None
+    with database.snapshot() as conn:
+        assert inbox.item(conn, "alice", 3) is None
     assert counts(database) == (3, 3, 3)
 
 
 @pytest.mark.usefixtures("three")
 def test_changes_lead_from_any_version_to_the_present(database: Database) -> None:
     set_state(database, 1, read=True)
-    with database.write() as session:
-        marking.delete_item(session, "bob", 3, now=NOW)
-    with database.read() as session:
-        all_of_it = reading.changes(session, "bob", 0, 10)
-        pages = [reading.changes(session, "bob", since, 1) for since in (2, 4)]
+    with database.transaction() as conn:
+        marking.delete_item(conn, "bob", 3, now=NOW)
+    with database.snapshot() as conn:
+        all_of_it = reading.changes(conn, "bob", 0, 10)
+        pages = [reading.changes(conn, "bob", since, 1) for since in (2, 4)]
     told = [(change["version"], change["change"]) for change in all_of_it.changes]
     assert told == [(1, "added"), (2, "added"), (4, "read"), (5, "deleted")]
     assert (all_of_it.version, all_of_it.more) == (5, False)
@@ -136,16 +136,16 @@ def test_changes_lead_from_any_version_to_the_present(database: Database) -> Non
 
 @pytest.mark.usefixtures("three")
 def test_a_version_from_another_history_must_load_anew(database: Database) -> None:
-    with database.read() as session, pytest.raises(ResyncRequired):
-        reading.changes(session, "bob", 4, 10)
+    with database.snapshot() as conn, pytest.raises(ResyncRequired):
+        reading.changes(conn, "bob", 4, 10)
 
 
 @pytest.mark.usefixtures("three")
 def test_a_change_remembers_the_counts_of_its_own_version(database: Database) -> None:
     set_state(database, 1, read=True)
     set_state(database, 2, read=True)
-    with database.read() as session:
-        told = inbox.change_log(session, "bob", [4, 5])
+    with database.snapshot() as conn:
+        told = inbox.change_log(conn, "bob", [4, 5])
     assert [(change.rendered["version"], change.unread) for change in told] == [(4, 2), (5, 1)]
 
 
@@ -153,9 +153,9 @@ def test_a_page_begins_where_the_last_one_ended(database: Database, receive: Del
     for _ in range(5):
         receive("bob")
     seqs, before = [], None
-    with database.read() as session:
+    with database.snapshot() as conn:
         while True:
-            page = reading.page(session, "bob", before=before, limit=2)
+            page = reading.page(conn, "bob", before=before, limit=2)
             seqs.append([item["seq"] for item in page.items])
             before = page.next_before
             if before is None:
@@ -177,8 +177,8 @@ def test_eight_writers_on_one_inbox_leave_no_gap_and_exact_counts(
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(80)))
     now = summary(database)
-    with database.read() as session:
-        log = reading.changes(session, "bob", 0, 1000)
+    with database.snapshot() as conn:
+        log = reading.changes(conn, "bob", 0, 1000)
     assert [change["version"] for change in log.changes] == list(range(1, now.version + 1))
     assert now.unread == len(items_of("bob", "unread"))
 

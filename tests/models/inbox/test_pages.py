@@ -13,8 +13,8 @@ ARRIVALS = 80
 
 
 def page(database: Database, **asked: object) -> reading.Page:
-    with database.glance() as session:
-        return reading.page(session, "bob", **{"limit": 100, **asked})  # type: ignore[arg-type]
+    with database.autocommit() as conn:
+        return reading.page(conn, "bob", **{"limit": 100, **asked})  # type: ignore[arg-type]
 
 
 def test_a_page_and_its_counts_are_of_one_moment(database: Database, receive: Callable[..., list[Change]]) -> None:
@@ -38,8 +38,8 @@ def test_a_page_and_its_counts_are_of_one_moment(database: Database, receive: Ca
 
 def test_an_empty_page_still_has_the_counts(database: Database, receive: Callable[..., list[Change]]) -> None:
     assert page(database).summary.version == 0
-    with database.write() as session:
-        inbox.open_inbox(session, "bob", NOW)
+    with database.transaction() as conn:
+        inbox.open_inbox(conn, "bob", NOW)
     assert (page(database).items, page(database).next_before) == ([], None)
     receive("bob")
     for nothing in ({"state": "archived"}, {"kind": "other"}, {"before": 1}):
@@ -53,5 +53,5 @@ def test_a_glance_leaves_no_transaction_and_the_next_reads_what_was_written_sinc
     for n in range(1, 4):
         receive("bob")
         assert page(database).summary.version == n
-        with database.read() as session:
-            assert inbox.current_summary(session, "bob").version == n
+        with database.snapshot() as conn:
+            assert inbox.current_summary(conn, "bob").version == n

@@ -31,8 +31,8 @@ def people(receive: Deliver) -> None:
 
 
 def miscount(database: Database, owner: str, **counts: int) -> None:
-    with database.write() as session:
-        session.execute(update(inboxes).where(inboxes.c.recipient_id == owner).values(**counts))
+    with database.transaction() as conn:
+        conn.execute(update(inboxes).where(inboxes.c.recipient_id == owner).values(**counts))
 
 
 def found(database: Database, *, repair: bool = False) -> list[Miscount]:
@@ -41,11 +41,11 @@ def found(database: Database, *, repair: bool = False) -> list[Miscount]:
 
 @pytest.mark.usefixtures("people")
 def test_right_counts_are_left_alone(database: Database) -> None:
-    with database.write() as session:
-        marking.mark(session, "bob", "read", Selection(through=1), now=NOW)
+    with database.transaction() as conn:
+        marking.mark(conn, "bob", "read", Selection(through=1), now=NOW)
     assert found(database, repair=True) == []
-    with database.read() as session:
-        assert inbox.current_summary(session, "bob").version == 3
+    with database.snapshot() as conn:
+        assert inbox.current_summary(conn, "bob").version == 3
 
 
 @pytest.mark.usefixtures("people")
@@ -66,8 +66,8 @@ def test_a_device_that_holds_the_wrong_counts_is_told_the_right_ones(database: D
     assert device.unread == 7
     found(database, repair=True)
     device.sync()
-    with database.read() as session:
-        device.expect_the_same_as(reading.page(session, "bob", state="all", limit=10))
+    with database.snapshot() as conn:
+        device.expect_the_same_as(reading.page(conn, "bob", state="all", limit=10))
     assert (device.unread, device.version) == (2, 3)
 
 
@@ -86,10 +86,10 @@ def test_it_looks_at_every_inbox_batch_by_batch_while_others_write(
 
 
 def test_an_inbox_that_is_being_changed_is_waited_for_only_if_it_seems_wrong(postgres: Database) -> None:
-    with postgres.write() as session:
-        inbox.open_inboxes(session, ["alice", "bob"], NOW)
+    with postgres.transaction() as conn:
+        inbox.open_inboxes(conn, ["alice", "bob"], NOW)
     miscount(postgres, "bob", unread=7)
-    with postgres.write() as busy:
+    with postgres.transaction() as busy:
         assert lock_inboxes(busy, ["alice"]) == ["alice"]
         assert [one.recipient_id for one in found(postgres, repair=True)] == ["bob"]
     assert found(postgres) == []
@@ -103,8 +103,8 @@ def test_the_command_says_what_is_wrong_and_exits_by_it(database: Database) -> N
         command = [sys.executable, "-m", "cli", "recount", *arguments]
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
-    with database.write() as session:
-        inbox.open_inboxes(session, ["alice", "bob"], NOW)
+    with database.transaction() as conn:
+        inbox.open_inboxes(conn, ["alice", "bob"], NOW)
     miscount(database, "bob", unread=7)
     first, repairing, last = run(), run("--repair"), run()
     assert [one.returncode for one in (first, repairing, last)] == [1, 0, 0]

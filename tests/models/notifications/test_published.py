@@ -40,40 +40,40 @@ def publications(database: Database) -> list[Rendered]:
 
     All is delivered that is due, except the last two, which wait; the first two are cancelled.
     """
-    with database.write() as session:
-        inbox.open_inboxes(session, ["alice", "bob", "carol"], NOW)
-        subscribe(session, "boots", ["alice", "bob"], NOW)
+    with database.transaction() as conn:
+        inbox.open_inboxes(conn, ["alice", "bob", "carol"], NOW)
+        subscribe(conn, "boots", ["alice", "bob"], NOW)
     ids = []
     for minute, (kind, target) in enumerate(product(KINDS, TARGETS)):
         new = [NewNotification(**{"producer_id": who, "kind": kind, "title": "t", **target}) for who in ("shop", "rio")]
-        with database.write() as session:
-            ids.append(accept.accept(session, new, NOW + minute * A_MINUTE)[0])
+        with database.transaction() as conn:
+            ids.append(accept.accept(conn, new, NOW + minute * A_MINUTE)[0])
     for id_ in ids[:-2]:
         deliver(database, id_)
     for id_ in ids[:2]:
         withdraw(database, id_)
-    with database.read() as session:
-        found = [published.one(session, "shop", id_, LATER) for id_ in ids]
+    with database.snapshot() as conn:
+        found = [published.one(conn, "shop", id_, LATER) for id_ in ids]
     return [one for one in found if one is not None]
 
 
 def deliver(database: Database, id_: UUID) -> None:
-    with database.write() as session:
-        for wide in delivery.deliver(session, [id_], LATER).wide:
-            fanout.fan_out(session, wide, 10, LATER)
+    with database.transaction() as conn:
+        for wide in delivery.deliver(conn, [id_], LATER).wide:
+            fanout.fan_out(conn, wide, 10, LATER)
 
 
 def withdraw(database: Database, id_: UUID) -> None:
-    with database.write() as session:
-        cancel.cancel(session, "shop", id_, LATER)
-        withdrawal.withdraw(session, id_, 10, LATER)
+    with database.transaction() as conn:
+        cancel.cancel(conn, "shop", id_, LATER)
+        withdrawal.withdraw(conn, id_, 10, LATER)
 
 
 def pages(database: Database, **asked: Any) -> Iterator[list[str]]:
     before, first = None, True
     while first or before is not None:
-        with database.read() as session:
-            page = published.page(session, "shop", now=LATER, before=before, **{"limit": 2, **asked})
+        with database.snapshot() as conn:
+            page = published.page(conn, "shop", now=LATER, before=before, **{"limit": 2, **asked})
         yield [one["id"] for one in page.notifications]
         before, first = page.next_before, False
 
@@ -116,9 +116,9 @@ def test_a_page_looks_no_further_than_a_bound_and_the_next_one_goes_on_there(
 def test_who_deleted_it_or_lost_it_to_a_recall_is_still_whom_it_named(
     database: Database, publications: list[Rendered]
 ) -> None:
-    with database.write() as session:
-        for item in reading.page(session, "bob", state="all", limit=100).items:
-            marking.delete_item(session, "bob", item["seq"], now=LATER)
+    with database.transaction() as conn:
+        for item in reading.page(conn, "bob", state="all", limit=100).items:
+            marking.delete_item(conn, "bob", item["seq"], now=LATER)
     named = [
         one["id"] for n, one in enumerate(publications) if "bob" in TARGETS[n % len(TARGETS)].get("recipients", ())
     ]
@@ -129,9 +129,9 @@ def test_one_counts_whom_it_reached_and_who_has_seen_and_read_it(
     database: Database, publications: list[Rendered]
 ) -> None:
     to_topic, to_all, scheduled = publications[2:5]
-    with database.write() as session:
-        marking.mark(session, "alice", "seen", marking.Selection(through=100), now=LATER)
-        marking.mark(session, "bob", "read", marking.Selection(through=100), now=LATER)
+    with database.transaction() as conn:
+        marking.mark(conn, "alice", "seen", marking.Selection(through=100), now=LATER)
+        marking.mark(conn, "bob", "read", marking.Selection(through=100), now=LATER)
     assert numbers(database, to_topic) == ("delivered", 2, 2, 2, 1)
     assert numbers(database, to_all) == ("delivered", 3, 3, 2, 1)
     assert numbers(database, scheduled) == ("scheduled", 2, 0, 0, 0)
@@ -141,20 +141,20 @@ def test_one_counts_whom_it_reached_and_who_has_seen_and_read_it(
 def test_what_is_accepted_at_one_moment_is_told_in_the_order_in_which_it_was(database: Database) -> None:
     ids = []
     for _ in range(30):
-        with database.write() as session:
-            ids += accept.accept(session, [NewNotification("shop", "offer", "t", recipients=("bob",))], NOW)
+        with database.transaction() as conn:
+            ids += accept.accept(conn, [NewNotification("shop", "offer", "t", recipients=("bob",))], NOW)
     assert ids == sorted(ids)
     assert list(chain(*pages(database))) == [str(id_) for id_ in reversed(ids)]
 
 
 def test_anothers_is_none(database: Database, publications: list[Rendered]) -> None:
-    with database.read() as session:
+    with database.snapshot() as conn:
         for producer, id_ in (("rio", UUID(publications[0]["id"])), ("shop", uuid4())):
-            assert published.one(session, producer, id_, LATER) is None
+            assert published.one(conn, producer, id_, LATER) is None
 
 
 def numbers(database: Database, one: Rendered) -> tuple[object, ...]:
-    with database.read() as session:
-        found = published.one(session, "shop", UUID(one["id"]), LATER)
+    with database.snapshot() as conn:
+        found = published.one(conn, "shop", UUID(one["id"]), LATER)
     assert found is not None
     return tuple(found[name] for name in ("status", "recipients", "delivered", "seen", "read"))

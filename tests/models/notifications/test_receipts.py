@@ -30,46 +30,46 @@ LATER = NOW + A_MINUTE
 
 
 def numbers(database: Database, id_: UUID, now: datetime = LATER) -> Numbers:
-    with database.read() as session:
-        found = published.one(session, "shop", id_, now)
+    with database.snapshot() as conn:
+        found = published.one(conn, "shop", id_, now)
     assert found is not None
     return found["seen"], found["read"], found["counted_at"]
 
 
 def mark(database: Database, owner: str, change: str, now: datetime = NOW) -> None:
-    with database.write() as session:
-        marking.mark(session, owner, change, Selection(through=100), now=now)
+    with database.transaction() as conn:
+        marking.mark(conn, owner, change, Selection(through=100), now=now)
 
 
 def say_that_many_have_it(database: Database, id_: UUID) -> None:
-    with database.write() as session:
-        session.execute(update(rows).where(rows.c.id == id_).values(delivered_count=COUNTED_AT_ONCE + 1))
+    with database.transaction() as conn:
+        conn.execute(update(rows).where(rows.c.id == id_).values(delivered_count=COUNTED_AT_ONCE + 1))
 
 
 def due(database: Database, now: datetime) -> list[UUID]:
-    with database.read() as session:
-        return receipts.due(session, now)
+    with database.snapshot() as conn:
+        return receipts.due(conn, now)
 
 
 def count_again(database: Database, id_: UUID, now: datetime) -> None:
-    with database.read() as session:
-        counted = receipts.count(session, id_, now)
+    with database.snapshot() as conn:
+        counted = receipts.count(conn, id_, now)
     keep(database, id_, counted)
 
 
 def keep(database: Database, id_: UUID, counted: ReceiptCounts) -> None:
-    with database.write() as session:
-        receipts.store(session, id_, counted)
+    with database.transaction() as conn:
+        receipts.store(conn, id_, counted)
 
 
 def withdraw(database: Database, id_: UUID, size: int, now: datetime) -> bool:
-    with database.write() as session:
-        return withdrawal.withdraw(session, id_, size, now).finished
+    with database.transaction() as conn:
+        return withdrawal.withdraw(conn, id_, size, now).finished
 
 
 def cancel(database: Database, id_: UUID, now: datetime) -> None:
-    with database.write() as session:
-        assert cancel_module.cancel(session, "shop", id_, now)
+    with database.transaction() as conn:
+        assert cancel_module.cancel(conn, "shop", id_, now)
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ def test_what_few_have_is_counted_whenever_its_producer_asks(database: Database,
     for owner, change, counted in (("alice", "seen", (1, 0)), ("bob", "read", (2, 1)), ("bob", "archived", (2, 1))):
         mark(database, owner, change)
         assert numbers(database, five_have_it) == (*counted, timestamp(LATER))
-    with database.write() as session:
-        marking.set_state(session, "bob", 1, now=NOW, read=False)
+    with database.transaction() as conn:
+        marking.set_state(conn, "bob", 1, now=NOW, read=False)
     assert numbers(database, five_have_it) == (2, 0, timestamp(LATER))
     assert due(database, NOW + timedelta(days=1)) == []
 
@@ -108,8 +108,8 @@ def test_what_many_have_is_told_as_of_the_last_count(database: Database, many_ha
 
 def test_many_are_more_than_ten_thousand(database: Database, five_have_it: UUID) -> None:
     for count, is_large in ((COUNTED_AT_ONCE, False), (COUNTED_AT_ONCE + 1, True)):
-        with database.write() as session:
-            session.execute(update(rows).values(delivered_count=count))
+        with database.transaction() as conn:
+            conn.execute(update(rows).values(delivered_count=count))
         assert due(database, LATER) == [five_have_it] * is_large
         assert (numbers(database, five_have_it)[2] == timestamp(LATER)) is not is_large
 
@@ -119,10 +119,10 @@ def test_it_is_counted_every_minute_at_first_and_then_when_it_is_a_tenth_older(
 ) -> None:
     assert due(database, NOW) == [many_have_it]
     minutes = []
-    with database.write() as session:  # one transaction: a day has many minutes
+    with database.transaction() as conn:  # one transaction: a day has many minutes
         for minute in range(60 * 24):
-            if receipts.due(session, NOW + minute * A_MINUTE):
-                receipts.store(session, many_have_it, receipts.count(session, many_have_it, NOW + minute * A_MINUTE))
+            if receipts.due(conn, NOW + minute * A_MINUTE):
+                receipts.store(conn, many_have_it, receipts.count(conn, many_have_it, NOW + minute * A_MINUTE))
                 minutes.append(minute)
     assert minutes[:10] == list(range(10)), "every minute of the first ten"
     assert max(now - last for last, now in pairwise(minutes)) <= 60 * 24 / 10
@@ -194,8 +194,8 @@ def test_those_withdrawn_together_keep_their_numbers_each_its_own(
     for id_ in ids:
         cancel(database, id_, LATER)
     withdraw(database, ids[2], 2, LATER)  # it has begun to go by steps
-    with database.write() as session:
-        withdrawal.withdraw_named(session, ids, LATER + A_MINUTE)
+    with database.transaction() as conn:
+        withdrawal.withdraw_named(conn, ids, LATER + A_MINUTE)
     at = [timestamp(LATER + A_MINUTE), timestamp(LATER + A_MINUTE), timestamp(LATER)]
     assert [numbers(database, id_) for id_ in ids] == [(1, 1, at[0]), (2, 1, at[1]), (2, 1, at[2])]
 
@@ -204,8 +204,8 @@ def test_what_many_have_is_counted_a_last_time_by_its_withdrawal_alone(database:
     mark(database, "alice", "read")
     count_again(database, many_have_it, NOW)
     mark(database, "bob", "read")
-    with database.read() as session:
-        meanwhile = receipts.count(session, many_have_it, LATER + A_MINUTE)
+    with database.snapshot() as conn:
+        meanwhile = receipts.count(conn, many_have_it, LATER + A_MINUTE)
     cancel(database, many_have_it, LATER)
     assert due(database, LATER + timedelta(days=1)) == []
     keep(database, many_have_it, meanwhile)

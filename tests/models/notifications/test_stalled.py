@@ -25,29 +25,29 @@ MANY_HOURS = timedelta(hours=9)
 
 
 def found(database: Database, seconds: float) -> Stalled:
-    with database.glance() as session:
-        return stalled(session, NOW + timedelta(seconds=seconds))
+    with database.autocommit() as conn:
+        return stalled(conn, NOW + timedelta(seconds=seconds))
 
 
 def relay(database: Database, seconds: float) -> None:
     """Beat and a worker that relays are running; deliveries may not be."""
-    with database.write() as session:
-        relay_module.due(session, NOW + timedelta(seconds=seconds), 100)
+    with database.transaction() as conn:
+        relay_module.due(conn, NOW + timedelta(seconds=seconds), 100)
 
 
 def fail(database: Database, id_: UUID, seconds: float) -> None:
-    with database.write() as session:
-        parking.fail(session, id_, Unfit("a reason"), NOW + timedelta(seconds=seconds), counted=False)
+    with database.transaction() as conn:
+        parking.fail(conn, id_, Unfit("a reason"), NOW + timedelta(seconds=seconds), counted=False)
 
 
 def parked(database: Database) -> int:
-    with database.glance() as session:
-        return parking.count(session)
+    with database.autocommit() as conn:
+        return parking.count(conn)
 
 
 def fan_out(database: Database, id_: UUID, seconds: float) -> None:
-    with database.write() as session:
-        fanout.fan_out(session, id_, 1, NOW + timedelta(seconds=seconds))
+    with database.transaction() as conn:
+        fanout.fan_out(conn, id_, 1, NOW + timedelta(seconds=seconds))
 
 
 def test_what_nobody_enqueues_is_stalled_after_half_a_minute(database: Database, accept: Accept) -> None:
@@ -69,8 +69,8 @@ def test_what_is_delivered_cancelled_expired_or_scheduled_is_not_stalled(
 ) -> None:
     deliver(accept(recipients=["bob"]))
     cancelled = accept(recipients=["bob"])
-    with database.write() as session:
-        cancel.cancel(session, "shop", cancelled, NOW)
+    with database.transaction() as conn:
+        cancel.cancel(conn, "shop", cancelled, NOW)
     accept(recipients=["bob"], expires_at=NOW + timedelta(seconds=10))
     accept(recipients=["bob"], deliver_at=NOW + MANY_HOURS)
     assert found(database, 60).count == 0
@@ -102,8 +102,8 @@ def test_what_failed_once_and_is_never_tried_again_is_stalled(database: Database
 
 
 def test_a_broadcast_that_moves_is_not_stalled_however_long_it_takes(database: Database, accept: Accept) -> None:
-    with database.write() as session:
-        subscribe(session, "boots", [f"user-{n}" for n in range(20)], NOW)
+    with database.transaction() as conn:
+        subscribe(conn, "boots", [f"user-{n}" for n in range(20)], NOW)
     id_ = accept(topic="boots")
     for seconds in range(0, 100, 10):
         fan_out(database, id_, seconds)
@@ -114,21 +114,21 @@ def test_a_broadcast_that_moves_is_not_stalled_however_long_it_takes(database: D
 
 
 def test_to_look_reads_what_is_due_and_not_what_is_scheduled(postgres: Database) -> None:
-    with postgres.write() as session:
+    with postgres.transaction() as conn:
         new = notifications.NewNotification(producer_id="shop", kind="k", title="t", recipients=("bob",))
-        notifications.accept(session, [new] * 3_000, NOW)
-        session.execute(update(rows).values(deliver_at=NOW + MANY_HOURS, enqueue_at=NOW + MANY_HOURS))
-    with postgres.write() as session:
-        notifications.accept(session, [new] * 10, NOW)
-        session.execute(text("ANALYZE notifications"))
-    looks = look(postgres, lambda session: stalled(session, LATER + timedelta(seconds=1)))
+        notifications.accept(conn, [new] * 3_000, NOW)
+        conn.execute(update(rows).values(deliver_at=NOW + MANY_HOURS, enqueue_at=NOW + MANY_HOURS))
+    with postgres.transaction() as conn:
+        notifications.accept(conn, [new] * 10, NOW)
+        conn.execute(text("ANALYZE notifications"))
+    looks = look(postgres, lambda conn: stalled(conn, LATER + timedelta(seconds=1)))
     assert max(one.rows_read for one in looks) == 10
 
 
 def test_what_is_held_back_in_a_batch_by_what_is_tried_again_is_not_stalled(database: Database) -> None:
     new = [notifications.NewNotification("shop", "offer", "t", recipients=("bob",), batch="a digest")] * 3
-    with database.write() as session:
-        ids = notifications.accept(session, new, NOW)
+    with database.transaction() as conn:
+        ids = notifications.accept(conn, new, NOW)
     assert found(database, 31).count == 3
     fail(database, ids[0], 1)
     assert found(database, 31).count == 0

@@ -33,34 +33,34 @@ WHY = Unfit("a reason")
 
 
 def row_of(database: Database, id_: UUID) -> Row[Any]:
-    with database.read() as session:
-        return session.execute(select(rows).where(rows.c.id == id_)).one()
+    with database.snapshot() as conn:
+        return conn.execute(select(rows).where(rows.c.id == id_)).one()
 
 
 def turn(database: Database, now: datetime) -> Due:
-    with database.write() as session:
-        return relay.due(session, now, 100)
+    with database.transaction() as conn:
+        return relay.due(conn, now, 100)
 
 
 def begin(database: Database, *ids: UUID, now: datetime = NOW) -> list[list[UUID]]:
     """Those that are to be tried together, and each that is to be tried alone."""
-    with database.write() as session:
-        begun = parking.begin(session, ids, now)
+    with database.transaction() as conn:
+        begun = parking.begin(conn, ids, now)
     return [some for some in (begun.together, *([one] for one in begun.alone)) if some]
 
 
 def fail(database: Database, id_: UUID, now: datetime = NOW, *, counted: bool = False) -> bool:
-    with database.write() as session:
-        return parking.fail(session, id_, WHY, now, counted=counted)
+    with database.transaction() as conn:
+        return parking.fail(conn, id_, WHY, now, counted=counted)
 
 
 def fanned_out_to_one(database: Database, accept: Accept, *people: str, **said: Any) -> UUID:
     """For all of these people; the first has it."""
-    with database.write() as session:
-        subscribe(session, "boots", people, NOW)
+    with database.transaction() as conn:
+        subscribe(conn, "boots", people, NOW)
     id_ = accept(topic="boots", **said)
-    with database.write() as session:
-        fanout.fan_out(session, id_, 1, NOW)
+    with database.transaction() as conn:
+        fanout.fan_out(conn, id_, 1, NOW)
     return id_
 
 
@@ -76,8 +76,8 @@ def park(database: Database, id_: UUID, now: datetime = NOW) -> datetime:
 
 
 def refuse(database: Database, step: Callable[..., object], *ids: object) -> str:
-    with pytest.raises(Unfit) as refusal, blaming(), database.write() as session:
-        step(session, *ids, NOW)
+    with pytest.raises(Unfit) as refusal, blaming(), database.transaction() as conn:
+        step(conn, *ids, NOW)
     return str(refusal.value)
 
 
@@ -99,8 +99,8 @@ def test_the_relay_and_late_messages_leave_what_is_parked_alone(
     assert turn(database, NOW + 365 * A_DAY) == Due([], [])
     assert begin(database, id_, wide) == []
     assert deliver(id_, wide) == []
-    with database.write() as session:
-        assert fanout.fan_out(session, wide, 10, NOW).finished
+    with database.transaction() as conn:
+        assert fanout.fan_out(conn, wide, 10, NOW).finished
     assert fail(database, id_) is False
     assert items_of("bob") == []
 
@@ -108,13 +108,13 @@ def test_the_relay_and_late_messages_leave_what_is_parked_alone(
 def test_it_is_gauged_as_parked_and_no_longer_as_undelivered(database: Database, accept: Accept) -> None:
     parked, waiting = accept(recipients=("bob",)), accept(recipients=("bob",))
     park(database, parked)
-    with database.read() as session:
-        assert parking.count(session) == 1
-        assert relay.undelivered(session, NOW).count == 1
-        shown = published.one(session, "shop", parked, NOW)
+    with database.snapshot() as conn:
+        assert parking.count(conn) == 1
+        assert relay.undelivered(conn, NOW).count == 1
+        shown = published.one(conn, "shop", parked, NOW)
         assert shown is not None
         assert shown["status"] == "accepted"
-        assert published.one(session, "shop", waiting, NOW) is not None
+        assert published.one(conn, "shop", waiting, NOW) is not None
 
 
 def test_a_doubled_message_is_no_further_attempt(database: Database, accept: Accept) -> None:
@@ -166,29 +166,29 @@ def test_an_attempt_that_the_world_ended_is_taken_back(database: Database, accep
         now = row_of(database, id_).enqueue_at
         turn(database, now)
         assert begin(database, id_, now=now) == [[id_]]
-        with database.write() as session:
-            parking.forgive(session, [id_])
+        with database.transaction() as conn:
+            parking.forgive(conn, [id_])
     row = row_of(database, id_)
     assert (row.attempts, row.parked_at) == (0, None)
 
 
 def test_what_another_worker_has_in_hand_is_left_to_it(postgres: Database) -> None:
     new = notifications.NewNotification("shop", "offer", "Boots", recipients=("bob",))
-    with postgres.write() as session:
-        [id_] = notifications.accept(session, [new], NOW)
-    with postgres.write() as other:
+    with postgres.transaction() as conn:
+        [id_] = notifications.accept(conn, [new], NOW)
+    with postgres.transaction() as other:
         assert len(delivery.deliver(other, [id_], NOW).items) == 1
         assert begin(postgres, id_) == []
     assert row_of(postgres, id_).attempts == 0
 
 
 def test_progress_begins_the_count_anew(database: Database, accept: Accept, deliver: Deliver) -> None:
-    with database.write() as session:
-        subscribe(session, "boots", ["alice", "bob", "carol"], NOW)
+    with database.transaction() as conn:
+        subscribe(conn, "boots", ["alice", "bob", "carol"], NOW)
     id_ = accept(topic="boots")
     fail(database, id_)
-    with database.write() as session:
-        assert not fanout.fan_out(session, id_, 1, NOW).finished
+    with database.transaction() as conn:
+        assert not fanout.fan_out(conn, id_, 1, NOW).finished
     row = row_of(database, id_)
     assert (row.attempts, row.enqueued) == (0, 0)
 
@@ -196,12 +196,12 @@ def test_progress_begins_the_count_anew(database: Database, accept: Accept, deli
 def test_progress_of_a_withdrawal_does_so_too(database: Database, accept: Accept, deliver: Deliver) -> None:
     id_ = accept(recipients=("alice", "bob"))
     deliver(id_)
-    with database.write() as session:
-        cancel.cancel(session, "shop", id_, NOW)
+    with database.transaction() as conn:
+        cancel.cancel(conn, "shop", id_, NOW)
     for finished in (False, False, True):
         fail(database, id_)
-        with database.write() as session:
-            assert withdraw.withdraw(session, id_, 1, NOW).finished is finished
+        with database.transaction() as conn:
+            assert withdraw.withdraw(conn, id_, 1, NOW).finished is finished
         assert row_of(database, id_).attempts == 0
 
 
@@ -210,12 +210,12 @@ def test_a_fan_out_is_parked_where_it_is_and_goes_on_from_there(
 ) -> None:
     id_ = fanned_out_to_one(database, accept, "alice", "bob", "carol")
     park(database, id_)
-    with database.write() as session:
-        shown = published.one(session, "shop", id_, NOW)
+    with database.transaction() as conn:
+        shown = published.one(conn, "shop", id_, NOW)
         assert shown is not None
         assert (shown["status"], shown["delivered"]) == ("delivering", 1)
-        assert parking.retry(session, [id_], NOW) == [id_]
-        chunks = [fanout.fan_out(session, id_, 10, NOW) for _ in range(2)]
+        assert parking.retry(conn, [id_], NOW) == [id_]
+        chunks = [fanout.fan_out(conn, id_, 10, NOW) for _ in range(2)]
     assert [recipient for chunk in chunks for recipient in chunk.items.recipients] == ["bob", "carol"]
     assert [len(items_of(one)) for one in ("alice", "bob", "carol")] == [1, 1, 1]
 
@@ -223,15 +223,15 @@ def test_a_fan_out_is_parked_where_it_is_and_goes_on_from_there(
 def test_a_withdrawal_is_parked_like_a_delivery(database: Database, accept: Accept, deliver: Deliver) -> None:
     id_ = accept(recipients=("bob",))
     deliver(id_)
-    with database.write() as session:
-        cancel.cancel(session, "shop", id_, NOW)
+    with database.transaction() as conn:
+        cancel.cancel(conn, "shop", id_, NOW)
     park(database, id_)
     assert turn(database, NOW + A_DAY) == Due([], [])
-    with database.write() as session:
-        assert withdraw.withdraw(session, id_, 10, NOW).changes == []
-        assert parking.retry(session, [id_], NOW) == [id_]
-        assert len(withdraw.withdraw(session, id_, 10, NOW).changes) == 1
-        assert parking.count(session) == 0
+    with database.transaction() as conn:
+        assert withdraw.withdraw(conn, id_, 10, NOW).changes == []
+        assert parking.retry(conn, [id_], NOW) == [id_]
+        assert len(withdraw.withdraw(conn, id_, 10, NOW).changes) == 1
+        assert parking.count(conn) == 0
 
 
 @pytest.mark.parametrize("end", ["expires", "is cancelled"])
@@ -242,13 +242,13 @@ def test_what_ends_while_it_is_parked_is_withdrawn(
     park(database, id_)
     assert turn(database, NOW + A_DAY / 2) == Due([], [])
     if end == "is cancelled":
-        with database.write() as session:
-            cancel.cancel(session, "shop", id_, NOW)
+        with database.transaction() as conn:
+            cancel.cancel(conn, "shop", id_, NOW)
     assert turn(database, NOW + A_DAY) == Due([], [id_])
     assert row_of(database, id_).attempts == 0, "that is another step"
-    with database.write() as session:
-        assert withdraw.withdraw(session, id_, 10, NOW + A_DAY).finished
-        assert parking.count(session) == 0
+    with database.transaction() as conn:
+        assert withdraw.withdraw(conn, id_, 10, NOW + A_DAY).finished
+        assert parking.count(conn) == 0
     assert items_of("alice") == []
 
 
@@ -273,8 +273,8 @@ def test_what_expires_after_its_last_attempt_has_all_attempts_to_be_withdrawn(
     assert begin(database, id_, now=NOW + A_DAY) == [[id_]]
     assert id_ in turn(database, row.enqueue_at).redelivered
     assert row_of(database, id_).attempts == 1, "it is the same step"
-    with database.write() as session:
-        assert withdraw.withdraw(session, id_, 10, row.enqueue_at).finished
+    with database.transaction() as conn:
+        assert withdraw.withdraw(conn, id_, 10, row.enqueue_at).finished
     assert items_of("alice") == []
 
 
@@ -315,8 +315,8 @@ OWN = {
 def test_whose_fault_an_error_is(postgres: Database) -> None:
     def blamed(statement: str) -> bool:
         try:
-            with blaming(), postgres.write() as session:
-                session.execute(text(statement))
+            with blaming(), postgres.transaction() as conn:
+                conn.execute(text(statement))
         except Unfit:
             return True
         except Exception:
@@ -328,16 +328,16 @@ def test_whose_fault_an_error_is(postgres: Database) -> None:
 
 def test_a_database_that_is_away_is_nobodys_fault() -> None:
     database = Database("postgresql+psycopg://belfry@127.0.0.1:1/belfry")
-    with pytest.raises(DatabaseUnavailable), blaming(), database.write():
+    with pytest.raises(DatabaseUnavailable), blaming(), database.transaction():
         pass
 
 
 def parked_ones(database: Database, accept: Accept, count: int) -> list[UUID]:
     ids = [accept(recipients=("bob",), kind=f"kind {n}") for n in range(count)]
     for n, id_ in enumerate(ids):
-        with database.write() as session:
+        with database.transaction() as conn:
             parked = NOW + timedelta(seconds=n // 2)  # some at the same moment
-            session.execute(
+            conn.execute(
                 update(rows).where(rows.c.id == id_).values(parked_at=parked, enqueue_at=None, attempts=ATTEMPTS)
             )
     return ids
@@ -348,8 +348,8 @@ def test_they_are_listed_page_by_page_those_parked_longest_first(database: Datab
     accept(recipients=("bob",))
     found: list[parking.Parked] = []
     while True:
-        with database.read() as session:
-            page = parking.page(session, found[-1] if found else None, 2)
+        with database.snapshot() as conn:
+            page = parking.page(conn, found[-1] if found else None, 2)
         if not page:
             break
         found += page
@@ -362,8 +362,8 @@ def test_retried_they_have_their_turn_at_once_and_all_attempts_again(
 ) -> None:
     first, second, _third = parked_ones(database, accept, 3)
     well = accept(recipients=("bob",))
-    with database.write() as session:
-        assert parking.retry(session, [first, second, well], NOW) == [first, second]
+    with database.transaction() as conn:
+        assert parking.retry(conn, [first, second, well], NOW) == [first, second]
     due = turn(database, NOW)
     assert (due.deliver, due.redelivered) == ([first, second], frozenset())
     assert fail(database, first) is False
@@ -375,12 +375,12 @@ def test_dropped_they_are_cancelled_and_withdrawn_at_the_next_turn(
 ) -> None:
     first, _second = parked_ones(database, accept, 2)
     well = accept(recipients=("bob",))
-    with database.write() as session:
-        assert parking.drop(session, [first, well], NOW) == [first]
-        shown = published.one(session, "shop", first, NOW)
+    with database.transaction() as conn:
+        assert parking.drop(conn, [first, well], NOW) == [first]
+        shown = published.one(conn, "shop", first, NOW)
         assert shown is not None
         assert shown["status"] == "cancelled"
-        assert parking.count(session) == 1
+        assert parking.count(conn) == 1
     assert turn(database, NOW) == Due([], [first])
     assert deliver(first) == []
 
@@ -389,10 +389,10 @@ def test_a_withdrawal_cannot_be_dropped(database: Database, accept: Accept, deli
     """It would leave in the inboxes what its producer took back."""
     id_ = accept(recipients=("bob",))
     deliver(id_)
-    with database.write() as session:
-        cancel.cancel(session, "shop", id_, NOW)
+    with database.transaction() as conn:
+        cancel.cancel(conn, "shop", id_, NOW)
     park(database, id_)
-    with database.write() as session:
-        assert parking.drop(session, [id_], NOW) == []
-        [one] = parking.page(session, None, 10)
+    with database.transaction() as conn:
+        assert parking.drop(conn, [id_], NOW) == []
+        [one] = parking.page(conn, None, 10)
     assert one.step == "withdraw"
