@@ -13,7 +13,7 @@ from uuid import UUID
 
 from models.db.database import Connection, DatabaseUnavailable
 from models.retries import parked as parking
-from models.retries.errors import Unfit
+from models.retries.errors import PermanentError
 from workers.celery import database
 
 OWED_MAX = 10_000  # records that wait for the database; beyond that the oldest are dropped
@@ -25,30 +25,30 @@ Record = Callable[[Connection], object]
 _owed: deque[Record] = deque(maxlen=OWED_MAX)
 
 
-def begin(ids: list[UUID]) -> parking.Begun:
+def claim(ids: list[UUID]) -> parking.ClaimedAttempts:
     settle()
     with database.transaction() as conn:
-        return parking.begin(conn, ids, datetime.now(UTC))
+        return parking.claim_attempts(conn, ids, datetime.now(UTC))
 
 
-def fail(notification_id: UUID, error: Unfit, *, counted: bool) -> bool:
+def record_failure(notification_id: UUID, error: PermanentError, *, counted: bool) -> bool:
     """True when that was the last attempt, and it is parked. If the database is down, it is recorded later."""
     parked = False
 
     def record(conn: Connection) -> None:
         nonlocal parked
-        parked = parking.fail(conn, notification_id, error, datetime.now(UTC), counted=counted)
+        parked = parking.record_failure(conn, notification_id, error, datetime.now(UTC), counted=counted)
 
     _record(record)
     log.error("%s id=%s error=%s", "parked" if parked else "attempt_failed", notification_id, error)
     return parked
 
 
-def forgive(ids: Collection[UUID]) -> None:
+def refund(ids: Collection[UUID]) -> None:
     """If the database is down, the attempts are taken back later: they must not be counted as a worker's death."""
     taken_back = list(ids)
     if taken_back:
-        _record(lambda conn: parking.forgive(conn, taken_back))
+        _record(lambda conn: parking.refund_attempts(conn, taken_back))
 
 
 def settle() -> None:

@@ -8,7 +8,7 @@ from celery import Task
 
 from models.db.database import Connection, Locked
 from models.delivery.fanout import Chunk
-from models.retries.errors import Unfit, blaming
+from models.retries.errors import PermanentError, classify_errors
 from workers import attempts, delivering
 from workers.celery import database
 from workers.followers import batches_of, enqueue_followers, followers_enqueued
@@ -24,23 +24,23 @@ def is_redelivered(task: Task) -> bool:
 def run_chunk(step: Step, notification_id: UUID, size: int, *, counted: bool) -> Chunk:
     """The chunk that this step wrote. It is `finished` where no other is wanted now."""
     with followers_enqueued() as batches:
-        if counted and not delivering.begin([notification_id], batches).ids:
+        if counted and not delivering.claim([notification_id], batches).ids:
             return Chunk([], finished=True)
         try:
-            with blaming(), database.transaction() as conn:
+            with classify_errors(), database.transaction() as conn:
                 chunk = step(conn, notification_id, size, datetime.now(UTC))
-        except Unfit as error:
-            delivering.fail(notification_id, error, batches, counted=counted)
+        except PermanentError as error:
+            delivering.record_failure(notification_id, error, batches, counted=counted)
             return Chunk([], finished=True)
         except Locked:
             delivering.leave_locked([notification_id], counted=counted)
             return Chunk([], finished=True)
         except Exception:
-            attempts.forgive([notification_id] if counted else [])
+            attempts.refund([notification_id] if counted else [])
             raise
     if chunk.held:
-        attempts.forgive(chunk.held.held if counted else [])
-        delivering.held_inboxes.come_back_soon(chunk.held.first_held)
+        attempts.refund(chunk.held.held if counted else [])
+        delivering.locked_inboxes.reschedule(chunk.held.first_held)
     return chunk
 
 

@@ -12,13 +12,13 @@ from models.db.database import DatabaseUnavailable, Locked, is_away
 from models.delivery import batch_order, broadcasts
 from models.delivery import deliver as delivery
 from models.delivery.batch_order import Order
-from models.retries.errors import Unfit, blaming
-from models.retries.parked import Begun
+from models.retries.errors import PermanentError, classify_errors
+from models.retries.parked import ClaimedAttempts
 from workers import attempts
 from workers.announcing import announce_items
 from workers.celery import app, database
 from workers.followers import batches_of, enqueue_followers, followers_enqueued
-from workers.locked_inboxes import HeldInboxes
+from workers.locked_inboxes import LockedInboxes
 from workers.queues import CONCURRENCY, FAN_OUT
 
 THREADS_MAX = 1_000  # of a worker: each waits for one delivery at the most
@@ -39,24 +39,24 @@ def deliver(ids: list[UUID], *, counted: bool, redelivered: bool = False) -> Non
             _attempt(ids, batches, counted=False)
 
 
-def begin(ids: list[UUID], batches: set[UUID]) -> Begun:
+def claim(ids: list[UUID], batches: set[UUID]) -> ClaimedAttempts:
     """Count attempts. To `batches` are added those of notifications that had used all attempts and are parked."""
-    begun = attempts.begin(ids)
-    batches |= batches_of(begun.parked)
-    return begun
+    claimed = attempts.claim(ids)
+    batches |= batches_of(claimed.parked)
+    return claimed
 
 
-def fail(notification_id: UUID, error: Unfit, batches: set[UUID], *, counted: bool) -> None:
+def record_failure(notification_id: UUID, error: PermanentError, batches: set[UUID], *, counted: bool) -> None:
     """Keep why an attempt failed. What is parked by it holds back nothing any more: its batch is added to `batches`."""
-    if attempts.fail(notification_id, error, counted=counted):
+    if attempts.record_failure(notification_id, error, counted=counted):
         batches |= batches_of([notification_id])
 
 
 def _attempt_again(ids: list[UUID], batches: set[UUID]) -> None:
     """Deliver what was tried before, as each attempt is counted beforehand."""
-    begun = begin(held_inboxes.pass_by(ids), batches)
-    _attempt_all([begun.together] if begun.together else [], batches, counted=True, later=begun.alone)
-    _attempt_each(begun.alone, batches)
+    claimed = claim(locked_inboxes.skip_locked(ids), batches)
+    _attempt_all([claimed.together] if claimed.together else [], batches, counted=True, later=claimed.alone)
+    _attempt_each(claimed.alone, batches)
 
 
 def _attempt_each(ids: list[UUID], batches: set[UUID]) -> None:
@@ -65,8 +65,8 @@ def _attempt_each(ids: list[UUID], batches: set[UUID]) -> None:
     try:
         while left:
             found = _free(left)
-            attempts.forgive(set(left) - set(found.direct))
-            for one in found.wide:
+            attempts.refund(set(left) - set(found.direct))
+            for one in found.broadcasts:
                 app.send_task(FAN_OUT, [str(one)], {"again": True})
             left = found.direct
             arrived = True
@@ -74,7 +74,7 @@ def _attempt_each(ids: list[UUID], batches: set[UUID]) -> None:
                 one, left = left[0], left[1:]
                 arrived = _attempt([one], batches, counted=True, ordered=True)
     except Exception:
-        attempts.forgive(left)
+        attempts.refund(left)
         raise
 
 
@@ -86,7 +86,7 @@ def _attempt_all(portions: list[list[UUID]], batches: set[UUID], *, counted: boo
         try:
             _attempt(portion, batches, counted=counted)
         except Exception:
-            attempts.forgive(left if counted else [])
+            attempts.refund(left if counted else [])
             raise
 
 
@@ -97,17 +97,17 @@ def _attempt(ids: list[UUID], batches: set[UUID], *, counted: bool, ordered: boo
             batches |= deliveries.do(ids)
             return True
         waiting = _deliver(ids, batches, ordered=ordered)
-        attempts.forgive(waiting)  # not with others: should it kill the worker, they would be blamed as well
+        attempts.refund(waiting)  # not with others: should it kill the worker, they would be blamed as well
         return not waiting
-    except Unfit as error:
+    except PermanentError as error:
         if len(ids) == 1:
-            fail(ids[0], error, batches, counted=counted)
+            record_failure(ids[0], error, batches, counted=counted)
         else:
             _attempt_all([ids[: len(ids) // 2], ids[len(ids) // 2 :]], batches, counted=counted)
     except Locked:
         leave_locked(ids, counted=counted)
     except Exception:
-        attempts.forgive(ids if counted else [])
+        attempts.refund(ids if counted else [])
         raise
     return False
 
@@ -116,9 +116,9 @@ def leave_locked(ids: Collection[UUID], *, counted: bool) -> None:
     """Nobody waits for longer than the database's patience for locks: the relay tries again."""
     log.warning("locked count=%d", len(ids))
     with suppress(DatabaseUnavailable):  # they themselves may be held; then they come back later
-        held_inboxes.come_back_soon(ids)
+        locked_inboxes.reschedule(ids)
     if counted:
-        attempts.forgive(ids)
+        attempts.refund(ids)
 
 
 def _deliver_together(groups: Sequence[list[UUID]]) -> list[set[UUID]]:
@@ -134,21 +134,21 @@ def _deliver_together(groups: Sequence[list[UUID]]) -> list[set[UUID]]:
 
 # What is to be delivered while a delivery is under way shares the next; each task ends when its own are committed.
 deliveries = GroupCommit(_deliver_together, max_size=CONCURRENCY, max_waiting=THREADS_MAX, is_outage=is_away)
-held_inboxes = HeldInboxes(database)
+locked_inboxes = LockedInboxes(database)
 
 
 def _deliver(ids: list[UUID], batches: set[UUID], *, ordered: bool = False) -> set[UUID]:
     """Answers which of them wait: for an inbox that somebody holds, for what is before them in their batch, or for a
     fan-out. To `batches` are added those in which something arrived.
     """
-    left = held_inboxes.pass_by(ids)
+    left = locked_inboxes.skip_locked(ids)
     waiting, behind = set(ids) - set(left), list[UUID]()
     while left:
         try:
-            with blaming(), database.autocommit_write() as conn:
+            with classify_errors(), database.autocommit_write() as conn:
                 delivered = delivery.deliver(conn, left, datetime.now(UTC), ordered=ordered)
         except Locked:
-            free = held_inboxes.meet(left)
+            free = locked_inboxes.remember_locked(left)
             if len(free) == len(left):  # it was no inbox, or was let go meanwhile
                 raise
             waiting |= set(left) - set(free)
@@ -156,7 +156,7 @@ def _deliver(ids: list[UUID], batches: set[UUID], *, ordered: bool = False) -> s
             continue
         _announce(delivered)
         left, behind = delivered.left, behind + delivered.behind
-        waiting |= set(delivered.wide)
+        waiting |= set(delivered.broadcasts)
         batches |= set(delivered.batches)
         if behind and not left:
             free = _free(behind).direct
@@ -169,7 +169,7 @@ def _announce(delivered: delivery.Delivery) -> None:
     failpoints.reached(failpoints.DELIVERED)
     announce_items(delivered.items)
     failpoints.reached(failpoints.ANNOUNCED)
-    for notification_id in _first(delivered.wide):
+    for notification_id in _first(delivered.broadcasts):
         app.send_task(FAN_OUT, [str(notification_id)])
 
 
@@ -186,5 +186,5 @@ def _free(behind: list[UUID]) -> Order:
     with database.snapshot() as conn:
         found = batch_order.order_of(conn, behind, datetime.now(UTC))
     if found.first_held:
-        held_inboxes.come_back_soon(found.first_held)
+        locked_inboxes.reschedule(found.first_held)
     return found

@@ -55,5 +55,5 @@ def _enqueue_next(batches: Collection[UUID]) -> None:
         direct = [str(one) for one in free.direct if (one in free.again) is again]
         if direct:
             app.send_task(DELIVER, [direct], {"again": again})
-    for one in free.wide:
+    for one in free.broadcasts:
         app.send_task(FAN_OUT, [str(one)], {"again": one in free.again})

@@ -37,7 +37,7 @@ class Order:
     """
 
     direct: list[UUID]
-    wide: list[UUID]
+    broadcasts: list[UUID]
     held: list[UUID]
     first_held: list[UUID]
     again: frozenset[UUID] = field(default=frozenset(), compare=False)
@@ -82,13 +82,15 @@ class _Subscribed:
 
 def order_of(conn: Connection, ids: Collection[UUID], now: datetime) -> Order:
     """Which of these may go now; others of their batches stay where they are."""
-    columns = notifications.c.id, notifications.c.batch, notifications.c.recipients.is_(None).label("wide")
+    columns = notifications.c.id, notifications.c.batch, notifications.c.recipients.is_(None).label("broadcasts")
     given = conn.execute(select(*columns).where(notifications.c.id.in_(ids))).all()
     rows = _waiting(conn, {row.batch for row in given if row.batch is not None}, now)
     held, first_held = _held(conn, rows, set(ids))
-    wide = {row.id for row in given if row.wide}
+    broadcasts = {row.id for row in given if row.broadcasts}
     free = sorted(set(ids) - set(held))
-    return Order([one for one in free if one not in wide], [one for one in free if one in wide], held, first_held)
+    return Order(
+        [one for one in free if one not in broadcasts], [one for one in free if one in broadcasts], held, first_held
+    )
 
 
 def next_of(conn: Connection, batches: Collection[UUID], now: datetime) -> Order:
@@ -101,8 +103,8 @@ def next_of(conn: Connection, batches: Collection[UUID], now: datetime) -> Order
     free = [row for row in rows if row.id not in stays]
     direct = [row.id for row in free if row.recipients is not None]
     free += [row for batch, (row, *_) in first.items() if batch not in mixed]
-    wide = [row.id for row in free if row.recipients is None]
-    return Order(direct, wide, held, first_held, frozenset(row.id for row in free if row.attempts))
+    broadcasts = [row.id for row in free if row.recipients is None]
+    return Order(direct, broadcasts, held, first_held, frozenset(row.id for row in free if row.attempts))
 
 
 def hold_on(conn: Connection, broadcast: Row[Any], now: datetime) -> Order | None:

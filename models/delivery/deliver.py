@@ -30,7 +30,7 @@ class Delivery:
 
     items: DeliveredItems
     left: list[UUID]
-    wide: list[UUID]
+    broadcasts: list[UUID]
     behind: list[UUID] = field(default_factory=list)
     batches: list[UUID] = field(default_factory=list)
 
@@ -44,9 +44,9 @@ def deliver(conn: Connection, ids: Sequence[UUID], now: datetime, *, ordered: bo
     """
     if conn.dialect.name == "postgresql":
         claimed = postgres.deliver(conn, ids, ITEMS_AT_ONCE, now, ordered=ordered)
-        return Delivery(claimed.items, claimed.left, claimed.wide, claimed.behind, claimed.batches)
+        return Delivery(claimed.items, claimed.left, claimed.broadcasts, claimed.behind, claimed.batches)
     waiting = _lock(conn, ids, now)
-    wide = [row.id for row in waiting if row.size is None]
+    broadcasts = [row.id for row in waiting if row.size is None]
     direct = [row for row in waiting if row.size is not None]
     behind = [] if ordered else _behind(conn, direct, now)
     portion, left = _portion([row for row in direct if row.id not in behind])
@@ -54,7 +54,7 @@ def deliver(conn: Connection, ids: Sequence[UUID], now: datetime, *, ordered: bo
     alive = [row for row in claimed_rows if row.expires_at is None or row.expires_at > now]
     pairs = [(row, recipient) for row in alive for recipient in row.recipients]
     batches = {row.batch for row in claimed_rows if row.batch is not None}
-    return Delivery(write_items(conn, pairs, now), left, wide, behind, sorted(batches))
+    return Delivery(write_items(conn, pairs, now), left, broadcasts, behind, sorted(batches))
 
 
 def _lock(conn: Connection, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:

@@ -39,14 +39,14 @@ UNFINISHED = fanouts.c.reached < fanouts.c.until
 class Chunk:
     """One step through many inboxes: the changes of state or the items in them, and whether it was the last.
 
-    Where it was the first, as many as are `abreast` may be made from now on side by side. `held` is set where nothing
+    Where it was the first, `parallelism` says how many may be made at a time from now on. `held` is set where nothing
     was done, as something before it in its batch waits; `ended` names the batch of a fan-out whose last chunk this was,
     or of an undelivered notification whose withdrawal this began.
     """
 
     changes: Sequence[Change]
     finished: bool
-    abreast: int = 1
+    parallelism: int = 1
     held: Order | None = None
     ended: UUID | None = None
     items: DeliveredItems = field(default_factory=DeliveredItems)
@@ -60,12 +60,12 @@ def fan_out(conn: Connection, notification_id: UUID, size: int, now: datetime) -
     row = _hold(conn, notification_id, now)
     if row is None:
         return Chunk([], finished=True)
-    part, abreast = _free_part(conn, row), 1
+    part, parallelism = _free_part(conn, row), 1
     if part is None:
         if held := hold_on(conn, row, now):
             return Chunk([], finished=True, held=held)
-        abreast = _begin(conn, row, size, now)
-        part = _free_part(conn, row) if abreast else None
+        parallelism = _begin(conn, row, size, now)
+        part = _free_part(conn, row) if parallelism else None
     if part is None:
         return Chunk([], finished=True)  # others are at all that is left
     write = postgres.write_next if conn.dialect.name == "postgresql" else _write_next
@@ -74,7 +74,7 @@ def fan_out(conn: Connection, notification_id: UUID, size: int, now: datetime) -
     _move(conn, part, reached)
     _count(conn, row, len(items), now)
     ended = reached == part.until and _end(conn, row, now)
-    return Chunk([], ended, abreast, ended=row.batch if ended else None, items=items)
+    return Chunk([], ended, parallelism, ended=row.batch if ended else None, items=items)
 
 
 def _hold(conn: Connection, notification_id: UUID, now: datetime) -> Row[Any] | None:

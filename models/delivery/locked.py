@@ -19,7 +19,7 @@ def recipients_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, list[str]
     return {row.id: row.recipients or [] for row in conn.execute(named)}
 
 
-def held_of(conn: Connection, recipients: Collection[str]) -> frozenset[str]:
+def locked_of(conn: Connection, recipients: Collection[str]) -> frozenset[str]:
     """Those of them whose inboxes somebody holds at the moment.
 
     The others are held by us until the transaction ends: it should end at once, as others ask the same.
@@ -28,7 +28,7 @@ def held_of(conn: Connection, recipients: Collection[str]) -> frozenset[str]:
     return frozenset(known) - frozenset(lock_inboxes(conn, known, skip_locked=True))
 
 
-def come_back_soon(conn: Connection, ids: Collection[UUID], now: datetime) -> None:
+def reschedule(conn: Connection, ids: Collection[UUID], now: datetime) -> None:
     """They get their next turn by the relay soon, and not ever later: that they wait is not their fault."""
     later = notifications.c.id.in_(ids), has_a_step(now), notifications.c.enqueue_at > now + RELAY_AFTER
     conn.execute(update(notifications).where(*later).values(enqueue_at=now + RELAY_AFTER))

@@ -63,7 +63,7 @@ class Claimed:
 
     items: DeliveredItems
     left: list[UUID]
-    wide: list[UUID]
+    broadcasts: list[UUID]
     behind: list[UUID]
     batches: list[UUID]
 
@@ -71,14 +71,14 @@ class Claimed:
 def deliver(conn: Connection, ids: Sequence[UUID], most: int, now: datetime, *, ordered: bool) -> Claimed:
     """Deliver those of these notifications that may be delivered, up to so many items, in the order of ids."""
     given = {"ids": list(ids), "most": most, "now": now, "ordered": ordered}
-    wide = list[UUID]()
+    broadcasts = list[UUID]()
     if not ordered:
-        [(left, wide, batched, *columns)] = execute_prepared(conn, _DELIVER_SINGLE, given)
+        [(left, broadcasts, batched, *columns)] = execute_prepared(conn, _DELIVER_SINGLE, given)
         items = _delivered(*columns)
         if items or left or not batched:  # two portions in one transaction would lock inboxes out of order
-            return Claimed(items, left + batched, wide, [], [])
+            return Claimed(items, left + batched, broadcasts, [], [])
     [(left, behind, batches, *columns)] = execute_prepared(conn, _DELIVER_BATCHED, given)
-    return Claimed(_delivered(*columns), left, wide, behind, batches)
+    return Claimed(_delivered(*columns), left, broadcasts, behind, batches)
 
 
 def _delivered(contents: list[str], places: list[int], recipients: list[str] | None, *rest: Any) -> DeliveredItems:

@@ -1,4 +1,4 @@
-"""Whose fault an error is: the notification's own, so that it will come again, or the world's, which will pass."""
+"""Permanent errors, which a notification causes at every attempt, and transient ones, which pass."""
 
 import sqlite3
 import traceback
@@ -13,36 +13,36 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from models.db.database import DatabaseUnavailable
 from models.limits import ERROR_MAX
 
-# SQLSTATE classes that speak of the data: data exception, integrity constraint violation, program limit exceeded, and
-# what a trigger raises. All others are the world's: a database that is away, full, locked, read-only or not migrated
-# yet must not be taken for the fault of whatever comes by.
-OWN_FAULTS = ("22", "23", "54", "P0")
+# SQLSTATE classes of errors that the data cause: data exception, integrity constraint violation, program limit
+# exceeded, and errors that a trigger raises. All others are transient: a database that is down, full, locked, read-only
+# or not migrated yet is no fault of the notifications.
+PERMANENT_CLASSES = ("22", "23", "54", "P0")
 REFUSALS = (IntegrityError, DataError, psycopg.IntegrityError, psycopg.DataError)
-SAYS_NO_VALUES = ("23", "P0")  # the message names columns and constraints; the values are in its detail, left out here
+WITHOUT_VALUES = ("23", "P0")  # the message names columns and constraints; the values are in its detail, left out here
 
 MODELS = Path(__file__).parents[1]
 QUERIES = set(MODELS.rglob("*.py")) - {Path(__file__)}
 
 
-class Unfit(Exception):
-    """The database or our own code refuses this notification, and will again. The message is fit to be kept."""
+class PermanentError(Exception):
+    """The database or our own code refuses this notification at every attempt. The message may be stored."""
 
 
 @contextmanager
-def blaming() -> Iterator[None]:
-    """Raises `Unfit` for what is the fault of the notifications at hand; what is the world's passes through."""
+def classify_errors() -> Iterator[None]:
+    """Raise `PermanentError` for an error that the notifications cause. Transient errors pass unchanged."""
     try:
         yield
     except Exception as error:
         source = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
-        if isinstance(source, Exception) and _own_fault(source):
-            raise Unfit(describe(source)) from error
+        if isinstance(source, Exception) and _is_permanent(source):
+            raise PermanentError(describe(source)) from error
         raise
 
 
-def _own_fault(error: Exception) -> bool:
+def _is_permanent(error: Exception) -> bool:
     if isinstance(error, (DBAPIError, psycopg.Error)):
-        return isinstance(error, REFUSALS) or _sqlstate(_origin(error)).startswith(OWN_FAULTS)
+        return isinstance(error, REFUSALS) or _sqlstate(_origin(error)).startswith(PERMANENT_CLASSES)
     return not isinstance(error, (DatabaseUnavailable, PoolTimeout))
 
 
@@ -61,7 +61,7 @@ def _origin(error: Exception) -> BaseException:
 
 
 def _message(origin: BaseException) -> str:
-    if isinstance(origin, psycopg.Error) and _sqlstate(origin).startswith(SAYS_NO_VALUES):
+    if isinstance(origin, psycopg.Error) and _sqlstate(origin).startswith(WITHOUT_VALUES):
         return f": {origin.diag.message_primary}"
     return f": {origin}" if isinstance(origin, sqlite3.IntegrityError) else ""  # Python's errors like to repeat values
 

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select, tup
 from models.db.database import Connection
 from models.db.literals import inline_literal
 from models.notifications.conditions import RESET_ATTEMPTS, UNDELIVERED, has_a_step
-from models.retries.errors import Unfit
+from models.retries.errors import PermanentError
 from models.schema.notifications import notifications
 
 # One attempt for each turn of the relay, and one before the first: at 0, 5, 10, 20, 40 and 80 seconds. What is broken
@@ -51,7 +51,7 @@ class Parked:
 
 
 @dataclass(frozen=True)
-class Begun:
+class ClaimedAttempts:
     """Attempts that are counted: those to be made together, and those of notifications that failed before, each alone.
 
     `parked`: these had used all their attempts.
@@ -66,7 +66,7 @@ class Begun:
         return self.together + self.alone
 
 
-def begin(conn: Connection, ids: Sequence[UUID], now: datetime) -> Begun:
+def claim_attempts(conn: Connection, ids: Sequence[UUID], now: datetime) -> ClaimedAttempts:
     """Count an attempt before it is made: what kills its worker can count none afterwards. Commit, then try.
 
     Left out are those that another worker has in hand or that had their attempt since the relay's last turn; who has
@@ -81,16 +81,18 @@ def begin(conn: Connection, ids: Sequence[UUID], now: datetime) -> Begun:
     tried = [id_ for id_ in dict.fromkeys(ids) if attempts.get(id_, ATTEMPTS) < ATTEMPTS]
     _count(conn, tried, 1, DIED)
     together = [id_ for id_ in tried if attempts[id_] == 0]
-    return Begun(together, [id_ for id_ in tried if attempts[id_] > 0], parked)
+    return ClaimedAttempts(together, [id_ for id_ in tried if attempts[id_] > 0], parked)
 
 
-def forgive(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Take back an attempt that was counted before it began, and that the world ended."""
+def refund_attempts(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Take back attempts that were claimed and that a transient error ended."""
     _count(conn, ids, -1, None)
 
 
-def fail(conn: Connection, notification_id: UUID, error: Unfit, now: datetime, *, counted: bool) -> bool:
-    """Keep why an attempt failed, and count it unless `begin` has; True when it was the last, and it is parked."""
+def record_failure(
+    conn: Connection, notification_id: UUID, error: PermanentError, now: datetime, *, counted: bool
+) -> bool:
+    """Record why an attempt failed, and count it unless `claim_attempts` has. True if it was the last: it is parked."""
     columns = notifications.c.attempts, notifications.c.enqueued
     waiting = select(*columns).where(notifications.c.id == notification_id, has_a_step(now))
     row = conn.execute(waiting.with_for_update()).one_or_none()

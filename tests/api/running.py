@@ -91,7 +91,7 @@ class Api:
         ids = [UUID(one) for one in named]
         now = datetime.now(UTC)
         with self.database.transaction() as conn:
-            for id_ in delivery.deliver(conn, ids, now).wide:
+            for id_ in delivery.deliver(conn, ids, now).broadcasts:
                 fanout.fan_out(conn, id_, 1000, now)
 
     def raw(self, request: bytes) -> bytes:

@@ -13,7 +13,7 @@ from models.db.database import Database
 from models.notifications import accept, cancel, relay
 from models.notifications.accept import NewNotification
 from models.retries import parked as parking
-from models.retries.errors import Unfit
+from models.retries.errors import PermanentError
 from models.retries.parked import ATTEMPTS
 from models.schema.notifications import notifications as rows
 from tests.models.conftest import NOW
@@ -62,7 +62,7 @@ def park(database: Database) -> Park:
                 cancel.cancel(conn, producer, id_, now)
             used = update(rows).where(rows.c.id == id_).values(attempts=ATTEMPTS - 1, enqueued=ATTEMPTS)
             conn.execute(used)
-            assert parking.fail(conn, id_, Unfit(error), now, counted=False)
+            assert parking.record_failure(conn, id_, PermanentError(error), now, counted=False)
         return id_
 
     return park_one

@@ -22,7 +22,7 @@ from models.notifications import relay as relay_module
 from models.notifications.conditions import RELAY_AFTER
 from models.retention import Retention
 from models.retries import parked
-from models.retries.errors import Unfit
+from models.retries.errors import PermanentError
 from models.schema.delivery import fanouts
 from models.schema.notifications import notifications as notification_rows
 from models.subscriptions import subscribe
@@ -124,7 +124,7 @@ def test_what_grows_old_while_it_fails_has_all_attempts_to_be_withdrawn(database
     late = NOW + 31 * A_DAY
     with database.transaction() as conn:
         relay_module.due(conn, late - timedelta(minutes=1), 10)
-        parked.fail(conn, id_, Unfit("a reason"), late, counted=False)
+        parked.record_failure(conn, id_, PermanentError("a reason"), late, counted=False)
     assert run(database, retention.expire_old, late) == 1
     with database.snapshot() as conn:
         row = conn.execute(select(notification_rows)).one()

@@ -195,7 +195,7 @@ class World:
             changes = as_changes(delivered.items)
             self._expect_the_order(changes)
             self._arrive(changes)
-            left, wide, behind = delivered.left, wide + delivered.wide, behind + delivered.behind
+            left, wide, behind = delivered.left, wide + delivered.broadcasts, behind + delivered.behind
             if behind and not left:
                 with self.database.snapshot() as conn:
                     left, behind, ordered = batch_order.order_of(conn, behind, self.now).direct, [], True
@@ -217,7 +217,7 @@ class World:
                     pass
             with self.database.snapshot() as conn:
                 following = batch_order.next_of(conn, batch_order.batches_of(conn, ids), self.now)
-            ids = following.direct + following.wide if len(self.arrived) > before else []
+            ids = following.direct + following.broadcasts if len(self.arrived) > before else []
 
     def withdraw(self, id_: UUID, size: int) -> bool:
         with self.database.transaction() as conn:

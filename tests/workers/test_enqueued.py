@@ -131,7 +131,7 @@ from models.db.database import DatabaseUnavailable
 def fail(_):
     raise DatabaseUnavailable("busy")
 
-delivering.held_inboxes.come_back_soon = fail
+delivering.locked_inboxes.reschedule = fail
 ids = accept(BOB, TOPIC)
 try:
     tasks.fan_out.run(str(ids[1]), again=True)
@@ -197,11 +197,11 @@ def test_attempts_that_an_outage_prevented_are_taken_back(sqlite_url: str, attem
         sqlite_url,
         """
 from models.db.database import DatabaseUnavailable
-from models.retries.errors import Unfit
+from models.retries.errors import PermanentError
 
 ids = accept(*[BOB] * 8)
 change(ids, attempts=ATTEMPTS, enqueued=ATTEMPTS)
-outcomes = [Unfit("one of them"), DatabaseUnavailable("busy")]
+outcomes = [PermanentError("one of them"), DatabaseUnavailable("busy")]
 
 def fail(*_, **__):
     raise outcomes.pop(0)

@@ -19,7 +19,7 @@ def fan_out(self: Task, notification_id: str, again: bool = False) -> None:
     # The workers of the other parts may be gone as well. A task too many finds nothing to do.
     is_resumed = again or is_redelivered(self)
     chunk = run_chunk(fanout.fan_out, UUID(notification_id), CHUNK, counted=is_resumed)
-    for _ in range(0 if chunk.finished else fanout.PARTS if is_resumed else chunk.abreast):
+    for _ in range(0 if chunk.finished else fanout.PARTS if is_resumed else chunk.parallelism):
         fan_out.delay(notification_id)  # other threads, or other workers, write the next while these are announced
     announce_items(chunk.items)
     enqueue_followers_of(self, chunk, notification_id)

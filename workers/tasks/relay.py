@@ -32,7 +32,7 @@ def relay() -> None:
         with database.transaction() as conn:
             due = outbox.due(conn, now, BATCH)
             leading = broadcasts.leading(conn, [one for one in due.deliver if one in due.broadcasts], now)
-            locked.come_back_soon(conn, leading.second, now)
+            locked.reschedule(conn, leading.second, now)
         _enqueue(due, leading.first)
         if len(due.deliver) + len(due.withdraw) < BATCH:
             return

@@ -8,7 +8,7 @@ from celery import Task
 
 from models.db.database import Locked
 from models.delivery import withdraw as withdrawal
-from models.retries.errors import Unfit, blaming
+from models.retries.errors import PermanentError, classify_errors
 from workers.announcing import announce_changes
 from workers.celery import app, database
 from workers.chunks import enqueue_followers_of, is_redelivered, run_chunk
@@ -38,9 +38,9 @@ def withdraw_named(self: Task, ids: list[str]) -> None:
     with followers_enqueued() as batches:
         while left:
             try:
-                with blaming(), database.transaction() as conn:
+                with classify_errors(), database.transaction() as conn:
                     withdrawn = withdrawal.withdraw_named(conn, left, datetime.now(UTC))
-            except (Unfit, Locked):
+            except (PermanentError, Locked):
                 _withdraw_each(left, again=False)
                 return
             batches.update(withdrawn.batches)

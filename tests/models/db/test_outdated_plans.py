@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from models.db.connector import PREPARE_AFTER
 from models.db.database import Connection, Database, DatabaseUnavailable, execute_prepared, is_away
-from models.retries.errors import blaming
+from models.retries.errors import classify_errors
 from tests.support.connections import fill_pool
 
 CONNECTIONS = 3
@@ -77,7 +77,7 @@ def test_a_later_statement_with_an_outdated_plan_means_that_the_database_is_away
     """Every connection of the pool is replaced, so that the next transaction succeeds."""
     n = prepare(database, way, execute)
     widen(database.url)
-    with pytest.raises(DatabaseUnavailable) as refusal, blaming():
+    with pytest.raises(DatabaseUnavailable) as refusal, classify_errors():
         execute_second(database, way, execute)
     assert is_away(refusal.value)
     for _ in range(CONNECTIONS + 1):

@@ -13,7 +13,7 @@ from dev.postgresql import PostgreSQL
 from dev.services import temporary_folder
 from models.db.database import Connection, Database, DatabaseUnavailable, Locked, ReadOnly, execute_prepared, is_away
 from models.db.unavailable import translate
-from models.retries.errors import blaming
+from models.retries.errors import classify_errors
 from tests.faults.proxy import Proxy
 from tests.support import wait_for
 from tests.support.connections import fill_pool
@@ -87,7 +87,7 @@ def test_a_write_that_a_read_only_server_refuses_means_that_the_database_is_away
 ) -> None:
     mark(database, 1)
     set_read_only(primary, "on")
-    with pytest.raises(ReadOnly) as refusal, blaming(), getattr(database, way)() as conn:
+    with pytest.raises(ReadOnly) as refusal, classify_errors(), getattr(database, way)() as conn:
         insert(conn)  # type: ignore[operator]
     assert is_away(refusal.value)
     with pytest.raises(ReadOnly):
@@ -186,7 +186,7 @@ def raising(database: Database, sqlstate: str) -> Iterator[Connection]:
 
 @pytest.mark.parametrize("sqlstate", AWAY)
 def test_what_is_no_fault_of_a_statement_means_away(primary: PostgreSQL, database: Database, sqlstate: str) -> None:
-    with pytest.raises(DatabaseUnavailable) as refusal, blaming(), raising(database, sqlstate):
+    with pytest.raises(DatabaseUnavailable) as refusal, classify_errors(), raising(database, sqlstate):
         pass
     assert is_away(refusal.value)
 

@@ -252,7 +252,7 @@ def test_a_broadcast_goes_with_nothing(database: Database, post: Post) -> None:
     ids = post("b", TOPIC, "b", "z", TOPIC)
     assert following(database, ids[0]) == Order([ids[0], ids[3]], [], [ids[1], ids[2], ids[4]], [ids[1], ids[2]])
     deliver(database, ids[:1])
-    assert following(database, ids[0]).wide == [ids[1]]
+    assert following(database, ids[0]).broadcasts == [ids[1]]
 
 
 @pytest.mark.usefixtures("subscribers")
@@ -274,7 +274,7 @@ def test_a_broadcast_behind_another_waits_without_a_look_at_any_audience(databas
 def test_of_broadcasts_alone_only_the_first_is_read_to_go_on(database: Database, post: Post) -> None:
     ids = post(*[TOPIC] * 20)
     with statements(database) as executed:
-        assert following(database, ids[0]).wide == ids[:1]
+        assert following(database, ids[0]).broadcasts == ids[:1]
     assert not [one for one in executed if "subscriptions" in one]
 
 

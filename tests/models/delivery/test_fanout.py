@@ -70,14 +70,14 @@ def status(database: Database, id_: UUID) -> tuple[str, int]:
 
 def test_the_first_chunk_says_how_many_may_be_made_side_by_side(database: Database, to_topic: UUID) -> None:
     first = step(database, to_topic)
-    assert (names(first), first.finished, first.abreast) == (PEOPLE[:SIZE], False, PARTS)
-    assert step(database, to_topic).abreast == 1
+    assert (names(first), first.finished, first.parallelism) == (PEOPLE[:SIZE], False, PARTS)
+    assert step(database, to_topic).parallelism == 1
     assert status(database, to_topic) == ("delivering", 2 * SIZE)
 
 
 def test_a_small_audience_is_one_chunk_and_its_own_end(database: Database, to_topic: UUID) -> None:
     only = step(database, to_topic, size=len(PEOPLE) + 1)
-    assert (names(only), only.finished, only.abreast) == (PEOPLE, True, 1)
+    assert (names(only), only.finished, only.parallelism) == (PEOPLE, True, 1)
     assert status(database, to_topic) == ("delivered", len(PEOPLE))
     assert step(database, to_topic) == Chunk([], finished=True)
 
@@ -130,7 +130,7 @@ def test_workers_side_by_side_wait_for_each_other_only_to_count(postgres: Databa
 def test_of_two_that_end_at_a_time_the_later_one_ends_it_all(postgres: Database) -> None:
     id_, half = published(postgres), len(PEOPLE) // 2
     first = step(postgres, id_, size=half - 1)
-    assert first.abreast == 2
+    assert first.parallelism == 2
     with ThreadPoolExecutor(1) as pool:
         with postgres.transaction() as conn:
             here = fanout.fan_out(conn, id_, half, NOW)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from models.db.database import Database, Locked
 from models.delivery import deliver, fanout
-from models.delivery.locked import come_back_soon, held_of
+from models.delivery.locked import locked_of, reschedule
 from models.inbox.reading import open_inboxes
 from models.inbox.versions import lock_inboxes
 from models.notifications import accept as notifications
@@ -48,9 +48,9 @@ def inboxes_of_alice_and_bob(postgres: Database) -> None:
 @pytest.mark.usefixtures("inboxes_of_alice_and_bob")
 def test_it_is_known_who_is_held_at_the_moment(postgres: Database) -> None:
     with held(postgres, "bob"), postgres.transaction() as conn:
-        assert held_of(conn, ["alice", "bob", "nobody yet"]) == {"bob"}
+        assert locked_of(conn, ["alice", "bob", "nobody yet"]) == {"bob"}
     with postgres.transaction() as conn:
-        assert held_of(conn, ["alice", "bob"]) == set()
+        assert locked_of(conn, ["alice", "bob"]) == set()
 
 
 @pytest.mark.usefixtures("inboxes_of_alice_and_bob")
@@ -60,7 +60,7 @@ def test_who_waits_has_its_next_turn_soon_but_never_later_than_it_would(postgres
         with postgres.transaction() as conn:
             conn.execute(table.update().where(table.c.id == id_).values(enqueue_at=NOW + turn))
     with postgres.transaction() as conn:
-        come_back_soon(conn, ids, NOW)
+        reschedule(conn, ids, NOW)
     assert turns(postgres) == [NOW, NOW + RELAY_AFTER]
 
 
@@ -70,7 +70,7 @@ def test_what_was_delivered_meanwhile_has_no_turn(postgres: Database) -> None:
     with postgres.transaction() as conn:
         conn.execute(table.update().values(expires_at=NOW + timedelta(days=1)))
         deliver.deliver(conn, [id_], NOW)
-        come_back_soon(conn, [id_], NOW)
+        reschedule(conn, [id_], NOW)
     assert turns(postgres) == [NOW + timedelta(days=1)]
 
 
@@ -85,7 +85,7 @@ def test_who_is_named_does_not_wait_for_what_is_fanned_out_beside_it(postgres: D
         fanout.fan_out(conn, wide, 1, NOW)
         with impatient.autocommit_write() as other:
             delivered = deliver.deliver(other, [wide, named], NOW)
-    assert (delivered.items.recipients, delivered.wide) == (["bob"], [wide])
+    assert (delivered.items.recipients, delivered.broadcasts) == (["bob"], [wide])
     impatient.dispose()
 
 

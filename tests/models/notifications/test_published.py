@@ -59,7 +59,7 @@ def publications(database: Database) -> list[Rendered]:
 
 def deliver(database: Database, id_: UUID) -> None:
     with database.transaction() as conn:
-        for wide in delivery.deliver(conn, [id_], LATER).wide:
+        for wide in delivery.deliver(conn, [id_], LATER).broadcasts:
             fanout.fan_out(conn, wide, 10, LATER)
 
 

@@ -13,7 +13,7 @@ from models.notifications import cancel
 from models.notifications import relay as relay_module
 from models.notifications.stalled import STALLED_AFTER, Stalled, stalled
 from models.retries import parked as parking
-from models.retries.errors import Unfit
+from models.retries.errors import PermanentError
 from models.schema.notifications import notifications as rows
 from models.subscriptions import subscribe
 from tests.models.conftest import NOW
@@ -37,7 +37,7 @@ def relay(database: Database, seconds: float) -> None:
 
 def fail(database: Database, id_: UUID, seconds: float) -> None:
     with database.transaction() as conn:
-        parking.fail(conn, id_, Unfit("a reason"), NOW + timedelta(seconds=seconds), counted=False)
+        parking.record_failure(conn, id_, PermanentError("a reason"), NOW + timedelta(seconds=seconds), counted=False)
 
 
 def parked(database: Database) -> int:

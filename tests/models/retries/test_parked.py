@@ -17,7 +17,7 @@ from models.notifications import cancel, published, relay
 from models.notifications.conditions import RELAY_AFTER
 from models.notifications.relay import Due
 from models.retries import parked as parking
-from models.retries.errors import Unfit, blaming
+from models.retries.errors import PermanentError, classify_errors
 from models.retries.parked import ATTEMPTS
 from models.schema.notifications import notifications as rows
 from models.subscriptions import subscribe
@@ -29,7 +29,7 @@ Items = Callable[..., list[Rendered]]
 
 A_DAY = timedelta(days=1)
 BROKEN = ("bob", "bob")  # the API refuses to name one twice; so does the schema
-WHY = Unfit("a reason")
+WHY = PermanentError("a reason")
 
 
 def row_of(database: Database, id_: UUID) -> Row[Any]:
@@ -45,13 +45,13 @@ def turn(database: Database, now: datetime) -> Due:
 def begin(database: Database, *ids: UUID, now: datetime = NOW) -> list[list[UUID]]:
     """Those that are to be tried together, and each that is to be tried alone."""
     with database.transaction() as conn:
-        begun = parking.begin(conn, ids, now)
+        begun = parking.claim_attempts(conn, ids, now)
     return [some for some in (begun.together, *([one] for one in begun.alone)) if some]
 
 
 def fail(database: Database, id_: UUID, now: datetime = NOW, *, counted: bool = False) -> bool:
     with database.transaction() as conn:
-        return parking.fail(conn, id_, WHY, now, counted=counted)
+        return parking.record_failure(conn, id_, WHY, now, counted=counted)
 
 
 def fanned_out_to_one(database: Database, accept: Accept, *people: str, **said: Any) -> UUID:
@@ -76,7 +76,7 @@ def park(database: Database, id_: UUID, now: datetime = NOW) -> datetime:
 
 
 def refuse(database: Database, step: Callable[..., object], *ids: object) -> str:
-    with pytest.raises(Unfit) as refusal, blaming(), database.transaction() as conn:
+    with pytest.raises(PermanentError) as refusal, classify_errors(), database.transaction() as conn:
         step(conn, *ids, NOW)
     return str(refusal.value)
 
@@ -167,7 +167,7 @@ def test_an_attempt_that_the_world_ended_is_taken_back(database: Database, accep
         turn(database, now)
         assert begin(database, id_, now=now) == [[id_]]
         with database.transaction() as conn:
-            parking.forgive(conn, [id_])
+            parking.refund_attempts(conn, [id_])
     row = row_of(database, id_)
     assert (row.attempts, row.parked_at) == (0, None)
 
@@ -287,7 +287,7 @@ def test_the_schemas_refusal_is_the_notifications_fault_and_names_no_value(datab
 
 
 def test_a_bug_is_the_notifications_fault_and_is_told_without_what_it_says() -> None:
-    with pytest.raises(Unfit) as refusal, blaming():
+    with pytest.raises(PermanentError) as refusal, classify_errors():
         dict[str, str]()["my secret"]
     assert str(refusal.value) == "KeyError"
 
@@ -315,9 +315,9 @@ OWN = {
 def test_whose_fault_an_error_is(postgres: Database) -> None:
     def blamed(statement: str) -> bool:
         try:
-            with blaming(), postgres.transaction() as conn:
+            with classify_errors(), postgres.transaction() as conn:
                 conn.execute(text(statement))
-        except Unfit:
+        except PermanentError:
             return True
         except Exception:
             return False
@@ -328,7 +328,7 @@ def test_whose_fault_an_error_is(postgres: Database) -> None:
 
 def test_a_database_that_is_away_is_nobodys_fault() -> None:
     database = Database("postgresql+psycopg://belfry@127.0.0.1:1/belfry")
-    with pytest.raises(DatabaseUnavailable), blaming(), database.transaction():
+    with pytest.raises(DatabaseUnavailable), classify_errors(), database.transaction():
         pass
 
 
