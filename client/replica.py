@@ -2,7 +2,7 @@
 
 The server numbers the changes of an inbox 1, 2, 3, … without gaps. A client applies the change with the next version,
 ignores older ones, and fetches the changes since its version whenever it may lack some. So changes may be lost,
-repeated or reordered on their way. `web/client/replica.ts` is the same for browsers.
+repeated or reordered on their way. `web/client/state/replica.ts` is the same for browsers.
 """
 
 import threading

@@ -70,7 +70,11 @@ def modules(room: str) -> Iterator[tuple[str, Path]]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every imported module, and every name imported from one: `from models import inbox` is `models.inbox.reading`."""
+    """Every imported module, and every name imported from one.
+
+    `from models.inbox import reading` is
+    `models.inbox.reading`.
+    """
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -1,7 +1,7 @@
-"""What is kept of an attempt: that it began, why it failed, or that it was nobody's fault.
+"""Records attempts: claimed before they are made, refunded after a transient error, or failed.
 
-A database that is busy or down when an attempt ends does not make it an attempt that its worker died of: the end is
-recorded by this process as soon as the database takes it.
+If the database is busy or down when an attempt ends, this process records the end as soon as the database takes it.
+Otherwise the attempt would count as one that killed its worker.
 """
 
 import logging
@@ -32,7 +32,7 @@ def claim(ids: list[UUID]) -> parking.ClaimedAttempts:
 
 
 def record_failure(notification_id: UUID, error: PermanentError, *, counted: bool) -> bool:
-    """True when that was the last attempt, and it is parked. If the database is down, it is recorded later."""
+    """True if that was the last attempt: the notification is parked. If the database is down, record it later."""
     parked = False
 
     def record(conn: Connection) -> None:
@@ -45,7 +45,7 @@ def record_failure(notification_id: UUID, error: PermanentError, *, counted: boo
 
 
 def refund(ids: Collection[UUID]) -> None:
-    """If the database is down, the attempts are taken back later: they must not be counted as a worker's death."""
+    """Take back claimed attempts; later, if the database is down."""
     taken_back = list(ids)
     if taken_back:
         _record(lambda conn: parking.refund_attempts(conn, taken_back))

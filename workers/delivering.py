@@ -1,4 +1,4 @@
-"""Delivering what names its recipients: what is wrong, or has to wait, holds up nothing that need not wait for it."""
+"""Delivers direct notifications. Neither a permanent error of one nor a locked inbox holds up the others."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -12,6 +12,7 @@ from models.db.database import DatabaseUnavailable, Locked, is_away
 from models.delivery import batch_order, broadcasts
 from models.delivery import deliver as delivery
 from models.delivery.batch_order import Order
+from models.delivery.outcome import Delivery
 from models.retries.errors import PermanentError, classify_errors
 from models.retries.parked import ClaimedAttempts
 from workers import attempts
@@ -27,9 +28,10 @@ log = logging.getLogger(__name__)
 
 
 def deliver(ids: list[UUID], *, counted: bool, redelivered: bool = False) -> None:
-    """Deliver them; what is wrong with one of them does not hold up the others. Then enqueue what they held back.
+    """Deliver these; then enqueue the notifications of their batches that waited for them.
 
-    `redelivered`: the worker that had them may have delivered them, and died before it enqueued what they held back.
+    `counted`: claim each attempt before it is made. `redelivered`: the worker that had this message may have delivered
+    them, and died before it enqueued those that waited.
     """
     with followers_enqueued() as batches:
         batches.update(batches_of(ids if redelivered else []))
@@ -40,64 +42,67 @@ def deliver(ids: list[UUID], *, counted: bool, redelivered: bool = False) -> Non
 
 
 def claim(ids: list[UUID], batches: set[UUID]) -> ClaimedAttempts:
-    """Count attempts. To `batches` are added those of notifications that had used all attempts and are parked."""
+    """Claim attempts. Adds the batches of notifications that are parked by this to `batches`."""
     claimed = attempts.claim(ids)
     batches |= batches_of(claimed.parked)
     return claimed
 
 
 def record_failure(notification_id: UUID, error: PermanentError, batches: set[UUID], *, counted: bool) -> None:
-    """Keep why an attempt failed. What is parked by it holds back nothing any more: its batch is added to `batches`."""
+    """Record why an attempt failed. If that parks the notification, add its batch to `batches`."""
     if attempts.record_failure(notification_id, error, counted=counted):
         batches |= batches_of([notification_id])
 
 
 def _attempt_again(ids: list[UUID], batches: set[UUID]) -> None:
-    """Deliver what was tried before, as each attempt is counted beforehand."""
+    """Deliver notifications that were enqueued before: their attempts are claimed first."""
     claimed = claim(locked_inboxes.skip_locked(ids), batches)
     _attempt_all([claimed.together] if claimed.together else [], batches, counted=True, later=claimed.alone)
     _attempt_each(claimed.alone, batches)
 
 
 def _attempt_each(ids: list[UUID], batches: set[UUID]) -> None:
-    """Deliver each alone. What is held back is found once for all of them, and again after one that did not arrive."""
-    left = ids
+    """Deliver each alone, since it may have killed its worker.
+
+    Those that wait for others of their batch are found once for all, and again after one that was not delivered.
+    """
+    remaining = ids
     try:
-        while left:
-            found = _free(left)
-            attempts.refund(set(left) - set(found.direct))
+        while remaining:
+            found = _free(remaining)
+            attempts.refund(set(remaining) - set(found.direct))
             for one in found.broadcasts:
                 app.send_task(FAN_OUT, [str(one)], {"again": True})
-            left = found.direct
+            remaining = found.direct
             arrived = True
-            while left and arrived:
-                one, left = left[0], left[1:]
+            while remaining and arrived:
+                one, remaining = remaining[0], remaining[1:]
                 arrived = _attempt([one], batches, counted=True, ordered=True)
     except Exception:
-        attempts.refund(left)
+        attempts.refund(remaining)
         raise
 
 
-def _attempt_all(portions: list[list[UUID]], batches: set[UUID], *, counted: bool, later: Sequence[UUID] = ()) -> None:
-    """Deliver one portion after the other. Where that ends early, the attempts that were not made are taken back."""
-    left = [*[one for portion in portions for one in portion], *later]
-    for portion in portions:
-        left = left[len(portion) :]
+def _attempt_all(groups: list[list[UUID]], batches: set[UUID], *, counted: bool, later: Sequence[UUID] = ()) -> None:
+    """Deliver one group after the other. If an error ends that early, refund the attempts that were not made."""
+    remaining = [*[one for group in groups for one in group], *later]
+    for group in groups:
+        remaining = remaining[len(group) :]
         try:
-            _attempt(portion, batches, counted=counted)
+            _attempt(group, batches, counted=counted)
         except Exception:
-            attempts.refund(left if counted else [])
+            attempts.refund(remaining if counted else [])
             raise
 
 
 def _attempt(ids: list[UUID], batches: set[UUID], *, counted: bool, ordered: bool = False) -> bool:
-    """Answers whether all of them arrived, as far as that is known."""
+    """Deliver these, by halves after a permanent error. Returns whether all were delivered, as far as that is known."""
     try:
         if not counted:
             batches |= deliveries.do(ids)
             return True
         waiting = _deliver(ids, batches, ordered=ordered)
-        attempts.refund(waiting)  # not with others: should it kill the worker, they would be blamed as well
+        attempts.refund(waiting)  # at once: a later attempt that kills the worker would be counted for these too
         return not waiting
     except PermanentError as error:
         if len(ids) == 1:
@@ -113,16 +118,16 @@ def _attempt(ids: list[UUID], batches: set[UUID], *, counted: bool, ordered: boo
 
 
 def leave_locked(ids: Collection[UUID], *, counted: bool) -> None:
-    """Nobody waits for longer than the database's patience for locks: the relay tries again."""
+    """The lock timeout has expired: leave these to the relay."""
     log.warning("locked count=%d", len(ids))
-    with suppress(DatabaseUnavailable):  # they themselves may be held; then they come back later
+    with suppress(DatabaseUnavailable):  # their rows may be locked too; then the relay enqueues them later
         locked_inboxes.reschedule(ids)
     if counted:
         attempts.refund(ids)
 
 
 def _deliver_together(groups: Sequence[list[UUID]]) -> list[set[UUID]]:
-    """The batches in which something arrived are answered once, to the first of those who share this."""
+    """Deliver what several tasks want. Only the first of them gets the batches whose followers are to be enqueued."""
     batches = set[UUID]()
     try:
         _deliver([one for group in groups for one in group], batches)
@@ -132,7 +137,7 @@ def _deliver_together(groups: Sequence[list[UUID]]) -> list[set[UUID]]:
     return [batches, *(set[UUID]() for _ in groups[1:])]
 
 
-# What is to be delivered while a delivery is under way shares the next; each task ends when its own are committed.
+# Deliveries that arrive while one is under way share the next. Each task ends when its own are committed.
 deliveries = GroupCommit(_deliver_together, max_size=CONCURRENCY, max_waiting=THREADS_MAX, is_outage=is_away)
 locked_inboxes = LockedInboxes(database)
 
@@ -141,31 +146,31 @@ def _deliver(ids: list[UUID], batches: set[UUID], *, ordered: bool = False) -> s
     """Answers which of them wait: for an inbox that somebody holds, for what is before them in their batch, or for a
     fan-out. To `batches` are added those in which something arrived.
     """
-    left = locked_inboxes.skip_locked(ids)
-    waiting, behind = set(ids) - set(left), list[UUID]()
-    while left:
+    remaining = locked_inboxes.skip_locked(ids)
+    waiting, behind = set(ids) - set(remaining), list[UUID]()
+    while remaining:
         try:
             with classify_errors(), database.autocommit_write() as conn:
-                delivered = delivery.deliver(conn, left, datetime.now(UTC), ordered=ordered)
+                delivered = delivery.deliver(conn, remaining, datetime.now(UTC), ordered=ordered)
         except Locked:
-            free = locked_inboxes.remember_locked(left)
-            if len(free) == len(left):  # it was no inbox, or was let go meanwhile
+            free = locked_inboxes.remember_locked(remaining)
+            if len(free) == len(remaining):  # the lock was not on an inbox, or is released by now
                 raise
-            waiting |= set(left) - set(free)
-            left, ordered = free, False  # what is left out now may hold back others
+            waiting |= set(remaining) - set(free)
+            remaining, ordered = free, False  # the ones left out may hold back others
             continue
         _announce(delivered)
-        left, behind = delivered.left, behind + delivered.behind
+        remaining, behind = delivered.remaining, behind + delivered.behind
         waiting |= set(delivered.broadcasts)
         batches |= set(delivered.batches)
-        if behind and not left:
+        if behind and not remaining:
             free = _free(behind).direct
             waiting |= set(behind) - set(free)
-            left, behind, ordered = free, [], True
+            remaining, behind, ordered = free, [], True
     return waiting
 
 
-def _announce(delivered: delivery.Delivery) -> None:
+def _announce(delivered: Delivery) -> None:
     failpoints.reached(failpoints.DELIVERED)
     announce_items(delivered.items)
     failpoints.reached(failpoints.ANNOUNCED)

@@ -1,4 +1,4 @@
-"""The way round an inbox that somebody holds: who is to come into it waits for the relay, and nobody else waits."""
+"""Skips inboxes that another transaction has locked: their notifications are left to the relay, so no worker blocks."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -12,29 +12,29 @@ log = logging.getLogger(__name__)
 
 
 class LockedInboxes:
-    """Those that this process has met and that have not been let go since, so that it waits for each of them once.
+    """The locked inboxes that this process has waited for in vain, until they are free. So it waits for each once.
 
-    Safe among threads: one that has missed what another learned waits for it itself.
+    Thread-safe: a thread that misses an entry of another waits for that inbox itself.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._met: frozenset[str] = frozenset()
+        self._locked: frozenset[str] = frozenset()
 
     def skip_locked(self, ids: Sequence[UUID]) -> list[UUID]:
-        """Those of `ids`, in their order, that need not wait; the others get their next turn by the relay soon."""
-        if not self._met:
+        """Those of `ids` that name no inbox known to be locked, in order. The relay enqueues the others soon."""
+        if not self._locked:
             return list(ids)
         recipients = self._recipients_of(ids)
-        met = self._met
-        self._met -= met - self._held_of(met)
+        known = self._locked
+        self._locked -= known - self._locked_of(known)
         return self._leave(ids, recipients)
 
     def remember_locked(self, ids: Sequence[UUID]) -> list[UUID]:
-        """The same when a delivery of `ids` has waited in vain for one that was not met before."""
+        """As `skip_locked`, after a delivery of `ids` waited in vain: look first which of their inboxes are locked."""
         recipients = self._recipients_of(ids)
-        self._met |= self._held_of({name for names in recipients.values() for name in names})
-        log.warning("inboxes_held count=%d", len(self._met))
+        self._locked |= self._locked_of({name for names in recipients.values() for name in names})
+        log.warning("inboxes_locked count=%d", len(self._locked))
         return self._leave(ids, recipients)
 
     def reschedule(self, ids: Collection[UUID]) -> None:
@@ -45,12 +45,12 @@ class LockedInboxes:
         with self._database.autocommit() as conn:
             return locked.recipients_of(conn, ids)
 
-    def _held_of(self, recipients: Collection[str]) -> frozenset[str]:
+    def _locked_of(self, recipients: Collection[str]) -> frozenset[str]:
         with self._database.transaction() as conn:
             return locked.locked_of(conn, recipients)
 
     def _leave(self, ids: Sequence[UUID], recipients: dict[UUID, list[str]]) -> list[UUID]:
-        waiting = {id_ for id_, names in recipients.items() if not self._met.isdisjoint(names)}
+        waiting = {id_ for id_, names in recipients.items() if not self._locked.isdisjoint(names)}
         if waiting:
             self.reschedule(waiting)
         return [id_ for id_ in ids if id_ not in waiting]

@@ -65,7 +65,7 @@ def make_celery(broker_url: str) -> Celery:
         task_routes=ROUTES,
         # Accepted notifications are in the database and the relay enqueues them again: messages need not be durable.
         task_default_delivery_mode="transient",
-        # The tasks of a worker that dies are redelivered at once. They are idempotent.
+        # The tasks of a worker that dies are redelivered: by RabbitMQ at once, by Redis after its visibility timeout.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         # Tasks mostly wait for the database; threads share one pool of connections and one announcer.

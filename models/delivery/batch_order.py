@@ -1,11 +1,11 @@
-"""The order of a batch: what waits holds back what comes after it in the same batch for the same recipients.
+"""The order of a batch: a notification that waits holds back later ones of its batch for the same recipients.
 
-A notification waits while it is accepted and due, and neither delivered, cancelled, expired nor parked. What is found
-free stays free: what was before it can only be delivered or given up meanwhile. (What was scheduled or parked when the
-order was asked for holds back nothing, also when it becomes due, or is retried, a moment later.)
+A notification waits while it is due and neither delivered, cancelled, expired nor parked. One that is found free stays
+free, since those before it can only be delivered or given up. (One that was scheduled or parked at that time holds back
+nothing, even if it becomes due, or is retried, a moment later.)
 
 A direct notification and a broadcast share a recipient if the one names a member of the other's audience. Two
-broadcasts always count as sharing one, since to compare two audiences would read both.
+broadcasts count as sharing one: to compare their audiences would read both.
 """
 
 from collections import defaultdict
@@ -29,10 +29,10 @@ ASKED_AT_ONCE = 1_000  # recipients in one query
 
 @dataclass(frozen=True)
 class Order:
-    """Of some notifications: which may go, which of these are broadcasts, and which are held back.
+    """Which of some notifications may be delivered now (`direct` and `broadcasts`), and which are `held` back.
 
-    The `direct` ones may go together, in one statement or one after the other in the order of ids. `first_held` are, of
-    those held back, the first direct one of each batch, and the broadcast that is the first of its batch to be held.
+    The `direct` ones may go together, in one statement or one after the other in the order of ids. `first_held`: of
+    those held back the first direct one of each batch, and the first broadcast of each batch.
     `again`: those that may go and had an attempt before.
     """
 

@@ -1,8 +1,7 @@
-"""The broadcasts of a batch: they go one at a time, so only the first that waits is enqueued.
+"""The broadcasts of a batch are fanned out one at a time, so only the first that waits is enqueued.
 
-When it ends, the task that ended it enqueues the next one. In case that is lost, the next two have a turn by the relay
-within seconds: the first of them is enqueued, and the second looks again whether it has become the first. All others
-keep the relay's long backoff.
+The task that ends it enqueues the next. In case that message is lost, the relay looks at the next two within seconds:
+it enqueues the first, and looks again soon whether the second has become the first. All others keep their long backoff.
 """
 
 from collections.abc import Collection
@@ -40,10 +39,10 @@ def leading(conn: Connection, ids: Collection[UUID], now: datetime) -> Leading:
 
 
 def advance(conn: Connection, batch: UUID, now: datetime) -> None:
-    """A broadcast of this batch has ended: give the next two a turn by the relay soon, unless they failed before."""
+    """A broadcast of this batch has ended: have the relay look at the next two soon, unless they failed before."""
     following = [row.id for some in first_broadcasts(conn, [batch], now).values() for row in some]
     late = notifications.c.enqueue_at > now + RELAY_AFTER, notifications.c.attempts == 0
-    # A row that is locked is about to be withdrawn or attempted, and has a turn of its own.
+    # A locked row is being withdrawn or attempted; that sets its own `enqueue_at`.
     free = select(notifications.c.id).where(notifications.c.id.in_(following), *late)
     free = free.with_for_update(key_share=True, skip_locked=True)
     if following:

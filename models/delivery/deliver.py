@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
 from typing import Any
@@ -10,51 +9,35 @@ from uuid import UUID
 
 from sqlalchemy import Row, case, func, select, update
 
-from lib.rendering.delivered_items import DeliveredItems
 from models.db.database import Connection
 from models.delivery import postgres
 from models.delivery.items import write_items
+from models.delivery.outcome import Delivery
 from models.notifications.conditions import RESET_ATTEMPTS, WAITING, is_due_by, unexpired
 from models.schema.notifications import notifications
 
 ITEMS_AT_ONCE = 1_000  # in one transaction: an inbox is locked for a fraction of a second at most
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """What arrived, what wants another transaction, and what is for a topic or for everyone and wants a fan-out.
-
-    What is `behind` was not delivered: something before it in its batch waits, perhaps for the same recipients.
-    `models.delivery.batch_order` says which of it may go. `batches`: those that what arrived came in.
-    """
-
-    items: DeliveredItems
-    left: list[UUID]
-    broadcasts: list[UUID]
-    behind: list[UUID] = field(default_factory=list)
-    batches: list[UUID] = field(default_factory=list)
-
-
 def deliver(conn: Connection, ids: Sequence[UUID], now: datetime, *, ordered: bool = False) -> Delivery:
-    """Move what names its recipients from accepted to delivered and write their items, in the order of ids.
+    """Deliver the direct notifications among these and write their items, in the order of ids.
 
-    A transaction writes a bounded number of items: what is `left` wants another one. The guard is `delivered_at IS
-    NULL`: a doubled, redelivered or raced call finds nothing left to do. `ordered` says that
-    `models.delivery.batch_order` has just found these free to go, together.
+    A transaction writes a bounded number of items. Only undelivered notifications are delivered, so a doubled,
+    redelivered or raced call finds nothing to do. `ordered`: `models.delivery.batch_order` has just found that these
+    may go together.
     """
     if conn.dialect.name == "postgresql":
-        claimed = postgres.deliver(conn, ids, ITEMS_AT_ONCE, now, ordered=ordered)
-        return Delivery(claimed.items, claimed.left, claimed.broadcasts, claimed.behind, claimed.batches)
+        return postgres.deliver(conn, ids, ITEMS_AT_ONCE, now, ordered=ordered)
     waiting = _lock(conn, ids, now)
     broadcasts = [row.id for row in waiting if row.size is None]
     direct = [row for row in waiting if row.size is not None]
     behind = [] if ordered else _behind(conn, direct, now)
-    portion, left = _portion([row for row in direct if row.id not in behind])
-    claimed_rows = _claim(conn, portion, now)
+    fitting, remaining = _split([row for row in direct if row.id not in behind])
+    claimed_rows = _claim(conn, fitting, now)
     alive = [row for row in claimed_rows if row.expires_at is None or row.expires_at > now]
     pairs = [(row, recipient) for row in alive for recipient in row.recipients]
     batches = {row.batch for row in claimed_rows if row.batch is not None}
-    return Delivery(write_items(conn, pairs, now), left, broadcasts, behind, sorted(batches))
+    return Delivery(write_items(conn, pairs, now), remaining, broadcasts, behind, sorted(batches))
 
 
 def _lock(conn: Connection, ids: Sequence[UUID], now: datetime) -> list[Row[Any]]:
@@ -81,7 +64,7 @@ def _behind(conn: Connection, rows: Sequence[Row[Any]], now: datetime) -> list[U
     return [row.id for row in rows if row.batch in ahead and row.id > ahead[row.batch]]
 
 
-def _portion(waiting: Sequence[Row[Any]]) -> tuple[list[UUID], list[UUID]]:
+def _split(waiting: Sequence[Row[Any]]) -> tuple[list[UUID], list[UUID]]:
     """As many as one transaction may write items for, at least one; and the others."""
     reach = list(accumulate(row.size for row in waiting))
     fitting = max(1, bisect_right(reach, ITEMS_AT_ONCE))

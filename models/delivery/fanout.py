@@ -37,10 +37,10 @@ UNFINISHED = fanouts.c.reached < fanouts.c.until
 
 @dataclass(frozen=True)
 class Chunk:
-    """One step through many inboxes: the changes of state or the items in them, and whether it was the last.
+    """One transaction of a fan-out or a withdrawal: its items or changes of state, and whether it was the last.
 
-    Where it was the first, `parallelism` says how many may be made at a time from now on. `held` is set where nothing
-    was done, as something before it in its batch waits; `ended` names the batch of a fan-out whose last chunk this was,
+    After the first, `parallelism` says how many chunks may be written at a time. `held` is set if nothing was done,
+    because an earlier notification of the batch waits; `ended` names the batch of a fan-out whose last chunk this was,
     or of an undelivered notification whose withdrawal this began.
     """
 
@@ -53,11 +53,11 @@ class Chunk:
 
 
 def fan_out(conn: Connection, notification_id: UUID, size: int, now: datetime) -> Chunk:
-    """Deliver to the next `size` recipients of a part that nobody else is at.
+    """Deliver to the next `size` recipients of a part that no other transaction has locked.
 
-    It ends where it is when the notification is cancelled or expires: from then on it is only withdrawn.
+    A fan-out stops when its notification is cancelled or expires. From then on it is only withdrawn.
     """
-    row = _hold(conn, notification_id, now)
+    row = _lock(conn, notification_id, now)
     if row is None:
         return Chunk([], finished=True)
     part, parallelism = _free_part(conn, row), 1
@@ -77,7 +77,7 @@ def fan_out(conn: Connection, notification_id: UUID, size: int, now: datetime) -
     return Chunk([], ended, parallelism, ended=row.batch if ended else None, items=items)
 
 
-def _hold(conn: Connection, notification_id: UUID, now: datetime) -> Row[Any] | None:
+def _lock(conn: Connection, notification_id: UUID, now: datetime) -> Row[Any] | None:
     """The notification if it is to be fanned out, held against who would withdraw it, and not against each other."""
     wide = select(notifications).where(notifications.c.id == notification_id, notifications.c.recipients.is_(None))
     waiting = wide.where(WAITING, is_due_by(now), unexpired(now))
@@ -105,7 +105,7 @@ def _begin(conn: Connection, row: Row[Any], size: int, now: datetime) -> int:
     unless_begun = insert_into(conn, fanouts).on_conflict_do_nothing().returning(fanouts.c.part)
     if not conn.execute(unless_begun, first).all():
         return 0
-    if _hold(conn, row.id, now) is None:  # the other began before us, and has ended it by now
+    if _lock(conn, row.id, now) is None:  # the other began before us, and has ended it by now
         forget_parts(conn, row.id)
         return 0
     if more:

@@ -5,7 +5,6 @@ other instead of deadlocking.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from sqlalchemy import Row, TextClause, text
 
 from lib.rendering.delivered_items import DeliveredItems
 from models.db.database import Connection, execute_prepared
+from models.delivery.outcome import Delivery
 from models.inbox.rendering import render_new_item
 
 _ONLY = "  -- only: "
@@ -55,30 +55,17 @@ _SUBSCRIBERS = "SELECT recipient_id FROM subscriptions WHERE topic = :topic"
 _EVERYONE = "SELECT recipient_id FROM inboxes WHERE true"
 
 
-@dataclass(frozen=True)
-class Claimed:
-    """What arrived; and of what was not claimed: what wants another transaction, the broadcasts, and what may have to
-    wait. `batches`: those that what arrived came in.
-    """
-
-    items: DeliveredItems
-    left: list[UUID]
-    broadcasts: list[UUID]
-    behind: list[UUID]
-    batches: list[UUID]
-
-
-def deliver(conn: Connection, ids: Sequence[UUID], most: int, now: datetime, *, ordered: bool) -> Claimed:
+def deliver(conn: Connection, ids: Sequence[UUID], most: int, now: datetime, *, ordered: bool) -> Delivery:
     """Deliver those of these notifications that may be delivered, up to so many items, in the order of ids."""
     given = {"ids": list(ids), "most": most, "now": now, "ordered": ordered}
     broadcasts = list[UUID]()
     if not ordered:
-        [(left, broadcasts, batched, *columns)] = execute_prepared(conn, _DELIVER_SINGLE, given)
+        [(remaining, broadcasts, batched, *columns)] = execute_prepared(conn, _DELIVER_SINGLE, given)
         items = _delivered(*columns)
-        if items or left or not batched:  # two portions in one transaction would lock inboxes out of order
-            return Claimed(items, left + batched, broadcasts, [], [])
-    [(left, behind, batches, *columns)] = execute_prepared(conn, _DELIVER_BATCHED, given)
-    return Claimed(_delivered(*columns), left, broadcasts, behind, batches)
+        if items or remaining or not batched:  # two deliveries in one transaction would lock inboxes out of order
+            return Delivery(items, remaining + batched, broadcasts, [], [])
+    [(remaining, behind, batches, *columns)] = execute_prepared(conn, _DELIVER_BATCHED, given)
+    return Delivery(_delivered(*columns), remaining, broadcasts, behind, batches)
 
 
 def _delivered(contents: list[str], places: list[int], recipients: list[str] | None, *rest: Any) -> DeliveredItems:

@@ -26,21 +26,21 @@ from models.schema.notifications import notifications
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """What left the inboxes, and which notifications want another transaction.
+    """The changes of the inboxes, and the notifications that need another transaction.
 
-    `batches`: those of what was never delivered, which holds back nothing of them any more.
+    `batches`: those of undelivered notifications, which hold back nothing of their batch any more.
     """
 
     changes: list[Change]
-    left: list[UUID]
+    remaining: list[UUID]
     batches: list[UUID] = field(default_factory=list)
 
 
 def withdraw(conn: Connection, notification_id: UUID, size: int, now: datetime) -> Chunk:
-    """Take it out of the next `size` inboxes; `finished` when none holds it any more, or it is not to be withdrawn.
+    """Remove it from the next `size` inboxes. `finished`: no inbox has it any more, or it is not to be withdrawn.
 
-    The row's lock keeps two workers apart, and one that still delivers it: when this has finished, so has its delivery,
-    even for a worker whose clock is behind.
+    The lock of its row excludes other workers, and one that still delivers it: when this has finished, so has its
+    delivery, even by a worker whose clock is behind.
     """
     row = conn.execute(_waiting(notifications.c.id == notification_id, now)).one_or_none()
     if row is None:
@@ -63,26 +63,26 @@ def withdraw(conn: Connection, notification_id: UUID, size: int, now: datetime) 
 def withdraw_named(conn: Connection, ids: Sequence[UUID], now: datetime) -> Withdrawn:
     """Take those that name their recipients out of all inboxes, many by as many statements as one.
 
-    A transaction takes a bounded number of items: what is `left` wants another one.
+    A transaction removes a bounded number of items; the `remaining` notifications need another one.
     """
     named = notifications.c.id.in_(ids) & notifications.c.recipients.is_not(None)
     rows = conn.execute(_waiting(named, now)).all()
     fitting = max(1, bisect_right(list(accumulate(row.delivered_count for row in rows)), ITEMS_AT_ONCE))
-    portion, left = rows[:fitting], rows[fitting:]
-    of_them = inbox_items.c.notification_id.in_([row.id for row in portion])
-    removed = _remove_items(conn, of_them, _holders(conn, of_them, None)) if portion else []
-    changes = _remember(conn, removed, {row.id: _why(row) for row in portion}, now)
-    if portion:
-        _finish(conn, portion, removed, now)
-    batches = {row.batch for row in portion if row.batch is not None and row.delivered_at is None}
-    return Withdrawn(changes, [row.id for row in left], sorted(batches))
+    fitting_rows, remaining = rows[:fitting], rows[fitting:]
+    of_them = inbox_items.c.notification_id.in_([row.id for row in fitting_rows])
+    removed = _remove_items(conn, of_them, _holders(conn, of_them, None)) if fitting_rows else []
+    changes = _remember(conn, removed, {row.id: _why(row) for row in fitting_rows}, now)
+    if fitting_rows:
+        _finish(conn, fitting_rows, removed, now)
+    batches = {row.batch for row in fitting_rows if row.batch is not None and row.delivered_at is None}
+    return Withdrawn(changes, [row.id for row in remaining], sorted(batches))
 
 
 def _waiting(which: ColumnElement[bool], now: datetime) -> Select[Any]:
     """Those that are to be withdrawn, locked in the order of ids, as by who delivers them."""
     ended = or_(notifications.c.cancelled_at.is_not(None), notifications.c.expires_at <= now)
-    left = notifications.c.withdrawn_at.is_(None) & notifications.c.parked_at.is_(None)
-    return select(notifications).where(which, left, ended).order_by(notifications.c.id).with_for_update()
+    to_withdraw = notifications.c.withdrawn_at.is_(None) & notifications.c.parked_at.is_(None)
+    return select(notifications).where(which, to_withdraw, ended).order_by(notifications.c.id).with_for_update()
 
 
 def _why(row: Row[Any]) -> str:

@@ -1,4 +1,6 @@
-"""The JSON of an item and of a change: one function renders it for REST answers and for the socket.
+"""The JSON of an item and of a change, for REST answers and for the socket.
+
+The push server joins a new item from the same rendered part: see `push.broker.wire`.
 
 The part that all recipients share is rendered once, when the notification is accepted, and stored as text.
 """

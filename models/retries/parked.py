@@ -1,8 +1,7 @@
-"""Parking: what cannot be done is tried some times, longer and longer apart, and then left to a person.
+"""Attempts and parking: a step that fails is tried six times with a growing backoff, then parked (dead-lettered).
 
-The queue flows on beside it. It is a state of the notification, and no dead-letter queue of the broker's: the database
-holds the promise, the broker is only the wake-up call and not the same everywhere, and it may lose or double a message,
-so that it cannot count. What is parked is a step: a delivery, a fan-out or a withdrawal.
+A step is a delivery, a fan-out or a withdrawal. Parking is a state of the notification and not a dead-letter queue:
+brokers differ in that, and may lose or double a message, so they cannot count attempts.
 """
 
 from collections.abc import Sequence
@@ -19,10 +18,10 @@ from models.notifications.conditions import RESET_ATTEMPTS, UNDELIVERED, has_a_s
 from models.retries.errors import PermanentError
 from models.schema.notifications import notifications
 
-# One attempt for each turn of the relay, and one before the first: at 0, 5, 10, 20, 40 and 80 seconds. What is broken
-# for good has cost little by then, and a deployment that was half done is over. What kills its worker is tried once or
-# twice before it is known for that, and parked when the turn after its last attempt comes: after three minutes and
-# eight dead workers.
+# One attempt before the relay enqueues for the first time, one after each time: at 0, 5, 10, 20, 40 and 80 s. A
+# permanent error has cost little by then, and a deployment that was half done is over. A notification that kills its
+# worker is tried once or twice before that is known. It is parked when the relay enqueues it after its last attempt:
+# after three minutes and eight dead workers.
 ATTEMPTS = 6
 
 DIED = "the worker died in the attempt"
@@ -154,17 +153,20 @@ def _parked(row: Row[Any]) -> Parked:
 
 
 def _count(conn: Connection, ids: Sequence[UUID], more: int, error: str | None) -> None:
-    """After an attempt the relay's turns are as many as the attempts before it, and another wants another turn."""
+    """Add to the attempts.
+
+    `enqueued` becomes the number of earlier attempts, so that the next one waits until the relay adds one.
+    """
     if ids:
         of_them = update(notifications).where(notifications.c.id.in_(ids), notifications.c.parked_at.is_(None))
         before = notifications.c.attempts
         turns = {"enqueued": before} if more > 0 else {}
-        counted = case((before + more < 0, 0), else_=before + more)  # it may have moved on, from zero
+        counted = case((before + more < 0, 0), else_=before + more)  # another step may have begun, at zero
         conn.execute(of_them.values(attempts=counted, last_error=error, **turns))
 
 
 def _park(conn: Connection, ids: Sequence[UUID], now: datetime) -> None:
-    """The relay leaves them alone from now on; only what expires parked is still withdrawn at its time."""
+    """The relay enqueues these no more, except to withdraw one that expires while it is parked."""
     if ids:
         expires = and_(UNDELIVERED, notifications.c.expires_at > now)
         turn = case((expires, notifications.c.expires_at))

@@ -39,8 +39,10 @@ notifications = Table(
     Column("retired_at", UtcDateTime),  # when the retention made it expire
     Column("withdrawn_at", UtcDateTime),  # when its last item was removed, after it was cancelled or had expired
     Column("enqueue_at", UtcDateTime),  # when the relay enqueues its next step (again); NULL if no step is left
-    Column("enqueued", Integer, nullable=False),  # how often the relay has enqueued this step
-    Column("attempts", Integer, nullable=False, server_default="0"),  # that failed, at this step
+    Column(
+        "enqueued", Integer, nullable=False
+    ),  # by the relay, since the last attempt at this step: see `models.retries.parked`
+    Column("attempts", Integer, nullable=False, server_default="0"),  # claimed and not refunded, at this step
     Column("parked_at", UtcDateTime),  # dead-lettered: given up until an operator retries or drops it
     Column("last_error", String(ERROR_MAX)),  # of the last attempt that failed
     Column("idempotency_key", String(IDEMPOTENCY_KEY_MAX)),

@@ -195,7 +195,7 @@ class World:
             changes = as_changes(delivered.items)
             self._expect_the_order(changes)
             self._arrive(changes)
-            left, wide, behind = delivered.left, wide + delivered.broadcasts, behind + delivered.behind
+            left, wide, behind = delivered.remaining, wide + delivered.broadcasts, behind + delivered.behind
             if behind and not left:
                 with self.database.snapshot() as conn:
                     left, behind, ordered = batch_order.order_of(conn, behind, self.now).direct, [], True
@@ -235,7 +235,7 @@ class World:
             for change in withdrawn.changes:
                 self._remove(change.recipient_id, change.rendered["seqs"])
             self.announce(withdrawn.changes)
-            left = withdrawn.left
+            left = withdrawn.remaining
 
     def cancel(self, one: Published) -> None:
         with self.database.transaction() as conn:

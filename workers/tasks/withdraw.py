@@ -45,7 +45,7 @@ def withdraw_named(self: Task, ids: list[str]) -> None:
                 return
             batches.update(withdrawn.batches)
             announce_changes(withdrawn.changes)
-            left = withdrawn.left
+            left = withdrawn.remaining
 
 
 def _withdraw_each(ids: Sequence[UUID], *, again: bool) -> None:

@@ -14,6 +14,7 @@ from models.db.database import Database
 from models.delivery import batch_order, broadcasts, fanout
 from models.delivery import deliver as delivery
 from models.delivery.batch_order import Order
+from models.delivery.outcome import Delivery
 from models.inbox.rendering import Rendered
 from models.notifications import accept as notifications
 from models.notifications.accept import NewNotification
@@ -44,7 +45,7 @@ def post(database: Database) -> Post:
     return post_batch
 
 
-def deliver(database: Database, ids: Sequence[UUID], now: datetime = NOW) -> delivery.Delivery:
+def deliver(database: Database, ids: Sequence[UUID], now: datetime = NOW) -> Delivery:
     with database.transaction() as conn:
         return delivery.deliver(conn, ids, now)
 
@@ -54,7 +55,7 @@ def ordered(database: Database, ids: Sequence[UUID], now: datetime = NOW) -> Ord
         return batch_order.order_of(conn, ids, now)
 
 
-def deliver_ordered(database: Database, ids: Sequence[UUID]) -> delivery.Delivery:
+def deliver_ordered(database: Database, ids: Sequence[UUID]) -> Delivery:
     with database.transaction() as conn:
         return delivery.deliver(conn, ordered(database, ids).direct, NOW, ordered=True)
 
@@ -181,7 +182,7 @@ def test_singles_and_batches_together_are_delivered_one_after_the_other(
     while left:
         delivered = deliver(database, left)
         assert delivered.behind == []
-        left = delivered.left
+        left = delivered.remaining
     assert titles(items_of, "b") == ["single", "0", "1"]
 
 
@@ -191,7 +192,7 @@ def test_what_does_not_fit_into_a_transaction_keeps_its_order(database: Database
     while left:
         delivered = deliver(database, left)
         assert delivered.behind == []
-        left = delivered.left
+        left = delivered.remaining
     assert titles(items_of, "007") == list("01234")
 
 

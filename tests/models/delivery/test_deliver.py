@@ -238,9 +238,9 @@ def test_one_transaction_writes_a_bounded_number_of_items(database: Database, ac
     with database.transaction() as conn:
         first = delivery.deliver(conn, ids, NOW)
     with database.transaction() as conn:
-        second = delivery.deliver(conn, first.left, NOW)
-    assert (len(first.items), first.left) == (800, ids[2:])
-    assert (len(second.items), second.left) == (800, [])
+        second = delivery.deliver(conn, first.remaining, NOW)
+    assert (len(first.items), first.remaining) == (800, ids[2:])
+    assert (len(second.items), second.remaining) == (800, [])
 
 
 def test_more_recipients_than_the_bound_are_still_one_delivery(accept: Accept, deliver: Deliver) -> None:

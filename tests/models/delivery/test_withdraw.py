@@ -122,7 +122,7 @@ def test_many_that_name_their_recipients_leave_all_inboxes_together_each_by_a_ch
         cancel(database, id_)
     with database.transaction() as conn:
         told = withdrawal.withdraw_named(conn, ids, LATER)
-    assert told.left == []
+    assert told.remaining == []
     bobs = [change for change in told.changes if change.recipient_id == "bob"]
     assert [(one.version, one.rendered["version"], one.rendered["seqs"]) for one in bobs] == [
         (7, 7, [1]),
@@ -165,7 +165,7 @@ def test_a_transaction_takes_a_bounded_number_of_items_and_at_least_one_notifica
         with database.transaction() as conn:
             told = withdrawal.withdraw_named(conn, left, LATER)
         steps.append(len(told.changes))
-        left = told.left
+        left = told.remaining
     assert steps == [3, 1, 5]
 
 

@@ -47,7 +47,7 @@ def test_an_empty_page_still_has_the_counts(database: Database, receive: Callabl
         assert (found.items, found.next_before, found.summary.unread) == ([], None, 1)
 
 
-def test_a_glance_leaves_no_transaction_and_the_next_reads_what_was_written_since(
+def test_autocommit_leaves_no_transaction_and_the_next_reads_what_was_written_since(
     database: Database, receive: Callable[..., list[Change]]
 ) -> None:
     for n in range(1, 4):
