@@ -91,7 +91,7 @@ def _worker_dies_at(house: House, failpoint: str) -> Iterator[None]:
             worker.start()
             wait_for(lambda: not worker.running, DEATH_SECONDS, "the worker to die")
         except StartFailed as failure:
-            if "ended at its start" not in str(failure):
+            if "ended during its start" not in str(failure):
                 raise
         finally:
             exit_code = worker.stop()
